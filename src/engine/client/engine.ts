@@ -1,0 +1,55 @@
+import type { TokenExperiment } from '../../shared/experiment';
+import type { AttributionResult, BackendInfo, BackendName, CallOptions, ModelInfo, Prediction } from '../../shared/results';
+import type { SiteName } from '../../shared/sites';
+
+/**
+ * The engine as everyone above it sees it. One model at a time, one call at a time: a second call waits for the first.
+ * Implemented in-process (tests) and in a worker thread (everything else); later in a child process and by nnsight.
+ */
+export interface Engine {
+  readonly capabilities: EngineCapabilities;
+  /** Starts the backend if need be and loads a checkpoint; keeps the loaded one when it is the same folder and unchanged. */
+  load(params: LoadParams, call?: CallOptions): Promise<LoadedModel>;
+  /** Node attribution, see AttributionResult. Throws `model-missing` when nothing is loaded. */
+  attribute(params: AttributeParams, call?: CallOptions): Promise<AttributionResult>;
+  /** The model's own next tokens after each prompt, most probable first. */
+  predict(params: PredictParams, call?: CallOptions): Promise<Prediction[][]>;
+  /** Logits at the last position of each prompt, for all of the vocabulary: [prompt][token]. */
+  logits(params: { prompts: number[][] }, call?: CallOptions): Promise<Float32Array[]>;
+  /** Frees the engine; it cannot be used again. */
+  dispose(): Promise<void>;
+}
+
+export interface EngineCapabilities {
+  sites: readonly SiteName[];
+}
+
+export type BackendChoice = 'auto' | BackendName;
+
+export interface LoadParams {
+  /** Folder with config.json and model.safetensors. */
+  folder: string;
+  /** What a person calls the model. */
+  id: string;
+  revision?: string;
+  backend: BackendChoice;
+  /** Threads for the wasm backend; 0: the engine decides (all cores up to two, else one less than there are). */
+  threads: number;
+}
+
+export interface LoadedModel {
+  model: ModelInfo;
+  backend: BackendInfo;
+  /** Seconds; 0 when it was loaded already. */
+  seconds: number;
+}
+
+export interface AttributeParams {
+  experiment: TokenExperiment;
+  sites: readonly SiteName[];
+}
+
+export interface PredictParams {
+  prompts: number[][];
+  top: number;
+}

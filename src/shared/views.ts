@@ -1,0 +1,118 @@
+import { arrayNamed, type ArrayView, type NamedArrays } from './arrays';
+import type { RunManifest } from './run';
+import { groupArrayName, type PairGroup } from './results';
+import type { SiteName } from './sites';
+
+/**
+ * What the heatmaps show, derived from a run's arrays. Pure: the panel, the CLI and the exports all use it.
+ *
+ * All pairs: the effect on the mean logit difference, so each pair contributes its raw value divided by the number of pairs.
+ * One pair: its share of that mean; the shares of all pairs add up to the whole.
+ * Normalised: divided by mean LD_clean − mean LD_corrupted over all pairs (0 corrupted … 1 clean).
+ */
+export interface ViewOptions {
+  pair: 'all' | number;
+  unit: 'normalised' | 'raw';
+}
+
+export type HeadPositions = 'all' | 'last';
+
+/** Row-major matrix with named axes. */
+export interface Matrix {
+  axes: readonly [string, string];
+  rows: number;
+  columns: number;
+  values: Float32Array;
+}
+
+/** Below this a mean difference cannot carry a normalised view. */
+export const SMALLEST_DENOMINATOR = 1e-3;
+
+type RunNumbers = Pick<RunManifest, 'pairs' | 'groups' | 'model'>;
+
+/** mean LD_clean − mean LD_corrupted over the pairs, each pair one vote. Raw logits. */
+export function meanDifference(run: Pick<RunManifest, 'pairs'>): number {
+  const sum = run.pairs.reduce((total, { logitDiff }) => total + logitDiff.clean - logitDiff.corrupted, 0);
+  return sum / run.pairs.length;
+}
+
+export function canNormalise(run: Pick<RunManifest, 'pairs'>): boolean {
+  return Math.abs(meanDifference(run)) >= SMALLEST_DENOMINATOR;
+}
+
+/** Factor from one pair's raw value to what a view shows. Throws RangeError for a normalised view that cannot be. */
+function scaleOf(run: RunNumbers, unit: ViewOptions['unit']): number {
+  if (unit === 'raw') return 1 / run.pairs.length;
+  if (!canNormalise(run)) throw new RangeError('the mean logit difference of clean and corrupted is too small to divide by');
+  return 1 / run.pairs.length / meanDifference(run);
+}
+
+/** Layer × head scores of a site with a head axis: summed over all positions, or at the metric's (last) position. */
+export function headScores(run: RunNumbers, arrays: NamedArrays, positions: HeadPositions, options: ViewOptions): Matrix {
+  const { layers, heads } = run.model;
+  const scale = scaleOf(run, options.unit);
+  const sums = new Float64Array(layers * heads);
+  for (const { values, positionCount } of rowsOf(run, arrays, 'z', options.pair)) {
+    for (let layer = 0; layer < layers; layer++) {
+      const first = positions === 'last' ? positionCount - 1 : 0;
+      for (let position = first; position < positionCount; position++) {
+        for (let head = 0; head < heads; head++) {
+          sums[layer * heads + head]! += values[(layer * positionCount + position) * heads + head]!;
+        }
+      }
+    }
+  }
+  return { axes: ['layer', 'head'], rows: layers, columns: heads, values: Float32Array.from(sums, (sum) => sum * scale) };
+}
+
+/** Layer × position scores of one length group; z is summed over heads. Undefined when the group shares nothing with the chosen pair. */
+export function positionScores(run: RunNumbers, arrays: NamedArrays, group: number, site: SiteName, options: ViewOptions): Matrix | undefined {
+  const { layers, heads } = run.model;
+  const scale = scaleOf(run, options.unit);
+  const rows = rowsOf(run, arrays, site, options.pair).filter((row) => row.group === group);
+  if (rows.length === 0) return undefined;
+  const { positionCount } = rows[0]!;
+  const depth = site === 'z' ? heads : 1;
+  const sums = new Float64Array(layers * positionCount);
+  for (const { values } of rows) {
+    for (let cell = 0; cell < sums.length; cell++) {
+      for (let k = 0; k < depth; k++) sums[cell]! += values[cell * depth + k]!;
+    }
+  }
+  return { axes: ['layer', 'position'], rows: layers, columns: positionCount, values: Float32Array.from(sums, (sum) => sum * scale) };
+}
+
+/** Position × head scores of one layer in one length group: what stands behind a cell of either heatmap. */
+export function layerDetail(run: RunNumbers, arrays: NamedArrays, group: number, layer: number, options: ViewOptions): Matrix | undefined {
+  const { heads } = run.model;
+  const scale = scaleOf(run, options.unit);
+  const rows = rowsOf(run, arrays, 'z', options.pair).filter((row) => row.group === group);
+  if (rows.length === 0) return undefined;
+  const { positionCount } = rows[0]!;
+  const sums = new Float64Array(positionCount * heads);
+  for (const { values } of rows) {
+    const start = layer * sums.length;
+    for (let i = 0; i < sums.length; i++) sums[i]! += values[start + i]!;
+  }
+  return { axes: ['position', 'head'], rows: positionCount, columns: heads, values: Float32Array.from(sums, (sum) => sum * scale) };
+}
+
+interface PairRow {
+  group: number;
+  pair: number;
+  positionCount: number;
+  /** This pair's block: [layer, position, …]. */
+  values: Float32Array;
+}
+
+function rowsOf(run: Pick<RunNumbers, 'groups'>, arrays: NamedArrays, site: SiteName, pair: ViewOptions['pair']): PairRow[] {
+  return run.groups.flatMap(({ pairs }: PairGroup, group) => {
+    const array: ArrayView = arrayNamed(arrays, groupArrayName(group, site));
+    const block = array.data.length / pairs.length;
+    return pairs.flatMap((index, row) =>
+      pair === 'all' || pair === index
+        ? [{ group, pair: index, positionCount: array.shape[2]!, values: array.data.subarray(row * block, (row + 1) * block) }]
+        : [],
+    );
+  });
+}

@@ -1,0 +1,99 @@
+// npm test: lint, types and build, then each group of tests; ends with "N passed, N failed".
+// Usage: node test/run.mjs [unit|webview|host|e2e …] [-- mocha options]     (named groups skip lint and types)
+import { build } from 'esbuild';
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+
+const GROUPS = ['unit', 'webview', 'host', 'e2e'];
+const split = process.argv.indexOf('--');
+const named = process.argv.slice(2, split === -1 ? undefined : split);
+const mochaOptions = split === -1 ? [] : process.argv.slice(split + 1);
+
+/** Runs a program with its output shown; resolves to its exit code. */
+function run(command, args, env = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+    child.on('error', reject);
+    child.on('exit', (code, signal) => resolve(signal ? 1 : code));
+  });
+}
+
+async function testFiles(group) {
+  const folder = path.join('test', group);
+  if (!existsSync(folder)) return [];
+  const names = await readdir(folder, { recursive: true });
+  return names.filter((name) => name.endsWith('.test.ts')).map((name) => path.join(folder, name)).sort();
+}
+
+/** One bundle per group, so that tfjs, which registers itself globally, is loaded once. */
+async function bundle(group, files) {
+  const outfile = path.join('out', 'test', `${group}.js`);
+  await build({
+    stdin: { contents: files.map((file) => `import ${JSON.stringify('./' + file)};`).join('\n'), resolveDir: '.', loader: 'ts' },
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    sourcemap: 'inline',
+    keepNames: true,
+    logLevel: 'warning',
+    external: ['vscode', 'playwright-core', 'esbuild', 'axe-core'],
+    outfile,
+  });
+  return outfile;
+}
+
+async function runGroup(group) {
+  const files = await testFiles(group);
+  if (files.length === 0) throw new Error(`There are no tests in test/${group}.`);
+  const counts = path.resolve('out', 'test', `${group}.json`);
+  await mkdir(path.dirname(counts), { recursive: true });
+  await rm(counts, { force: true });
+  const bundled = await bundle(group, files);
+  const code =
+    group === 'host'
+      ? await (await import('./host/launch.mjs')).launch({ bundle: path.resolve(bundled), counts, mochaOptions })
+      : await run(
+          process.execPath,
+          ['--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--reporter', 'test/reporter.cjs', '--timeout', group === 'e2e' ? '120000' : '30000', ...mochaOptions, bundled],
+          { TEST_COUNTS: counts },
+        );
+  if (!existsSync(counts)) return { passed: 0, failed: 1, code: code || 1 };
+  return { ...JSON.parse(await readFile(counts, 'utf8')), code };
+}
+
+const total = { passed: 0, failed: 0 };
+let code = 0;
+if (named.length === 0) {
+  for (const [script, args] of [
+    ['lint', ['node_modules/eslint/bin/eslint.js', 'src', 'webview', 'test']],
+    ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],
+  ]) {
+    console.log(`\n== ${script}`);
+    if ((await run(process.execPath, args)) === 0) total.passed++;
+    else total.failed++;
+  }
+}
+if (named.length === 0 || (named.some((group) => group !== 'unit') && !existsSync('dist/extension.js'))) {
+  console.log('\n== build');
+  if ((await run(process.execPath, ['esbuild.mjs', '--clean'])) !== 0) total.failed++;
+}
+for (const group of named.length > 0 ? named : GROUPS) {
+  console.log(`\n== ${group}`);
+  const start = Date.now();
+  try {
+    const result = await runGroup(group);
+    total.passed += result.passed;
+    total.failed += result.failed;
+    if (result.code !== 0 && result.failed === 0) total.failed++;
+    console.log(`${group}: ${result.passed} passed, ${result.failed} failed, ${((Date.now() - start) / 1000).toFixed(0)} s`);
+  } catch (error) {
+    total.failed++;
+    console.error(`${group}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+if (total.failed > 0 || total.passed === 0) code = 1;
+console.log(`\n${total.passed} passed, ${total.failed} failed`);
+process.exit(code);
