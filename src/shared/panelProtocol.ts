@@ -1,7 +1,7 @@
-import type { RunManifest } from './run';
-import type { CallOptions } from './results';
-import type { SiteName } from './sites';
-import type { HeadPositions, Matrix, ViewOptions } from './views';
+import type { Run, RunManifest } from './run';
+import { groupArrayName, type CallOptions } from './results';
+import { SITE_NAMES, type SiteName } from './sites';
+import { canNormalise, type HeadPositions, type Matrix, type ViewOptions } from './views';
 
 /** The wire between the panel's host (editor/) and its webview. Each side implements one interface; the other calls it by RPC. */
 
@@ -9,9 +9,11 @@ import type { HeadPositions, Matrix, ViewOptions } from './views';
 export interface PanelHost {
   /** First call of a webview that has loaded: everything it needs to draw, for the run named or the panel's current one. */
   ready(params: { state?: PanelState }, call?: CallOptions): Promise<PanelContent>;
-  /** The heatmaps' numbers for other options of the same run. */
+  /** The head maps' numbers for other options of the same run. */
   view(params: ViewRequest, call?: CallOptions): Promise<PanelView>;
-  /** Position × head scores of one layer in one length group. */
+  /** Layer × position scores of one site in one length group: asked for when drawn, so that no message carries more than one map. */
+  positionMap(params: ViewRequest & { group: number; site: SiteName }, call?: CallOptions): Promise<Matrix>;
+  /** Position × head scores of one layer in one length group: what stands behind a cell. Asked for only where the chosen pair is in the group. */
   layerDetail(params: ViewRequest & { group: number; layer: number }, call?: CallOptions): Promise<Matrix>;
   /** Buttons of the panel that are commands of the editor. */
   act(params: { action: PanelAction }, call?: CallOptions): Promise<void>;
@@ -48,12 +50,27 @@ export type PanelContent =
 export type RunSummary = Pick<
   RunManifest,
   'id' | 'title' | 'createdAt' | 'source' | 'prependBos' | 'model' | 'backend' | 'pairs' | 'groups' | 'timings' | 'notes'
-> & { direction: RunManifest['experiment']['direction']; metric: RunManifest['experiment']['metric']; canNormalise: boolean };
+> & {
+  direction: RunManifest['experiment']['direction'];
+  metric: RunManifest['experiment']['metric'];
+  canNormalise: boolean;
+  /** Sites the run holds numbers of, in the table's order. */
+  sites: SiteName[];
+};
 
-/** Numbers of one view: heads, and per length group the layer × position maps (absent sites have no entry). */
+export function summaryOf({ manifest, arrays }: Run): RunSummary {
+  const { id, title, createdAt, source, prependBos, model, backend, pairs, groups, timings, notes, experiment } = manifest;
+  return {
+    ...{ id, title, createdAt, source, prependBos, model, backend, pairs, groups, timings, notes },
+    direction: experiment.direction,
+    metric: experiment.metric,
+    canNormalise: canNormalise(manifest),
+    sites: SITE_NAMES.filter((site) => groupArrayName(0, site) in arrays.entries),
+  };
+}
+
+/** The numbers of one view that are small in every run: the head maps. */
 export interface PanelView {
   options: ViewOptions;
   heads: Record<HeadPositions, Matrix>;
-  /** One per length group; undefined where the chosen pair is not in the group. */
-  positions: (Partial<Record<SiteName, Matrix>> | undefined)[];
 }
