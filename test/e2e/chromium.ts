@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { chromium, type Browser } from 'playwright-core';
 import { cached, npmInstall } from './cache';
 
@@ -81,12 +81,20 @@ function installFromDebian(): string | undefined {
   return installedChromium();
 }
 
-/** A headless shell that an npm package carries, unpacked on first use. */
+/** A headless shell that an npm package carries compressed. */
 async function shippedChromium(): Promise<string> {
   const folder = await cached(`chromium-${SHIPPED_CHROMIUM}`, async (partial) => {
     await npmInstall(partial, { '@sparticuz/chromium': SHIPPED_CHROMIUM });
+    const shipped = createRequire(path.join(partial, 'package.json'))('@sparticuz/chromium') as { executablePath(): Promise<string> };
+    // It unpacks into the folder for temporary files, which others may write to; ours is safer and stays.
+    const temporary = process.env['TMPDIR'];
+    process.env['TMPDIR'] = partial;
+    try {
+      await shipped.executablePath();
+    } finally {
+      if (temporary === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = temporary;
+    }
   });
-  const module = path.join(folder, 'node_modules', '@sparticuz', 'chromium', 'build', 'index.js');
-  const { default: shipped } = (await import(pathToFileURL(module).href)) as { default: { executablePath(): Promise<string> } };
-  return shipped.executablePath();
+  return path.join(folder, 'chromium');
 }
