@@ -1,3 +1,4 @@
+/* eslint-disable @typescript-eslint/no-require-imports -- Mocha loads a reporter by require */
 // Mocha's spec reporter that also leaves the counts in the file named by TEST_COUNTS.
 const { writeFileSync } = require('node:fs');
 const Mocha = require('mocha');

@@ -54,7 +54,7 @@ async function runGroup(group) {
   const bundled = await bundle(group, files);
   const code =
     group === 'host'
-      ? await (await import('./host/launch.mjs')).launch({ bundle: path.resolve(bundled), counts, mochaOptions })
+      ? await (await (await import('./load.mjs')).load('test/host/launch.ts')).launch({ bundle: path.resolve(bundled), counts, mochaOptions })
       : await run(
           process.execPath,
           ['--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--reporter', 'test/reporter.cjs', '--timeout', group === 'e2e' ? '120000' : '30000', ...mochaOptions, bundled],
