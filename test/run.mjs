@@ -76,9 +76,9 @@ if (named.length === 0) {
     else total.failed++;
   }
 }
-if (named.length === 0 || (named.some((group) => group !== 'unit') && !existsSync('dist/extension.js'))) {
+if (named.length === 0 || named.some((group) => group !== 'unit') || !existsSync('dist/extension.js')) {
   console.log('\n== build');
-  if ((await run(process.execPath, ['esbuild.mjs', '--clean'])) !== 0) total.failed++;
+  if ((await run(process.execPath, ['esbuild.mjs', ...(named.length === 0 ? ['--clean'] : [])])) !== 0) total.failed++;
 }
 for (const group of named.length > 0 ? named : GROUPS) {
   console.log(`\n== ${group}`);

@@ -4,8 +4,9 @@ import path from 'node:path';
 import { run } from './cache';
 
 /** Builds the extension and packs it. Returns the path of the VSIX. */
-export async function packVsix(file = path.resolve('out', 'circuit-explorer.vsix')): Promise<string> {
-  await run(process.execPath, ['esbuild.mjs', '--clean'], process.cwd());
+export async function packVsix({ build = true }: { build?: boolean } = {}): Promise<string> {
+  if (build) await run(process.execPath, ['esbuild.mjs', '--clean'], process.cwd());
+  const file = path.resolve('out', 'circuit-explorer.vsix');
   await mkdir(path.dirname(file), { recursive: true });
   // Everything is bundled, so no dependency is packed; what is packed stands in .vscodeignore.
   await createVSIX({ packagePath: file, dependencies: false, allowMissingRepository: true });

@@ -149,6 +149,14 @@ const SETTINGS: Record<string, unknown> = {
   'remote.autoForwardPorts': false,
 };
 
+export interface StartOptions {
+  /** Extensions to install. */
+  vsix?: readonly string[];
+  settings?: Record<string, unknown>;
+  /** A script that the server and its extension hosts load first. */
+  preload?: string;
+}
+
 /** One running server with data folders of its own. */
 export class VsCodeServer {
   private constructor(
@@ -164,7 +172,7 @@ export class VsCodeServer {
   }
 
   /** Starts a server on a free port of this machine with the given VSIX files installed. */
-  static async start({ vsix = [], settings = {} }: { vsix?: readonly string[]; settings?: Record<string, unknown> } = {}): Promise<VsCodeServer> {
+  static async start({ vsix = [], settings = {}, preload }: StartOptions = {}): Promise<VsCodeServer> {
     const files = await serverFiles();
     const folder = await mkdtemp(path.join(tmpdir(), 'circuit-explorer-vscode-'));
     for (const kind of ['User', 'Machine']) {
@@ -178,7 +186,7 @@ export class VsCodeServer {
     const child = spawn(files.node, [entry, ...args], {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, EXTENSIONS_GALLERY: '{}' },
+      env: { ...process.env, EXTENSIONS_GALLERY: '{}', ...(preload ? { NODE_OPTIONS: `--require ${preload}`, CONNECTIONS_LOG: path.join(folder, 'connections.log') } : {}) },
       detached: true, // a group of its own, so that `stop` reaches the extension hosts too
     });
     const log = createWriteStream(path.join(folder, 'server.log'));
@@ -190,6 +198,12 @@ export class VsCodeServer {
   /** The machine's settings (scope machine), as a person would edit them; running workbenches follow. */
   async writeMachineSettings(settings: Record<string, unknown>): Promise<void> {
     await writeFile(path.join(this.folder, 'data', 'Machine', 'settings.json'), JSON.stringify({ ...SETTINGS, ...settings }));
+  }
+
+  /** Hosts that the server and its extension hosts opened sockets to, when `recordConnections.cjs` is preloaded. */
+  async connectedHosts(): Promise<string[]> {
+    const log = path.join(this.folder, 'connections.log');
+    return existsSync(log) ? (await readFile(log, 'utf8')).split('\n').filter(Boolean) : [];
   }
 
   /** Folders of the installed extensions, built-in ones excluded. */

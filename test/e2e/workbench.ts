@@ -1,0 +1,149 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { BrowserContext, FrameLocator, Locator, Page } from 'playwright-core';
+import { session } from './session';
+
+const SLOW = 60_000;
+
+export type Theme = 'Default Dark Modern' | 'Default Light Modern' | 'Default High Contrast' | 'Default High Contrast Light';
+
+/** A VS Code window on a folder of its own, as a person meets it: everything goes through the screen, the mouse and the keyboard. */
+export class Workbench {
+  /** Hosts other than this machine that the window asked. */
+  readonly foreignHosts = new Set<string>();
+  private readonly messages: string[] = [];
+
+  private constructor(
+    readonly folder: string,
+    private readonly context: BrowserContext,
+    readonly page: Page,
+  ) {
+    const note = (url: string): void => {
+      const { hostname, protocol } = new URL(url);
+      // Webviews have the origin vscode-cdn.net; a service worker answers for it without asking the network.
+      if (/^(https?|wss?):$/.test(protocol) && hostname !== '127.0.0.1') this.foreignHosts.add(hostname);
+    };
+    context.on('request', (request) => note(request.url()));
+    page.on('websocket', (socket) => note(socket.url()));
+    page.on('console', (message) => this.messages.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => this.messages.push(`page error: ${error.message}`));
+  }
+
+  /** Opens a window on a fresh folder with these files (name → text). */
+  static async open(files: Record<string, string>): Promise<Workbench> {
+    const folder = await mkdtemp(path.join(tmpdir(), 'circuit-explorer-e2e-'));
+    for (const [name, text] of Object.entries(files)) {
+      await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+      await writeFile(path.join(folder, name), text);
+    }
+    const context = await session().browser.newContext({ viewport: { width: 1400, height: 900 } });
+    const workbench = new Workbench(folder, context, await context.newPage());
+    await workbench.page.goto(`${session().server.origin}/?folder=${encodeURIComponent(folder)}`);
+    await workbench.ready();
+    return workbench;
+  }
+
+  private async ready(): Promise<void> {
+    await this.page.locator('.monaco-workbench').waitFor({ timeout: SLOW });
+    await this.page.locator('.explorer-folders-view .monaco-list-row').first().waitFor({ timeout: SLOW });
+  }
+
+  async close(): Promise<void> {
+    await this.context.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  /** Reloads the window, as the command Reload Window does. */
+  async reload(): Promise<void> {
+    await this.page.reload();
+    await this.ready();
+  }
+
+  /** Runs a command from the palette, by its title. */
+  async command(title: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget input.input');
+    const row = this.quickPickRow(title);
+    const end = Date.now() + SLOW;
+    // The palette lists the commands that are known when it opens: reopen it until the extension has registered its own.
+    for (;;) {
+      await this.page.keyboard.press('F1');
+      await input.waitFor();
+      await input.fill(`>${title}`);
+      try {
+        await row.waitFor({ timeout: 1500 });
+        break;
+      } catch (error) {
+        if (Date.now() > end) throw error;
+        await this.page.keyboard.press('Escape');
+        await input.waitFor({ state: 'hidden' });
+      }
+    }
+    await row.click();
+  }
+
+  quickPickRow(text: string | RegExp): Locator {
+    return this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first();
+  }
+
+  explorerRow(name: string): Locator {
+    return this.page.locator('.explorer-folders-view .monaco-list-row', { hasText: name });
+  }
+
+  /** Opens a file of the folder from the explorer and waits for its text. */
+  async openFile(name: string): Promise<Locator> {
+    await this.explorerRow(name).dblclick();
+    const editor = this.page.locator(`.editor-instance[aria-label*="${name}"], .editor-instance:has(.monaco-editor[data-uri$="${encodeURI(name)}"])`).first();
+    await editor.locator('.view-line').first().waitFor({ timeout: SLOW });
+    return editor;
+  }
+
+  /** Chooses an item of the explorer's context menu on a file. */
+  async explorerMenu(name: string, item: string): Promise<void> {
+    await this.explorerRow(name).click({ button: 'right' });
+    await this.page.locator('.context-view .action-item', { hasText: item }).first().click();
+  }
+
+  /** Puts the cursor at a line and column (from 1) of the active editor. */
+  async goTo(line: number, column: number): Promise<void> {
+    await this.page.keyboard.press('Control+G');
+    const input = this.page.locator('.quick-input-widget input.input');
+    await input.waitFor();
+    await input.fill(`:${line}:${column}`);
+    await this.page.keyboard.press('Enter');
+    await input.waitFor({ state: 'hidden' });
+  }
+
+  /** The content of the webview shown last. */
+  panel(): FrameLocator {
+    return this.page.frameLocator('iframe.webview.ready >> nth=-1').frameLocator('iframe#active-frame');
+  }
+
+  notification(text: string | RegExp): Locator {
+    return this.page.locator('.notification-list-item', { hasText: text }).first();
+  }
+
+  tab(name: string | RegExp): Locator {
+    return this.page.locator('.tabs-container .tab', { hasText: name }).first();
+  }
+
+  /** The workspace's settings; the window follows. */
+  async settings(values: Record<string, unknown>): Promise<void> {
+    await mkdir(path.join(this.folder, '.vscode'), { recursive: true });
+    await writeFile(path.join(this.folder, '.vscode', 'settings.json'), JSON.stringify(values, null, 2));
+  }
+
+  async read(name: string): Promise<string> {
+    return readFile(path.join(this.folder, name), 'utf8');
+  }
+
+  /** Keeps a picture in out/screenshots/ for a person to look at. */
+  async screenshot(name: string): Promise<void> {
+    await this.page.screenshot({ path: path.resolve('out', 'screenshots', `${name}.png`) });
+  }
+
+  /** For a failed test: what the window said lately. */
+  log(): string {
+    return this.messages.slice(-40).join('\n');
+  }
+}
