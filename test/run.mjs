@@ -39,7 +39,7 @@ async function bundle(group, files) {
     sourcemap: 'inline',
     keepNames: true,
     logLevel: 'warning',
-    external: ['vscode', 'playwright-core', 'esbuild', 'axe-core'],
+    external: ['vscode', 'playwright-core', 'esbuild', 'axe-core', '@vscode/vsce'],
     outfile,
   });
   return outfile;
