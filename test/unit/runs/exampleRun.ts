@@ -2,7 +2,7 @@ import { packArrays } from '../../../src/shared/arrays';
 import type { Run, RunPair, TokenText } from '../../../src/shared/run';
 
 function tokens(...texts: string[]): TokenText[] {
-  return texts.map((text, id) => ({ id, text }));
+  return texts.map((text) => ({ id: [...text].reduce((sum, letter) => sum + letter.codePointAt(0)!, 0), text }));
 }
 
 function pair(name: string, clean: TokenText[], corrupted: TokenText[], logitDiff: RunPair['logitDiff']): RunPair {

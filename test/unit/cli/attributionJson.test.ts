@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+import { attributionJson, shortest, type PositionsJson } from '../../../src/cli/attributionJson';
+import { arrayNamed } from '../../../src/shared/arrays';
+import { CircuitError } from '../../../src/shared/errors';
+import { exampleRun } from '../runs/exampleRun';
+
+const run = exampleRun();
+/** Mean difference of the example's three pairs: (3 + 0.5 + 2.5) / 3. */
+const DIFFERENCE = 2;
+
+/** Σ over pairs, positions and heads that `keep` admits, of the stored values divided by the number of pairs. */
+function total(site: string, keep: (at: { group: number; layer: number; position: number; head: number }) => boolean): number {
+  let sum = 0;
+  for (const group of [0, 1]) {
+    const { data, shape } = arrayNamed(run.arrays, `group${group}.${site}`);
+    const [, layers, positions, heads = 1] = shape as [number, number, number, number?];
+    data.forEach((value, index) => {
+      const head = index % heads;
+      const position = Math.floor(index / heads) % positions;
+      const layer = Math.floor(index / heads / positions) % layers;
+      if (keep({ group, layer, position, head })) sum += value;
+    });
+  }
+  return sum / 3;
+}
+
+function near(actual: number, expected: number): void {
+  assert.ok(Math.abs(actual - expected) <= 1e-6, `${actual} is not ${expected}`);
+}
+
+describe('attribute --json', () => {
+  const json = attributionJson(run, { raw: false, top: 4 });
+  const raw = attributionJson(run, { raw: true, top: 100 });
+
+  it('has the run, the model and the settings', () => {
+    assert.deepEqual(json.model, { id: 'example', revision: undefined, checkpointHash: 'ab'.repeat(32), layers: 2, heads: 3, dModel: 6, dHead: 2 });
+    const { backend, threads, direction, metric, prependBos, unit, timings, notes } = json;
+    assert.deepEqual({ backend, threads, direction, metric, prependBos, unit, timings, notes }, {
+      backend: 'cpu',
+      threads: 1,
+      direction: 'denoise',
+      metric: 'logitDiff',
+      prependBos: false,
+      unit: 'normalised',
+      timings: { load: 0.25, run: 0.5 },
+      notes: [{ severity: 'info', message: 'A note.' }],
+    });
+    assert.equal(json.run.id, run.manifest.id);
+    assert.equal(raw.unit, 'raw');
+  });
+
+  it('has the pairs with their tokens and logit differences', () => {
+    assert.deepEqual(json.tokens[1], ['So', ' it', ' is', ' é⟨E2⟩']);
+    assert.deepEqual(json.corruptedTokens[2], ['When', ' Dan', ' gave']);
+    assert.deepEqual(json.differsAt, [1, 2, 1]);
+    assert.deepEqual(json.logitDiff, {
+      clean: 2,
+      corrupted: 0,
+      perPair: [
+        { name: 'first', clean: 2, corrupted: -1 },
+        { name: 'second', clean: 1, corrupted: 0.5 },
+        { name: 'third', clean: 3, corrupted: 0.5 },
+      ],
+    });
+  });
+
+  it('sums heads over all positions, and takes each pair\'s last', () => {
+    assert.deepEqual(json.heads.axes, ['layer', 'head']);
+    for (const layer of [0, 1]) {
+      for (const head of [0, 1, 2]) {
+        const all = total('z', (at) => at.layer === layer && at.head === head);
+        const last = total('z', (at) => at.layer === layer && at.head === head && at.position === (at.group === 0 ? 2 : 3));
+        near(json.heads.allPositions[layer]![head]!, all / DIFFERENCE);
+        near(json.heads.lastPosition[layer]![head]!, last / DIFFERENCE);
+        near(raw.heads.allPositions[layer]![head]!, all);
+      }
+    }
+  });
+
+  it('has one map per length and site', () => {
+    const maps: [string, PositionsJson[]][] = [['z', json.positions], ...Object.entries(json.sites)];
+    assert.deepEqual(maps.map(([site]) => site), ['z', 'attn_out', 'mlp_out', 'resid_pre']);
+    for (const [site, [three, four]] of maps) {
+      assert.deepEqual([three!.length, three!.pairs, three!.positions, three!.axes], [3, [0, 2], 'all', ['layer', 'position']]);
+      assert.deepEqual([four!.length, four!.pairs], [4, [1]]);
+      assert.deepEqual(three!.values.map((row) => row.length), [3, 3]);
+      for (const layer of [0, 1]) {
+        near(three!.values[layer]![1]!, total(site, (at) => at.group === 0 && at.layer === layer && at.position === 1) / DIFFERENCE);
+        near(four!.values[layer]![3]!, total(site, (at) => at.group === 1 && at.layer === layer && at.position === 3) / DIFFERENCE);
+      }
+    }
+  });
+
+  it('ranks the top heads by magnitude, with the values of the matrix', () => {
+    assert.equal(json.topHeads.length, 4);
+    assert.equal(raw.topHeads.length, 6);
+    const scores = raw.topHeads.map(({ score }) => Math.abs(score));
+    assert.deepEqual(scores, [...scores].sort((a, b) => b - a));
+    for (const { layer, head, score } of raw.topHeads) assert.equal(score, raw.heads.allPositions[layer]![head]);
+    assert.equal(new Set(raw.topHeads.map(({ layer, head }) => `${layer}.${head}`)).size, 6);
+  });
+
+  it('has nothing that JSON would print as null', () => {
+    assert.doesNotMatch(JSON.stringify(json), /null/);
+  });
+
+  it('refuses to normalise by next to nothing, but gives raw scores', () => {
+    const flat = exampleRun();
+    for (const pair of flat.manifest.pairs) pair.logitDiff = { clean: 1.0001, corrupted: 1 };
+    assert.throws(
+      () => attributionJson(flat, { raw: false, top: 1 }),
+      (error: unknown) => CircuitError.is(error, 'experiment') && /only 0\.00010 .*--raw/.test(error.message),
+    );
+    assert.equal(attributionJson(flat, { raw: true, top: 1 }).topHeads.length, 1);
+  });
+
+  it('refuses NaN instead of printing null', () => {
+    const broken = exampleRun();
+    broken.arrays.data[0] = NaN;
+    assert.throws(() => attributionJson(broken, { raw: true, top: 1 }), /A result is NaN/);
+  });
+
+  it('says why a slower backend was taken', () => {
+    const slow = exampleRun();
+    slow.manifest.backend.note = 'No threads here.';
+    assert.deepEqual(attributionJson(slow, { raw: true, top: 1 }).notes.at(-1), { severity: 'info', message: 'No threads here.' });
+  });
+});
+
+describe('shortest number', () => {
+  it('is the same float32 in fewer digits', () => {
+    assert.equal(shortest(Math.fround(0.1)), 0.1);
+    assert.equal(shortest(Math.fround(-0.28791)), -0.28791);
+    assert.equal(shortest(0.1), 0.1);
+    assert.equal(shortest(1 / 3), 1 / 3);
+    assert.equal(shortest(0), 0);
+    for (let i = 0; i < 1000; i++) {
+      const value = Math.fround(Math.sin(i) * 10 ** ((i % 60) - 40));
+      assert.equal(Math.fround(shortest(value)), value);
+      assert.ok(String(shortest(value)).length <= String(value).length);
+    }
+  });
+});

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { attributionJson } from '../../../src/cli/attributionJson';
+import { attributionTables } from '../../../src/cli/table';
+import { exampleRun } from '../runs/exampleRun';
+
+describe('attribute tables', () => {
+  const run = exampleRun();
+  const text = attributionTables(run, { raw: false, top: 3, site: 'resid_pre' });
+
+  it('begin with the facts of the run', () => {
+    assert.match(text, /^three pairs\n {2}example: 2 layers of 3 heads, d_model 6\n {2}3 pairs, denoise, no BOS, logit difference clean \+2\.0000, corrupted \+0\.0000\n/);
+    assert.match(text, /cpu, 1 thread, load 0\.25 s, run 0\.50 s\n {2}Note: A note\./);
+  });
+
+  it('list the heads that --json lists, with the same values', () => {
+    const { topHeads, heads } = attributionJson(run, { raw: false, top: 3 });
+    const listed = [...text.matchAll(/^ +\d+ +(\d)\.(\d) +([+-][\d.]+) +([+-][\d.]+)$/gm)];
+    assert.equal(listed.length, 3);
+    listed.forEach(([, layer, head, all, last], place) => {
+      const expected = topHeads[place]!;
+      assert.deepEqual([Number(layer), Number(head)], [expected.layer, expected.head]);
+      assert.equal(Number(all), Number(expected.score.toFixed(4)));
+      assert.equal(Number(last), Number(heads.lastPosition[expected.layer]![expected.head]!.toFixed(4)));
+    });
+  });
+
+  it('list positions of the site that was asked for, per length, with their tokens', () => {
+    assert.match(text, /Residual stream, top layers and positions, 2 pairs of 3 tokens/);
+    assert.match(text, /Residual stream, top layers and positions, 1 pair of 4 tokens/);
+    const { sites } = attributionJson(run, { raw: false, top: 3 });
+    const cells = [...text.matchAll(/^ +\d+ +(\d) +(\d) +"(.*?)"( …)?( ≠)? +([+-][\d.]+)$/gm)];
+    assert.equal(cells.length, 6);
+    cells.forEach(([, layer, position, token, several, differs, score], place) => {
+      const group = place < 3 ? 0 : 1;
+      assert.equal(Number(score), Number(sites.resid_pre![group]!.values[Number(layer)]![Number(position)]!.toFixed(4)));
+      assert.equal(token, run.manifest.pairs[group]!.clean[Number(position)]!.text);
+      assert.equal(several !== undefined, group === 0 && position === '1', 'pairs of group 0 have different names at position 1');
+      assert.equal(differs !== undefined, position === (group === 0 ? '1' : '2'));
+    });
+  });
+
+  it('say when scores are in logits', () => {
+    assert.match(attributionTables(run, { raw: true, top: 3, site: 'z' }), /Top heads \(logits\)/);
+  });
+});
