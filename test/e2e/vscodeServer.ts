@@ -200,10 +200,10 @@ export class VsCodeServer {
     await writeFile(path.join(this.folder, 'data', 'Machine', 'settings.json'), JSON.stringify({ ...SETTINGS, ...settings }));
   }
 
-  /** Hosts that the server and its extension hosts opened sockets to, when `recordConnections.cjs` is preloaded. */
-  async connectedHosts(): Promise<string[]> {
-    const log = path.join(this.folder, 'connections.log');
-    return existsSync(log) ? (await readFile(log, 'utf8')).split('\n').filter(Boolean) : [];
+  /** What `recordConnections.cjs`, when preloaded, wrote down: processes, and hosts they opened sockets to. */
+  async connections(): Promise<{ kind: 'process' | 'host'; value: string }[]> {
+    const lines = (await readFile(path.join(this.folder, 'connections.log'), 'utf8')).split('\n').filter(Boolean);
+    return lines.map((line) => JSON.parse(line) as { kind: 'process' | 'host'; value: string });
   }
 
   /** Folders of the installed extensions, built-in ones excluded. */

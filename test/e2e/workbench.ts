@@ -10,8 +10,6 @@ export type Theme = 'Default Dark Modern' | 'Default Light Modern' | 'Default Hi
 
 /** A VS Code window on a folder of its own, as a person meets it: everything goes through the screen, the mouse and the keyboard. */
 export class Workbench {
-  /** Hosts other than this machine that the window asked. */
-  readonly foreignHosts = new Set<string>();
   private readonly messages: string[] = [];
 
   private constructor(
@@ -21,8 +19,7 @@ export class Workbench {
   ) {
     const note = (url: string): void => {
       const { hostname, protocol } = new URL(url);
-      // Webviews have the origin vscode-cdn.net; a service worker answers for it without asking the network.
-      if (/^(https?|wss?):$/.test(protocol) && hostname !== '127.0.0.1') this.foreignHosts.add(hostname);
+      if (/^(https?|wss?):$/.test(protocol) && hostname !== '127.0.0.1') session().foreignHosts.add(hostname);
     };
     context.on('request', (request) => note(request.url()));
     page.on('websocket', (socket) => note(socket.url()));
