@@ -6,6 +6,10 @@ export interface Problem {
   severity: 'error' | 'warning' | 'information';
   message: string;
   place: Place;
+  /** Indices of the pairs it concerns; absent when it concerns the whole file. */
+  pairs?: number[];
+  /** The JSON schema finds it too: an editor that validates by the schema leaves it out, so that it is said once. */
+  inSchema?: boolean;
   /** Replacement text that would mend it, for a quick fix: `title` is what the light bulb says. */
   fix?: { title: string; place: Place; text: string };
 }
@@ -20,6 +24,7 @@ export type ProblemCode =
   | 'length-differs'
   | 'answer-tokens'
   | 'leading-space'
+  | 'trailing-space'
   | 'too-long'
   | 'position-not-found'
   | 'unknown-model'

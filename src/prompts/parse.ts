@@ -1,0 +1,110 @@
+import type { Node } from 'jsonc-parser';
+import { DIRECTIONS, METRICS, type Direction, type Metric } from '../shared/experiment';
+import { fieldsOf, readTree, typeName, type FieldMap } from './jsonNode';
+import { readPair, type ParsedPair } from './parsePair';
+import { readShorthand } from './parseShorthand';
+import type { PromptFile } from './promptFile';
+import { Reader } from './reader';
+
+/**
+ * Longest prompt file that is read, in UTF-16 units. A thousand pairs of the usual size take a fifth of it; anything longer is
+ * a file of another kind, and reading it at every keystroke would make the editor wait.
+ */
+export const LONGEST_FILE = 1_000_000;
+
+/** A text that is no JSON at all breaks at every word: the first places are enough. */
+const MOST_SYNTAX_PROBLEMS = 20;
+
+/** What holds where a file says nothing. */
+export interface PromptFileDefaults {
+  direction: Direction;
+}
+
+/**
+ * Reads a prompt file: JSON with comments and trailing commas. Never throws; a broken pair does not hide the others.
+ * Fields it does not know are the JSON schema's business.
+ */
+export function parsePromptFile(text: string, defaults: PromptFileDefaults = { direction: 'denoise' }): PromptFile {
+  const file: PromptFile = { settings: { metric: 'logitDiff', direction: defaults.direction }, pairs: [], places: [], problems: [], text };
+  if (text.length > LONGEST_FILE) {
+    const megabytes = (text.length / 1e6).toFixed(1);
+    const message = `This file is too large for a prompt file (${megabytes} million characters, at most ${LONGEST_FILE / 1e6} million) and was not read; split it into several files.`;
+    file.problems.push({ code: 'too-large', severity: 'error', message, place: { offset: 0, length: 1, line: 1, column: 1 } });
+    return file;
+  }
+  const reader = new Reader(text);
+  if (text.trim() === '') {
+    reader.report({ offset: 0, length: 0 }, { code: 'missing-field', message: 'This prompt file is empty; write { "pairs": [ … ] }.', inSchema: true });
+    return { ...file, problems: reader.problems };
+  }
+  const { root, errors } = readTree(text);
+  for (const { message, offset, length } of errors.slice(0, MOST_SYNTAX_PROBLEMS)) {
+    // An error at the end of the text has no length; it is shown on the last character.
+    const place = length > 0 ? { offset, length } : { offset: Math.min(offset, text.length - 1), length: 1 };
+    reader.report(place, { code: 'syntax', message, inSchema: true });
+  }
+  if (root?.type === 'object') {
+    readObject(reader, root, file);
+  } else if (root) {
+    reader.wrongType(root, `A prompt file should be an object { "pairs": [ … ] }, not ${typeName(root)}.`);
+  }
+  file.problems = reader.problems;
+  if (!reader.problems.some(({ severity }) => severity === 'error')) {
+    file.experiment = { ...file.settings, pairs: file.pairs.flatMap((pair) => pair ?? []) };
+  }
+  return file;
+}
+
+function readObject(reader: Reader, root: Node, file: PromptFile): void {
+  const fields = fieldsOf(root);
+  readSettings(reader, fields, file);
+  const found = readPairs(reader, root, fields);
+  file.pairs = found.map(({ pair }) => pair);
+  file.places = found.map(({ places }) => places);
+}
+
+function readPairs(reader: Reader, root: Node, fields: FieldMap): ParsedPair[] {
+  const pairs = fields.get('pairs');
+  const prompts = fields.get('prompts');
+  if (!pairs && !prompts) {
+    const message = '"pairs" is missing: a list of pairs { "clean": …, "corrupted": …, "correct": …, "incorrect": … }.';
+    reader.report({ offset: root.offset, length: 1 }, { code: 'missing-field', message });
+    return [];
+  }
+  if (!pairs) return prompts?.value ? readShorthand(reader, prompts.value, fields) : [];
+  if (prompts) {
+    reader.report(prompts.key, { code: 'wrong-type', message: 'A prompt file has either "pairs" or "prompts" with "answers", not both; put them into two files.' });
+  }
+  const list = pairs.value;
+  if (!list) return [];
+  if (list.type !== 'array') {
+    reader.wrongType(list, `"pairs" should be a list of pairs, not ${typeName(list)}.`);
+    return [];
+  }
+  const nodes = list.children ?? [];
+  if (nodes.length === 0) reader.report(list, { code: 'empty-list', message: '"pairs" is empty; write at least one pair { "clean": …, "corrupted": …, "correct": …, "incorrect": … }.' });
+  return nodes.map((node, index) => readPair(reader, node, index));
+}
+
+function readSettings(reader: Reader, fields: FieldMap, file: PromptFile): void {
+  const model = fields.get('model')?.value;
+  if (model) {
+    file.modelPlace = reader.place(model);
+    const reference = reader.text(model, '"model"');
+    if (reference !== undefined) file.settings.model = reference;
+  }
+  const prependBos = fields.get('prependBos')?.value;
+  if (prependBos?.type === 'boolean') file.settings.prependBos = prependBos.value as boolean;
+  else if (prependBos) reader.wrongType(prependBos, `"prependBos" should be true or false, not ${typeName(prependBos)}.`);
+  file.settings.metric = oneOf<Metric>(reader, fields, 'metric', METRICS) ?? file.settings.metric;
+  file.settings.direction = oneOf<Direction>(reader, fields, 'direction', DIRECTIONS) ?? file.settings.direction;
+  const align = oneOf(reader, fields, 'align', ['end'] as const);
+  if (align) file.settings.align = align;
+}
+
+function oneOf<T extends string>(reader: Reader, fields: FieldMap, name: string, choices: readonly T[]): T | undefined {
+  const node = fields.get(name)?.value;
+  if (!node) return undefined;
+  const choice = choices.find((known) => known === node.value);
+  return choice ?? reader.wrongType(node, `"${name}" should be ${choices.map((known) => JSON.stringify(known)).join(' or ')}.`);
+}
