@@ -155,6 +155,8 @@ export interface StartOptions {
   settings?: Record<string, unknown>;
   /** A script that the server and its extension hosts load first. */
   preload?: string;
+  /** Lets the address name an extension under test and its suite (ignored in silence otherwise); shows no notifications. */
+  testDriver?: boolean;
 }
 
 /** One running server with data folders of its own. */
@@ -172,7 +174,7 @@ export class VsCodeServer {
   }
 
   /** Starts a server on a free port of this machine with the given VSIX files installed. */
-  static async start({ vsix = [], settings = {}, preload }: StartOptions = {}): Promise<VsCodeServer> {
+  static async start({ vsix = [], settings = {}, preload, testDriver = false }: StartOptions = {}): Promise<VsCodeServer> {
     const files = await serverFiles();
     const folder = await mkdtemp(path.join(tmpdir(), 'circuit-explorer-vscode-'));
     for (const kind of ['User', 'Machine']) {
@@ -181,8 +183,7 @@ export class VsCodeServer {
     }
     const entry = path.join(files.server, 'out', 'server-main.js');
     for (const file of vsix) await run(files.node, [entry, ...folderFlags(folder, files), '--install-extension', file], folder);
-    // Without --enable-smoke-test-driver the workbench ignores the payload that names an extension under test, in silence.
-    const args = ['--host', '127.0.0.1', '--port', '0', '--without-connection-token', '--enable-smoke-test-driver', ...folderFlags(folder, files)];
+    const args = ['--host', '127.0.0.1', '--port', '0', '--without-connection-token', ...(testDriver ? ['--enable-smoke-test-driver'] : []), ...folderFlags(folder, files)];
     const child = spawn(files.node, [entry, ...args], {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],

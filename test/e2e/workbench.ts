@@ -117,7 +117,7 @@ export class Workbench {
   }
 
   notification(text: string | RegExp): Locator {
-    return this.page.locator('.notification-list-item', { hasText: text }).first();
+    return this.page.locator('.notification-toast', { hasText: text }).first();
   }
 
   tab(name: string | RegExp): Locator {

@@ -57,7 +57,7 @@ exports.run = () => new Promise((resolve, reject) => {
 }
 
 async function inServer(entry: string, workspace: string, counts: string, follower: Follower): Promise<number> {
-  const server = await VsCodeServer.start();
+  const server = await VsCodeServer.start({ testDriver: true });
   try {
     const browser = await launchChromium();
     try {
