@@ -29,7 +29,8 @@ export class Workbench {
 
   /** Opens a window on a fresh folder with these files (name → text). */
   static async open(files: Record<string, string>): Promise<Workbench> {
-    const folder = await mkdtemp(path.join(tmpdir(), 'circuit-explorer-e2e-'));
+    const folder = path.join(await mkdtemp(path.join(tmpdir(), 'circuit-explorer-e2e-')), 'prompts');
+    await mkdir(folder);
     for (const [name, text] of Object.entries(files)) {
       await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
       await writeFile(path.join(folder, name), text);
@@ -48,7 +49,7 @@ export class Workbench {
 
   async close(): Promise<void> {
     await this.context.close();
-    await rm(this.folder, { recursive: true, force: true });
+    await rm(path.dirname(this.folder), { recursive: true, force: true });
   }
 
   /** Reloads the window, as the command Reload Window does. */
