@@ -1,0 +1,70 @@
+import type { PanelAction, PanelContent, PanelHost, PanelState, PanelWebview } from '../src/shared/panelProtocol';
+import { connectRpc, serveRpc } from '../src/shared/rpc';
+import type { HostSeam } from './host';
+import { stateFor, type ViewState } from './model/viewState';
+import { el } from './view/dom';
+import { messageView, ProgressView } from './view/messages';
+import { RunView } from './view/runView';
+import { watchTheme } from './view/theme';
+
+/** Builds the panel in `root` and keeps it in step with its host. */
+export function startPanel(root: HTMLElement, seam: HostSeam): void {
+  const { remote: host } = connectRpc<PanelHost>(seam.port);
+  const place = el('div', { class: 'panel' });
+  root.append(place);
+  let stored: PanelState | undefined = seam.getState();
+  let shown: RunView | undefined;
+  let progress: ProgressView | undefined;
+
+  const fail = (title: string, error: unknown): void => show({ kind: 'failed', title, message: error instanceof Error ? error.message : String(error) });
+  const act = (action: PanelAction): void => {
+    host.act({ action }).catch((error: unknown) => fail('The panel', error));
+  };
+  let saving: ReturnType<typeof setTimeout> | undefined;
+  const keep = (state: PanelState): void => {
+    stored = state;
+    clearTimeout(saving);
+    // Scrolling changes it many times a second, and every change is a message to VS Code.
+    saving = setTimeout(() => seam.setState(state), 100);
+  };
+  const clear = (): void => {
+    shown?.close();
+    shown = undefined;
+    progress = undefined;
+    place.replaceChildren();
+  };
+
+  const show = (content: PanelContent): void => {
+    if (content.kind === 'running') {
+      // Above the run that is shown, which stays readable while its successor is computed.
+      if (!progress) {
+        if (!shown) clear();
+        progress = new ProgressView(act);
+        place.prepend(progress.element);
+      }
+      progress.update(content);
+      return;
+    }
+    clear();
+    if (content.kind !== 'run') {
+      place.append(messageView(content, act));
+      return;
+    }
+    const { run, view } = content;
+    const state = stateFor(run, view.options, stored);
+    const save = (changed: ViewState): void => keep({ runId: run.id, view: changed });
+    shown = new RunView(host, run, view, state, save, act);
+    place.append(shown.element);
+    save(state);
+    shown.start();
+  };
+
+  serveRpc<PanelWebview>(seam.port, {
+    async show({ content }) {
+      show(content);
+    },
+  });
+  watchTheme(() => shown?.themeChanged());
+  window.addEventListener('scroll', () => shown?.pageScrolled(window.scrollY), { passive: true });
+  host.ready({ state: stored }).then(show, (error: unknown) => fail('The panel could not be filled', error));
+}

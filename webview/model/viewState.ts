@@ -1,0 +1,148 @@
+import { SITE_NAMES, type SiteName } from '../../src/shared/sites';
+import type { RunSummary } from '../../src/shared/panelProtocol';
+import type { SortKey } from '../../src/shared/ranking';
+import type { HeadPositions, ViewOptions } from '../../src/shared/views';
+
+/** What the person has chosen in the panel: kept over reloads and reruns, never the numbers. */
+export interface ViewState {
+  options: ViewOptions;
+  headPositions: HeadPositions;
+  site: SiteName;
+  group: number;
+  sort: Record<MapName, MapSort>;
+  table: TableState;
+  selection?: Selection;
+  scroll: { page: number; positions: number };
+}
+
+export type MapName = 'heads' | 'positions';
+
+export interface MapSort {
+  rows: SortKey;
+  columns: SortKey;
+}
+
+export interface TableState {
+  list: MapName;
+  column: TableColumn;
+  descending: boolean;
+  all: boolean;
+}
+
+export type TableColumn = 'rank' | 'name' | 'score' | 'share';
+export const TABLE_COLUMNS: readonly TableColumn[] = ['rank', 'name', 'score', 'share'];
+
+export type Selection =
+  | { kind: 'head'; layer: number; head: number }
+  | { kind: 'position'; group: number; layer: number; position: number };
+
+export const BY_INDEX: SortKey = { by: 'index' };
+
+export function defaultState(options: ViewOptions): ViewState {
+  return {
+    options,
+    headPositions: 'all',
+    site: 'z',
+    group: 0,
+    sort: { heads: { rows: BY_INDEX, columns: BY_INDEX }, positions: { rows: BY_INDEX, columns: BY_INDEX } },
+    table: { list: 'heads', column: 'rank', descending: false, all: false },
+    scroll: { page: 0, positions: 0 },
+  };
+}
+
+type ShapeOfRun = Pick<RunSummary, 'id' | 'model' | 'groups' | 'sites' | 'canNormalise'> & { pairs: readonly unknown[] };
+
+/**
+ * The state a run is shown with: what was stored, as far as it is well-formed and means something for this run.
+ * With another run than the stored one (a rerun), the pair and the selection go and the rest stays.
+ */
+export function stateFor(run: ShapeOfRun, fallback: ViewOptions, stored?: { runId: string; view?: unknown }): ViewState {
+  const state = defaultState(fallback);
+  const view = record(stored?.view);
+  const sameRun = stored?.runId === run.id;
+
+  const options = record(view.options);
+  const { pair } = options;
+  if (sameRun && typeof pair === 'number' && isIndex(pair, run.pairs.length)) state.options = { ...state.options, pair };
+  else if (options.pair === 'all') state.options = { ...state.options, pair: 'all' };
+  if (options.unit === 'raw' || options.unit === 'normalised') state.options = { ...state.options, unit: options.unit };
+  if (!run.canNormalise) state.options = { ...state.options, unit: 'raw' };
+
+  if (view.headPositions === 'all' || view.headPositions === 'last') state.headPositions = view.headPositions;
+  const site = SITE_NAMES.find((name) => name === view.site && run.sites.includes(name));
+  state.site = site ?? run.sites[0] ?? 'z';
+  if (isIndex(view.group, run.groups.length)) state.group = view.group;
+  state.group = groupOf(run, state.options.pair) ?? state.group;
+
+  const sort = record(view.sort);
+  const { layers, heads } = run.model;
+  state.sort = {
+    heads: { rows: sortKey(record(sort.heads).rows, heads), columns: sortKey(record(sort.heads).columns, layers) },
+    positions: {
+      rows: sortKey(record(sort.positions).rows, columnsOf(run, state.group)),
+      columns: sortKey(record(sort.positions).columns, layers),
+    },
+  };
+
+  const table = record(view.table);
+  if (table.list === 'heads' || table.list === 'positions') state.table.list = table.list;
+  state.table.column = TABLE_COLUMNS.find((column) => column === table.column) ?? 'rank';
+  state.table.descending = table.descending === true;
+  state.table.all = table.all === true;
+
+  if (sameRun) state.selection = selectionFor(run, record(view.selection));
+  const scroll = record(view.scroll);
+  if (sameRun && typeof scroll.page === 'number') state.scroll.page = scroll.page;
+  if (sameRun && typeof scroll.positions === 'number') state.scroll.positions = scroll.positions;
+  return state;
+}
+
+/** The length group of one pair; undefined for all pairs, which leave the choice to the person. */
+export function groupOf(run: Pick<RunSummary, 'groups'>, pair: ViewOptions['pair']): number | undefined {
+  if (pair === 'all') return undefined;
+  const group = run.groups.findIndex(({ pairs }) => pairs.includes(pair));
+  return group === -1 ? undefined : group;
+}
+
+export function columnsOf(run: Pick<RunSummary, 'groups'>, group: number): number {
+  const { length, positions } = run.groups[group]!;
+  return positions === 'last' ? 1 : length;
+}
+
+/** `by: line` names a row or column of the other axis; one that is not there means no sorting. */
+export function sortKey(value: unknown, lines: number): SortKey {
+  const { by, line } = record(value);
+  if (by === 'total' || by === 'strongest') return { by };
+  if (by === 'line' && isIndex(line, lines)) return { by, line };
+  return BY_INDEX;
+}
+
+/** Clicking a header: sort the other axis by this line, or, when it already is, go back to the index. */
+export function toggleLine(current: SortKey, line: number): SortKey {
+  return current.by === 'line' && current.line === line ? BY_INDEX : { by: 'line', line };
+}
+
+export function isSorted({ rows, columns }: MapSort): boolean {
+  return rows.by !== 'index' || columns.by !== 'index';
+}
+
+export function sameSelection(a: Selection | undefined, b: Selection | undefined): boolean {
+  if (!a || !b) return a === b;
+  if (a.kind === 'head') return b.kind === 'head' && a.layer === b.layer && a.head === b.head;
+  return b.kind === 'position' && a.group === b.group && a.layer === b.layer && a.position === b.position;
+}
+
+function selectionFor(run: ShapeOfRun, { kind, layer, head, group, position }: Record<string, unknown>): Selection | undefined {
+  if (!isIndex(layer, run.model.layers)) return undefined;
+  if (kind === 'head' && isIndex(head, run.model.heads)) return { kind, layer, head };
+  if (kind === 'position' && isIndex(group, run.groups.length) && isIndex(position, columnsOf(run, group))) return { kind, group, layer, position };
+  return undefined;
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+function isIndex(value: unknown, extent: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < extent;
+}

@@ -1,0 +1,59 @@
+type Child = Node | string | undefined | false;
+
+export interface ElementOptions {
+  class?: string;
+  text?: string;
+  attributes?: Record<string, string | number | boolean | undefined>;
+  on?: { [K in keyof HTMLElementEventMap]?: (event: HTMLElementEventMap[K]) => void };
+}
+
+/** Creates an element. Attributes that are undefined or false are left out; never used for `style`, which the CSP forbids. */
+export function el<K extends keyof HTMLElementTagNameMap>(tag: K, options?: ElementOptions, children?: readonly Child[]): HTMLElementTagNameMap[K];
+export function el(tag: string, options?: ElementOptions, children?: readonly Child[]): HTMLElement;
+export function el(tag: string, { class: className, text, attributes = {}, on = {} }: ElementOptions = {}, children: readonly Child[] = []): HTMLElement {
+  const element = document.createElement(tag);
+  if (className !== undefined) element.className = className;
+  if (text !== undefined) element.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== undefined && value !== false) element.setAttribute(name, value === true ? '' : String(value));
+  }
+  for (const [name, listener] of Object.entries(on)) element.addEventListener(name, listener as EventListener);
+  element.append(...children.filter((child) => child !== undefined && child !== false));
+  return element;
+}
+
+/** A push button of VS Code's look. */
+export function button(label: string, press: () => void, { secondary = true, title }: { secondary?: boolean; title?: string } = {}): HTMLElement {
+  return el('vscode-button', { text: label, attributes: { secondary, title, 'data-key': label }, on: { click: press } });
+}
+
+export interface Choice<T extends string> {
+  value: T;
+  label: string;
+  title?: string;
+  disabled?: boolean;
+}
+
+/**
+ * A drop-down list. The browser's own element in VS Code's colours: labelled, searchable by typing, and read by every screen reader.
+ */
+export function dropDown<T extends string>(label: string, choices: readonly Choice<T>[], chosen: T, choose: (value: T) => void): HTMLElement {
+  const select = el(
+    'select',
+    { attributes: { 'data-key': label }, on: { change: () => choose(select.value as T) } },
+    choices.map(({ value, label: text, disabled }) => el('option', { text, attributes: { value, disabled, selected: value === chosen } })),
+  );
+  return el('label', { class: 'field' }, [el('span', { class: 'field-name', text: label }), select]);
+}
+
+let groups = 0;
+
+/** Two or three exclusive choices side by side: radio buttons drawn as one segmented control. */
+export function segmented<T extends string>(legend: string, choices: readonly Choice<T>[], chosen: T, choose: (value: T) => void): HTMLElement {
+  const name = `choice${groups++}`;
+  const options = choices.map(({ value, label, title, disabled }) => {
+    const input = el('input', { attributes: { type: 'radio', name, value, disabled, checked: value === chosen, 'data-key': `${legend} ${value}` }, on: { change: () => choose(value) } });
+    return el('label', { class: disabled ? 'segment disabled' : 'segment', attributes: { title } }, [input, el('span', { text: label })]);
+  });
+  return el('fieldset', { class: 'field segmented' }, [el('legend', { class: 'field-name', text: legend }), el('span', { class: 'segments' }, options)]);
+}

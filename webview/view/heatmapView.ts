@@ -1,0 +1,401 @@
+import { select, type Selection } from 'd3';
+import type { Palette } from '../model/colour';
+import { cellFormat, formatScore } from '../model/format';
+import { rankAt, valueAt, type HeatmapModel } from '../model/heatmap';
+import { move, visibleLines, type Place } from '../model/navigation';
+import type { MapSort } from '../model/viewState';
+import { el } from './dom';
+import { prefersReducedMotion } from './theme';
+
+/**
+ * A heatmap as a grid of elements, of which only those in sight exist (beyond a few thousand cells):
+ * 48 layers × 1024 positions cost no more than a screenful. Elements rather than a canvas because each cell then is
+ * what it says to a screen reader, a theme's borders and focus rings apply, and a test can point at it.
+ */
+
+/** A cell, or a header where one of the two is −1. Indices of the matrix, not places on the screen. */
+export interface Cell {
+  row: number;
+  column: number;
+}
+
+export interface ColumnLabel {
+  /** Lines of the label: one token, or clean over corrupted. */
+  lines: string[];
+  index: string;
+  classes: string[];
+}
+
+export interface Drawing {
+  model: HeatmapModel;
+  sort: MapSort;
+  rowLabel(row: number): string;
+  rowName(row: number): string;
+  columnLabel(column: number): ColumnLabel;
+  columnName(column: number): string;
+  cellName(cell: Cell): string;
+  selected?: Cell;
+  /** Cells that stand behind what is selected elsewhere. */
+  related: readonly Cell[];
+}
+
+export interface HeatmapEvents {
+  /** The pointer or the focus is on a cell or header; undefined: on none. */
+  point(cell: Cell | undefined, anchor: Element | undefined, by: 'pointer' | 'focus'): void;
+  select(cell: Cell): void;
+  /** A column header was pressed: rows are sorted by it; a row header: columns are. */
+  sortRows(column: number): void;
+  sortColumns(row: number): void;
+  escape(): void;
+  scrolled(left: number): void;
+}
+
+interface Line {
+  index: number;
+  place: number;
+}
+
+interface CellDatum extends Cell {
+  place: number;
+}
+
+const ROW_HEADER_WIDTH = 44;
+const WIDEST_CELL = 58;
+const NARROWEST_CELL = 20;
+/** Up to this many cells all exist, so that reading the page needs no scrolling. */
+const DRAW_ALL = 2500;
+const MARGIN = 3;
+const DIGIT_WIDTH = 6.1;
+
+export class HeatmapView {
+  readonly element: HTMLElement;
+  private readonly scroller = el('div', { class: 'map-scroller', attributes: { tabindex: -1 } });
+  private readonly grid: HTMLElement;
+  private readonly head: HTMLElement;
+  private readonly headerHeight: number;
+  private drawing?: Drawing;
+  private palette?: Palette;
+  private active: Cell = { row: 0, column: 0 };
+  private cellWidth = WIDEST_CELL;
+  private cellHeight = 26;
+  private frame = 0;
+
+  constructor(
+    label: string,
+    axes: { row: string; column: string; tall: boolean },
+    private readonly events: HeatmapEvents,
+  ) {
+    this.headerHeight = axes.tall ? 112 : 26;
+    const corner = el('div', { class: 'corner', attributes: { role: 'presentation' } }, [
+      el('span', { class: 'corner-column', text: axes.column }),
+      el('span', { class: 'corner-row', text: axes.row }),
+    ]);
+    this.head = el('div', { class: 'head-line', attributes: { role: 'row', 'aria-rowindex': 1 } }, [corner]);
+    this.grid = el('div', { class: axes.tall ? 'map tall' : 'map', attributes: { role: 'grid', 'aria-label': label, 'aria-readonly': 'true' } }, [this.head]);
+    this.scroller.append(this.grid);
+    this.element = this.scroller;
+    this.listen();
+    new ResizeObserver(() => this.refit()).observe(this.scroller);
+  }
+
+  draw(drawing: Drawing, palette: Palette): void {
+    const before = this.drawing;
+    this.drawing = drawing;
+    this.palette = palette;
+    const { rows, columns } = drawing.model.matrix;
+    if (this.active.row >= rows || this.active.column >= columns) this.active = { row: 0, column: 0 };
+    this.fit();
+    const resorted =
+      before !== undefined && before.model.matrix.rows === rows && before.model.matrix.columns === columns && (!sameOrder(before.model.rowOrder, drawing.model.rowOrder) || !sameOrder(before.model.columnOrder, drawing.model.columnOrder));
+    this.render(true);
+    if (resorted) this.animate(before.model);
+  }
+
+  /** Moves the tab stop (not the focus) to a cell and brings it into sight. */
+  reveal(cell: Cell): void {
+    this.active = cell;
+    this.scrollTo(this.placeOf(cell));
+    this.render(true);
+  }
+
+  get scrollLeft(): number {
+    return this.scroller.scrollLeft;
+  }
+
+  set scrollLeft(left: number) {
+    this.scroller.scrollLeft = left;
+    this.render(false);
+  }
+
+  focus(): void {
+    this.elementOf(this.active)?.focus({ preventScroll: true });
+  }
+
+  private refit(): void {
+    if (!this.drawing) return;
+    const before = this.cellWidth;
+    this.fit();
+    this.render(this.cellWidth !== before);
+  }
+
+  /** Cells as wide as the room allows, so that numbers fit in where they can. */
+  private fit(): void {
+    const { rows, columns } = this.drawing!.model.matrix;
+    const room = this.scroller.clientWidth - ROW_HEADER_WIDTH - 2;
+    this.cellWidth = Math.max(NARROWEST_CELL, Math.min(WIDEST_CELL, Math.floor(room / columns)));
+    this.cellHeight = rows > 36 ? 18 : rows > 20 ? 22 : 26;
+    const { style } = this.grid;
+    style.setProperty('--cell-width', `${this.cellWidth}px`);
+    style.setProperty('--cell-height', `${this.cellHeight}px`);
+    style.setProperty('--head-height', `${this.headerHeight}px`);
+    style.setProperty('--row-head-width', `${ROW_HEADER_WIDTH}px`);
+    style.width = `${ROW_HEADER_WIDTH + columns * this.cellWidth}px`;
+    style.height = `${this.headerHeight + rows * this.cellHeight}px`;
+  }
+
+  /** `full`: every cell in sight is written anew; otherwise (scrolling) only those that come into sight. */
+  private render(full: boolean): void {
+    const { drawing, palette } = this;
+    if (!drawing || !palette) return;
+    const { model } = drawing;
+    const { rows, columns } = model.matrix;
+    const hadFocus = this.grid.contains(document.activeElement);
+    const rowLines = this.linesInSight('rows', model.rowOrder);
+    const columnLines = this.linesInSight('columns', model.columnOrder);
+    this.grid.setAttribute('aria-rowcount', String(rows + 1));
+    this.grid.setAttribute('aria-colcount', String(columns + 1));
+    this.renderHead(columnLines, full);
+
+    const inCell = cellFormat(model.largest);
+    const withText = this.cellHeight >= 18 && this.cellWidth >= 6 + DIGIT_WIDTH * Math.max(inCell(model.largest).length, 5);
+    const related = new Set(drawing.related.map(({ row, column }) => row * columns + column));
+    const { selected } = drawing;
+
+    const write = (cells: Selection<HTMLDivElement, CellDatum, HTMLDivElement, Line>): void => {
+      cells.each(function ({ row, column }) {
+        const value = valueAt(model, row, column);
+        const fill = palette.colourAt(model.largest > 0 ? value / model.largest : 0);
+        this.style.backgroundColor = fill;
+        this.style.color = palette.textOn(fill);
+        this.textContent = withText ? inCell(value) : '';
+        this.dataset.name = drawing.cellName({ row, column });
+        this.dataset.value = String(value);
+        this.dataset.rank = String(rankAt(model, row, column));
+        this.setAttribute('aria-label', formatScore(value));
+      });
+    };
+
+    const lines = select<HTMLElement, unknown>(this.grid)
+      .selectAll<HTMLDivElement, Line>(':scope > .line')
+      .data(rowLines, ({ index }) => index)
+      .join((enter) => {
+        const line = enter.append('div').attr('class', 'line').attr('role', 'row');
+        line.append('div').attr('class', 'row-head').attr('role', 'rowheader').attr('aria-colindex', 1).attr('tabindex', -1);
+        return line;
+      })
+      .attr('aria-rowindex', ({ place }) => place + 2)
+      .style('transform', ({ place }) => `translateY(${this.headerHeight + place * this.cellHeight}px)`)
+      .order();
+    lines
+      .select<HTMLDivElement>('.row-head')
+      .datum(({ index }): Cell => ({ row: index, column: -1 }))
+      .attr('aria-label', ({ row }) => drawing.rowName(row))
+      .attr('aria-sort', ({ row }) => (drawing.sort.columns.by === 'line' && drawing.sort.columns.line === row ? 'descending' : 'none'))
+      .classed('holds-selection', ({ row }) => selected?.row === row)
+      .text(({ row }) => drawing.rowLabel(row));
+
+    lines
+      .selectAll<HTMLDivElement, CellDatum>('.cell')
+      .data(
+        ({ index }) => columnLines.map((column): CellDatum => ({ row: index, column: column.index, place: column.place })),
+        ({ column }) => column,
+      )
+      .join(
+        (enter) => enter.append('div').attr('class', 'cell').attr('role', 'gridcell').attr('tabindex', -1).call(write),
+        (update) => (full ? update.call(write) : update),
+      )
+      .attr('aria-colindex', ({ place }) => place + 2)
+      .style('transform', ({ place }) => `translateX(${place * this.cellWidth}px)`)
+      .attr('aria-selected', ({ row, column }) => (selected?.row === row && selected.column === column ? 'true' : null))
+      .classed('selected', ({ row, column }) => selected?.row === row && selected.column === column)
+      .classed('related', ({ row, column }) => related.has(row * columns + column))
+      .order();
+
+    for (const element of this.grid.querySelectorAll('[tabindex="0"]')) element.setAttribute('tabindex', '-1');
+    const active = this.elementOf(this.active);
+    active?.setAttribute('tabindex', '0');
+    // Putting the lines in order may have moved the focused element, which takes the focus from it.
+    if (hadFocus && !this.grid.contains(document.activeElement)) active?.focus({ preventScroll: true });
+  }
+
+  private renderHead(columnLines: readonly Line[], full: boolean): void {
+    const drawing = this.drawing!;
+    const { rows: sort } = drawing.sort;
+    const write = (heads: Selection<HTMLDivElement, Line, HTMLElement, unknown>): void => {
+      heads.each(function ({ index }) {
+        const { lines, index: place, classes } = drawing.columnLabel(index);
+        const sorted = sort.by === 'line' && sort.line === index;
+        this.className = ['column-head', ...classes, drawing.selected?.column === index ? 'holds-selection' : ''].join(' ').trim();
+        this.setAttribute('aria-label', drawing.columnName(index));
+        this.setAttribute('aria-sort', sorted ? 'descending' : 'none');
+        this.replaceChildren(
+          el('span', { class: 'tokens' }, lines.map((text) => el('span', { class: 'token', text }))),
+          el('span', { class: 'column-index', text: place }),
+        );
+      });
+    };
+    select(this.head)
+      .selectAll<HTMLDivElement, Line>('.column-head')
+      .data(columnLines, ({ index }) => index)
+      .join(
+        (enter) => enter.append('div').attr('role', 'columnheader').attr('tabindex', -1).call(write),
+        (update) => (full ? update.call(write) : update),
+      )
+      .attr('aria-colindex', ({ place }) => place + 2)
+      .style('transform', ({ place }) => `translateX(${place * this.cellWidth}px)`)
+      .order();
+  }
+
+  /** Lines of an axis that are drawn: those in sight, and always the active one, which holds the tab stop. */
+  private linesInSight(axis: 'rows' | 'columns', order: readonly number[]): Line[] {
+    const { matrix } = this.drawing!.model;
+    const lines = order.map((index, place) => ({ index, place }));
+    if (matrix.rows * matrix.columns <= DRAW_ALL) return lines;
+    const { scroller } = this;
+    const { first, end } =
+      axis === 'rows'
+        ? visibleLines(scroller.scrollTop, scroller.clientHeight, this.cellHeight, lines.length, MARGIN)
+        : visibleLines(scroller.scrollLeft, scroller.clientWidth, this.cellWidth, lines.length, MARGIN);
+    const active = axis === 'rows' ? this.active.row : this.active.column;
+    return lines.filter(({ index, place }) => (place >= first && place < end) || index === active);
+  }
+
+  private listen(): void {
+    const { grid, scroller, events } = this;
+    const cellAt = (target: EventTarget | null): { cell: Cell; element: HTMLElement } | undefined => {
+      const element = target instanceof Element ? target.closest<HTMLElement>('.cell, .row-head, .column-head') : null;
+      if (!element) return undefined;
+      const datum = select<HTMLElement, Line & Cell>(element).datum();
+      if (element.classList.contains('column-head')) return { cell: { row: -1, column: datum.index }, element };
+      return { cell: { row: datum.row, column: datum.column }, element };
+    };
+    const press = (cell: Cell): void => {
+      if (cell.row === -1) events.sortRows(cell.column);
+      else if (cell.column === -1) events.sortColumns(cell.row);
+      else events.select(cell);
+    };
+
+    grid.addEventListener('pointerover', ({ target }) => {
+      const hit = cellAt(target);
+      events.point(hit?.cell, hit?.element, 'pointer');
+    });
+    grid.addEventListener('pointerleave', () => events.point(undefined, undefined, 'pointer'));
+    grid.addEventListener('click', ({ target }) => {
+      const hit = cellAt(target);
+      if (!hit) return;
+      this.activate(hit.cell);
+      press(hit.cell);
+    });
+    grid.addEventListener('focusin', ({ target }) => {
+      const hit = cellAt(target);
+      if (hit) events.point(hit.cell, hit.element, 'focus');
+    });
+    grid.addEventListener('focusout', ({ relatedTarget }) => {
+      if (!(relatedTarget instanceof Node && grid.contains(relatedTarget))) events.point(undefined, undefined, 'focus');
+    });
+    grid.addEventListener('keydown', (event) => {
+      if (!this.drawing || event.altKey || event.metaKey || event.shiftKey) return;
+      const { key, ctrlKey } = event;
+      if (key === 'Escape') return events.escape();
+      if ((key === 'Enter' || key === ' ') && !ctrlKey) {
+        event.preventDefault();
+        return press(this.active);
+      }
+      const { rows, columns } = this.drawing.model.matrix;
+      const page = Math.max(1, Math.floor((scroller.clientHeight - this.headerHeight) / this.cellHeight) - 1);
+      const target = move(this.placeOf(this.active), key, ctrlKey, { rows, columns, page });
+      if (!target || (ctrlKey && key !== 'Home' && key !== 'End')) return;
+      event.preventDefault();
+      this.scrollTo(target);
+      this.activate(this.cellAtPlace(target));
+      this.elementOf(this.active)?.focus({ preventScroll: true });
+    });
+    scroller.addEventListener('scroll', () => {
+      cancelAnimationFrame(this.frame);
+      this.frame = requestAnimationFrame(() => {
+        this.render(false);
+        events.scrolled(scroller.scrollLeft);
+      });
+    });
+  }
+
+  private activate(cell: Cell): void {
+    this.active = cell;
+    this.render(false);
+  }
+
+  private placeOf({ row, column }: Cell): Place {
+    const { rowOrder, columnOrder } = this.drawing!.model;
+    return { row: row === -1 ? -1 : rowOrder.indexOf(row), column: column === -1 ? -1 : columnOrder.indexOf(column) };
+  }
+
+  private cellAtPlace({ row, column }: Place): Cell {
+    const { rowOrder, columnOrder } = this.drawing!.model;
+    return { row: row === -1 ? -1 : rowOrder[row]!, column: column === -1 ? -1 : columnOrder[column]! };
+  }
+
+  /** Scrolls just far enough that a place is clear of the sticky headers. */
+  private scrollTo({ row, column }: Place): void {
+    const { scroller, cellWidth, cellHeight } = this;
+    if (column >= 0) {
+      const left = column * cellWidth;
+      const room = scroller.clientWidth - ROW_HEADER_WIDTH;
+      scroller.scrollLeft = Math.min(left, Math.max(scroller.scrollLeft, left + cellWidth - room));
+    }
+    if (row >= 0) {
+      const top = row * cellHeight;
+      const room = scroller.clientHeight - this.headerHeight;
+      scroller.scrollTop = Math.min(top, Math.max(scroller.scrollTop, top + cellHeight - room));
+    }
+    const bounds = scroller.getBoundingClientRect();
+    const y = bounds.top + (row < 0 ? 0 : this.headerHeight + row * cellHeight - scroller.scrollTop);
+    if (y < 0 || y + cellHeight > innerHeight) window.scrollBy({ top: y < 0 ? y - 40 : y + cellHeight - innerHeight + 40 });
+  }
+
+  private elementOf({ row, column }: Cell): HTMLElement | null {
+    const { rowOrder, columnOrder } = this.drawing!.model;
+    const columnSelector = column === -1 ? '' : `[aria-colindex="${columnOrder.indexOf(column) + 2}"]`;
+    if (row === -1) return this.head.querySelector<HTMLElement>(`.column-head${columnSelector}`);
+    const line = this.grid.querySelector(`.line[aria-rowindex="${rowOrder.indexOf(row) + 2}"]`);
+    return line?.querySelector<HTMLElement>(column === -1 ? '.row-head' : `.cell${columnSelector}`) ?? null;
+  }
+
+  /** Lets lines glide from their old places to the new ones, so that the eye can follow a sort. */
+  private animate(before: HeatmapModel): void {
+    const { rows, columns } = before.matrix;
+    if (rows * columns > DRAW_ALL || prefersReducedMotion()) return;
+    const glide = (element: Element, axis: 'X' | 'Y', from: number, to: number): void => {
+      if (from !== to) element.animate([{ transform: `translate${axis}(${from}px)` }, { transform: `translate${axis}(${to}px)` }], { duration: 220, easing: 'ease-out' });
+    };
+    const { cellWidth, cellHeight, headerHeight } = this;
+    select(this.grid)
+      .selectAll<HTMLDivElement, Line>('.line')
+      .each(function ({ index, place }) {
+        glide(this, 'Y', headerHeight + before.rowOrder.indexOf(index) * cellHeight, headerHeight + place * cellHeight);
+      });
+    select(this.grid)
+      .selectAll<HTMLDivElement, CellDatum>('.cell')
+      .each(function ({ column, place }) {
+        glide(this, 'X', before.columnOrder.indexOf(column) * cellWidth, place * cellWidth);
+      });
+    select(this.head)
+      .selectAll<HTMLDivElement, Line>('.column-head')
+      .each(function ({ index, place }) {
+        glide(this, 'X', before.columnOrder.indexOf(index) * cellWidth, place * cellWidth);
+      });
+  }
+}
+
+function sameOrder(a: readonly number[], b: readonly number[]): boolean {
+  return a.every((index, place) => index === b[place]);
+}
