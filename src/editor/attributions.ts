@@ -1,0 +1,147 @@
+import * as vscode from 'vscode';
+import { CircuitError, toFailure } from '../shared/errors';
+import type { Run } from '../shared/run';
+import type { AttributionJob, ExperimentRunner } from '../runner/runner';
+import type { RunStore } from '../runs/store';
+import type { Log } from './log';
+import { panelKeyOf, type Panels } from './panels';
+import type { RunIndex } from './runIndex';
+import type { StatusBar } from './statusBar';
+
+/** What to attribute. `plan` reads the prompts as late as possible: when its turn has come. */
+export interface Attribution {
+  title: string;
+  panelKey: string;
+  plan(): Promise<AttributionJob>;
+}
+
+/** What became of the jobs of one command, in their order. */
+export type Outcome = { run: Run } | { failure: CircuitError };
+
+export interface Attributions {
+  /** Runs all of them one after the other, with one progress and one cancel. Failures are told here; nothing is thrown. */
+  runAll(attributions: readonly Attribution[]): Promise<Outcome[]>;
+  /** Stops the commands that a panel waits for. */
+  cancel(panelKey: string): void;
+}
+
+export interface AttributionDependencies {
+  runner: ExperimentRunner;
+  store: RunStore;
+  runIndex: RunIndex;
+  panels: Panels;
+  statusBar: StatusBar;
+  log: Log;
+}
+
+export function createAttributions({ runner, store, runIndex, panels, statusBar, log }: AttributionDependencies): Attributions {
+  const waiting = new Map<string, Set<AbortController>>();
+  let commandsRunning = 0;
+
+  const attribute = async (attribution: Attribution, abort: AbortController, onProgress: (stage: string, fraction: number) => void): Promise<Outcome> => {
+    const { title, panelKey } = attribution;
+    const panel = panels.show(panelKey);
+    const tell = (stage: string, fraction: number): void => {
+      panel.show({ kind: 'running', title, stage, fraction });
+      statusBar.running(title, stage, fraction);
+      onProgress(stage, fraction);
+    };
+    const commands = waiting.get(panelKey) ?? new Set();
+    waiting.set(panelKey, commands.add(abort));
+    try {
+      tell('waiting', 0);
+      const job = await attribution.plan();
+      const started = Date.now();
+      const run = await runner.attribute(job, { signal: abort.signal, onProgress: ({ stage, fraction }) => tell(stage, fraction) });
+      log.info(`${title}: ${run.manifest.pairs.length} pairs on ${run.manifest.model.id}, ${((Date.now() - started) / 1000).toFixed(1)} s`);
+      await keep(run);
+      (panels.get(panelKey) ?? panel).showRun(run);
+      return { run };
+    } catch (error) {
+      const failure = error instanceof CircuitError ? error : new CircuitError('internal', toFailure(error).message, { cause: error });
+      if (failure.code !== 'cancelled') {
+        log.error(title, failure);
+        panel.show({ kind: 'failed', title, message: failure.message });
+      } else if (panel.run) {
+        panel.showRun(panel.run);
+      } else {
+        panel.show({ kind: 'empty', message: 'Cancelled before there was a result.' });
+      }
+      return { failure };
+    } finally {
+      commands.delete(abort);
+    }
+  };
+
+  /** A run that cannot be saved is still shown; the person is told that it will not be there tomorrow. */
+  const keep = async (run: Run): Promise<void> => {
+    try {
+      await store.save(run);
+      runIndex.refresh();
+    } catch (error) {
+      log.error('The run could not be saved', error);
+      showError(`The run is shown but could not be saved. ${toFailure(error).message}`, log);
+    }
+  };
+
+  const runAll = (attributions: readonly Attribution[]): Promise<Outcome[]> => {
+    const options = { location: vscode.ProgressLocation.Notification, title: titleOf(attributions), cancellable: true };
+    return Promise.resolve(
+      vscode.window.withProgress(options, async (progress, token) => {
+        const abort = new AbortController();
+        token.onCancellationRequested(() => abort.abort());
+        commandsRunning++;
+        const outcomes: Outcome[] = [];
+        let reported = 0;
+        try {
+          for (const [index, attribution] of attributions.entries()) {
+            if (abort.signal.aborted) break;
+            outcomes.push(
+              await attribute(attribution, abort, (stage, fraction) => {
+                const done = (index + fraction) / attributions.length;
+                const count = attributions.length > 1 ? `${index + 1} of ${attributions.length}, ` : '';
+                progress.report({ message: `${count}${stage}`, increment: Math.max(0, done - reported) * 100 });
+                reported = Math.max(reported, done);
+              }),
+            );
+          }
+        } finally {
+          if (--commandsRunning === 0) statusBar.idle();
+        }
+        tellFailure(outcomes);
+        return outcomes;
+      }),
+    );
+  };
+
+  /** Problems of a prompt file stand in its editor and in the panel; what else went wrong is told once. */
+  const tellFailure = (outcomes: readonly Outcome[]): void => {
+    const failures = outcomes.flatMap((outcome) => ('failure' in outcome && isWorthTelling(outcome.failure) ? [outcome.failure] : []));
+    if (failures.length === 0) return;
+    const more = failures.length > 1 ? ` (${failures.length} of ${outcomes.length} runs failed.)` : '';
+    showError(failures[0]!.message + more, log);
+  };
+
+  return { runAll, cancel: (panelKey) => waiting.get(panelKey)?.forEach((abort) => abort.abort()) };
+}
+
+function isWorthTelling({ code }: CircuitError): boolean {
+  return code !== 'cancelled' && code !== 'prompt-file' && code !== 'experiment';
+}
+
+function titleOf(attributions: readonly Attribution[]): string {
+  return attributions.length === 1 ? `Attributing ${attributions[0]!.title}` : `Attributing ${attributions.length} prompt files`;
+}
+
+/** An error with the way to its details. Not awaited: it may stand there for long. */
+export function showError(message: string, log: Log): void {
+  void vscode.window.showErrorMessage(message, 'Show log').then((choice) => {
+    if (choice) log.show();
+  });
+}
+
+/** The same experiment once more, for runs that come from no prompt file. */
+export function rerunOf({ manifest }: Run, settings: AttributionJob['settings']): Attribution {
+  const { experiment, title } = manifest;
+  return { title, panelKey: panelKeyOf(manifest), plan: async () => ({ experiment, settings, title }) };
+}

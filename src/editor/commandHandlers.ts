@@ -1,0 +1,78 @@
+import * as vscode from 'vscode';
+import type { ExperimentRunner } from '../runner/runner';
+import type { RunStore } from '../runs/store';
+import { CircuitError } from '../shared/errors';
+import { attributePairOfFile, attributePromptPair } from './attributePromptPair';
+import type { Attributions } from './attributions';
+import { chooseModelFolder } from './chooseModelFolder';
+import type { CommandHandlers } from './commandTable';
+import { fileAttribution } from './fileAttribution';
+import type { Log } from './log';
+import { panelKeyOf, type Panels } from './panels';
+import { promptFilesOf, uriOf } from './promptFileArguments';
+import type { RunIndex } from './runIndex';
+import { deleteRun, runIdOf } from './runsTree';
+import { sampleFile } from './sample';
+
+export interface CommandDependencies {
+  context: vscode.ExtensionContext;
+  runner: ExperimentRunner;
+  attributions: Attributions;
+  store: RunStore;
+  runIndex: RunIndex;
+  panels: Panels;
+  log: Log;
+}
+
+/** What each command does, in terms of the rest. Arguments come from menus, links and other extensions: they are checked here. */
+export function commandHandlers(dependencies: CommandDependencies): CommandHandlers {
+  const { context, attributions, store, runIndex, panels, log } = dependencies;
+
+  const openRun = async (id: string): Promise<void> => {
+    const run = await store.load(id);
+    const panel = panels.show(panelKeyOf(run.manifest));
+    panel.showRun(run);
+    panel.reveal();
+  };
+
+  const openSample = async (): Promise<vscode.Uri> => {
+    const uri = await sampleFile(context);
+    await vscode.window.showTextDocument(uri, { preview: false });
+    return uri;
+  };
+
+  return {
+    attributePromptPair: async (uri, index) => {
+      const file = uriOf(uri);
+      if (file && typeof index === 'number') await attributePairOfFile(file, index, dependencies);
+      else await attributePromptPair(dependencies);
+    },
+    attributeFile: async (uri) => {
+      const files = uri === 'sample' ? [await openSample()] : promptFilesOf(uri, undefined);
+      await attributions.runAll(files.map((file) => fileAttribution(file)));
+    },
+    rerunAttribution: async (clicked, selected) => {
+      await attributions.runAll(promptFilesOf(clicked, selected).map((file) => fileAttribution(file)));
+    },
+    showLastResult: async () => {
+      const inFront = vscode.window.activeTextEditor?.document.uri.toString();
+      const ofFile = inFront === undefined ? undefined : await runIndex.latest(inFront);
+      const newest = ofFile ?? (await runIndex.all()).find((listing) => 'manifest' in listing);
+      if (newest) await openRun(newest.id);
+      else log.show();
+    },
+    openSample,
+    chooseModelFolder,
+    showLog: () => log.show(),
+    openRun: (run) => openRun(runIdFrom(run)),
+    deleteRun: (run) => deleteRun(runIdFrom(run), store, runIndex),
+    revealRun: (run) => vscode.commands.executeCommand('revealFileInOS', vscode.Uri.file(store.fileOf(runIdFrom(run)))),
+    refreshRuns: () => runIndex.refresh(),
+  };
+}
+
+function runIdFrom(argument: unknown): string {
+  const id = runIdOf(argument);
+  if (id === undefined) throw new CircuitError('usage', 'Choose a run in the view "Runs" first.');
+  return id;
+}

@@ -1,0 +1,115 @@
+import * as vscode from 'vscode';
+import { CircuitError } from '../shared/errors';
+import type { Problem } from '../prompts/problem';
+import type { PromptFile } from '../prompts/promptFile';
+import type { Log } from './log';
+import { isPromptDocument, promptFileOf, rangeOf } from './promptDocuments';
+import { onSettingsChanged } from './settings';
+import { isModelTrusted } from './trust';
+
+/** Typing pauses about this long between words. */
+const TOKEN_CHECK_DELAY = 300;
+const SEVERITIES = {
+  error: vscode.DiagnosticSeverity.Error,
+  warning: vscode.DiagnosticSeverity.Warning,
+  information: vscode.DiagnosticSeverity.Information,
+};
+
+export interface ShownProblem {
+  problem: Problem;
+  diagnostic: vscode.Diagnostic;
+}
+
+/** What needs a tokenizer to be found. Throws `model-…` or `tokenizer` when there is none on this machine. */
+export type CheckTokens = (file: PromptFile, document: vscode.TextDocument) => Promise<Problem[]>;
+
+/** Problems of open prompt files: those of the text at once, those of the tokens after a pause. Cleared on close. */
+export class PromptDiagnostics implements vscode.Disposable {
+  private readonly collection = vscode.languages.createDiagnosticCollection('circuit-prompts');
+  private readonly shown = new Map<string, ShownProblem[]>();
+  private readonly timers = new Map<string, NodeJS.Timeout>();
+  private readonly subscriptions: vscode.Disposable[];
+
+  constructor(
+    private readonly checkTokens: CheckTokens,
+    private readonly log: Log,
+  ) {
+    const updateAll = (): void => vscode.workspace.textDocuments.forEach((document) => this.update(document));
+    this.subscriptions = [
+      vscode.workspace.onDidOpenTextDocument((document) => this.update(document)),
+      vscode.workspace.onDidChangeTextDocument(({ document }) => this.update(document)),
+      vscode.workspace.onDidCloseTextDocument((document) => this.clear(document)),
+      vscode.workspace.onDidGrantWorkspaceTrust(updateAll),
+      onSettingsChanged(updateAll),
+    ];
+    updateAll();
+  }
+
+  /** The problems on show, for the quick fixes. */
+  of(document: vscode.TextDocument): readonly ShownProblem[] {
+    return this.shown.get(document.uri.toString()) ?? [];
+  }
+
+  dispose(): void {
+    for (const timer of this.timers.values()) clearTimeout(timer);
+    for (const subscription of this.subscriptions) subscription.dispose();
+    this.collection.dispose();
+  }
+
+  private update(document: vscode.TextDocument): void {
+    if (!isPromptDocument(document)) return;
+    const file = promptFileOf(document);
+    const ofText = [...file.problems.filter(({ inSchema }) => !inSchema), ...restrictedModel(file)];
+    this.show(document, ofText);
+    const key = document.uri.toString();
+    clearTimeout(this.timers.get(key));
+    this.timers.set(key, setTimeout(() => void this.updateTokens(document, file, ofText), TOKEN_CHECK_DELAY));
+  }
+
+  private async updateTokens(document: vscode.TextDocument, file: PromptFile, ofText: Problem[]): Promise<void> {
+    const { version } = document;
+    const ofTokens = await this.checkTokens(file, document).catch((error: unknown) => this.asProblems(error, file));
+    if (document.isClosed || document.version !== version) return;
+    this.show(document, [...ofText, ...ofTokens]);
+  }
+
+  /** A model that is not on this machine is something to know, not a mistake in the file; what else fails goes to the log. */
+  private asProblems(error: unknown, file: PromptFile): Problem[] {
+    if (error instanceof CircuitError && (error.code.startsWith('model-') || error.code === 'tokenizer')) {
+      return [{ code: 'unknown-model', severity: 'information', message: `Token counts are not checked: ${error.message}`, place: modelPlace(file) }];
+    }
+    this.log.error('Tokens could not be checked', error);
+    return [];
+  }
+
+  private show(document: vscode.TextDocument, problems: readonly Problem[]): void {
+    const shown = problems.map((problem) => ({ problem, diagnostic: diagnosticOf(document, problem) }));
+    this.shown.set(document.uri.toString(), shown);
+    this.collection.set(document.uri, shown.map(({ diagnostic }) => diagnostic));
+  }
+
+  private clear(document: vscode.TextDocument): void {
+    const key = document.uri.toString();
+    clearTimeout(this.timers.get(key));
+    this.timers.delete(key);
+    this.shown.delete(key);
+    this.collection.delete(document.uri);
+  }
+}
+
+function restrictedModel(file: PromptFile): Problem[] {
+  if (isModelTrusted(file.settings.model)) return [];
+  const message = 'This model is named by its path, which is ignored until you trust the workspace; the model of the settings is used.';
+  return [{ code: 'unknown-model', severity: 'information', message, place: modelPlace(file) }];
+}
+
+function modelPlace(file: PromptFile): Problem['place'] {
+  return file.modelPlace ?? { offset: 0, length: 1, line: 1, column: 1 };
+}
+
+function diagnosticOf(document: vscode.TextDocument, { message, severity, code, place }: Problem): vscode.Diagnostic {
+  const diagnostic = new vscode.Diagnostic(rangeOf(document, place), message, SEVERITIES[severity]);
+  diagnostic.source = 'Circuit Explorer';
+  diagnostic.code = code;
+  return diagnostic;
+}

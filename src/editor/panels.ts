@@ -1,0 +1,78 @@
+import * as vscode from 'vscode';
+import { toFailure } from '../shared/errors';
+import type { RunManifest } from '../shared/run';
+import type { RunStore } from '../runs/store';
+import { Panel, PANEL_VIEW_TYPE, type PanelDependencies } from './panel';
+import { readPanelState } from './panelMessages';
+
+/** Key of the one panel for prompts that come from no prompt file. */
+export const SELECTED_PROMPTS = 'selected-prompts';
+
+/** The panel a run belongs to. */
+export function panelKeyOf({ source }: Pick<RunManifest, 'source'>): string {
+  return source?.uri ?? SELECTED_PROMPTS;
+}
+
+/** One panel per prompt file, found again by its key. */
+export class Panels implements vscode.WebviewPanelSerializer, vscode.Disposable {
+  private readonly open = new Map<string, Panel>();
+
+  constructor(
+    private readonly store: RunStore,
+    private readonly dependencies: PanelDependencies,
+  ) {}
+
+  get(key: string): Panel | undefined {
+    return this.open.get(key);
+  }
+
+  get all(): Panel[] {
+    return [...this.open.values()];
+  }
+
+  /** The panel of this key, opened beside the editor if need be. The focus stays where it is. */
+  show(key: string): Panel {
+    const existing = this.open.get(key);
+    if (existing) {
+      if (!existing.visible) existing.reveal();
+      return existing;
+    }
+    const column = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
+    return this.adopt(vscode.window.createWebviewPanel(PANEL_VIEW_TYPE, titleOf(key), column, { enableFindWidget: true }), key);
+  }
+
+  /** After a window reload. The run comes from the store; when it is gone the panel says so. */
+  async deserializeWebviewPanel(webviewPanel: vscode.WebviewPanel, state: unknown): Promise<void> {
+    const runId = readPanelState(state)?.runId;
+    if (runId === undefined) {
+      this.adopt(webviewPanel, SELECTED_PROMPTS);
+      return;
+    }
+    try {
+      const run = await this.store.load(runId);
+      this.adopt(webviewPanel, panelKeyOf(run.manifest)).showRun(run);
+    } catch (error) {
+      this.dependencies.log.error(`The run ${runId} of a restored panel could not be opened`, error);
+      this.adopt(webviewPanel, `missing:${runId}`).show({ kind: 'empty', message: `The run shown here is not there any more. ${toFailure(error).message}` });
+    }
+  }
+
+  dispose(): void {
+    for (const panel of this.all) panel.dispose();
+  }
+
+  private adopt(webviewPanel: vscode.WebviewPanel, key: string): Panel {
+    const panel = new Panel(webviewPanel, key, this.dependencies);
+    // Of two restored panels of one file the first is the one that reruns go to.
+    if (!this.open.has(key)) this.open.set(key, panel);
+    panel.onDidDispose(() => {
+      if (this.open.get(key) === panel) this.open.delete(key);
+    });
+    return panel;
+  }
+}
+
+function titleOf(key: string): string {
+  const name = key === SELECTED_PROMPTS ? 'selected prompts' : vscode.Uri.parse(key).path.split('/').pop();
+  return `Attribution: ${name}`;
+}

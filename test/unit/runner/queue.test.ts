@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { Queue } from '../../../src/runner/queue';
+import { CircuitError } from '../../../src/shared/errors';
+
+interface Gate {
+  promise: Promise<void>;
+  open(): void;
+}
+
+function gate(): Gate {
+  let open = (): void => undefined;
+  const promise = new Promise<void>((resolve) => (open = resolve));
+  return { promise, open };
+}
+
+describe('runner queue', () => {
+  it('runs one job at a time, in the order they came', async () => {
+    const queue = new Queue();
+    const { promise, open } = gate();
+    const events: string[] = [];
+    const first = queue.run(async () => {
+      events.push('first starts');
+      await promise;
+      events.push('first ends');
+      return 1;
+    });
+    const second = queue.run(async () => {
+      events.push('second');
+      return 2;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(events, ['first starts']);
+    assert.equal(queue.length, 1);
+    open();
+    assert.deepEqual(await Promise.all([first, second]), [1, 2]);
+    assert.deepEqual(events, ['first starts', 'first ends', 'second']);
+  });
+
+  it('drops a waiting job at once when its signal aborts, and never starts it', async () => {
+    const queue = new Queue();
+    const { promise, open } = gate();
+    const abort = new AbortController();
+    let started = false;
+    const first = queue.run(() => promise);
+    const second = queue.run(async () => {
+      started = true;
+    }, abort.signal);
+    abort.abort();
+    await assert.rejects(second, (error) => CircuitError.is(error, 'cancelled'));
+    assert.equal(queue.length, 0);
+    open();
+    await first;
+    await queue.run(async () => undefined);
+    assert.equal(started, false);
+  });
+
+  it('goes on after a job that failed', async () => {
+    const queue = new Queue();
+    const failing = queue.run(async () => {
+      throw new Error('broken');
+    });
+    const next = queue.run(async () => 'well');
+    await assert.rejects(failing, /broken/);
+    assert.equal(await next, 'well');
+  });
+
+  it('leaves a running job to its own signal', async () => {
+    const queue = new Queue();
+    const abort = new AbortController();
+    const { promise, open } = gate();
+    const running = queue.run(async () => {
+      await promise;
+      return 'finished';
+    }, abort.signal);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    abort.abort();
+    open();
+    assert.equal(await running, 'finished');
+  });
+});
