@@ -1,4 +1,4 @@
-import { Tokenizer } from '@huggingface/tokenizers';
+import { ByteLevelPreTokenizer, SequencePreTokenizer, Tokenizer, type PreTokenizer } from '@huggingface/tokenizers';
 import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { CircuitError } from '../shared/errors';
@@ -34,6 +34,7 @@ export async function loadTokenizer(folder: string): Promise<LoadedTokenizer> {
   } catch (error) {
     throw new CircuitError('tokenizer', `${file} cannot be used as a tokenizer; is it whole, and of a version that transformers reads?`, { cause: error });
   }
+  cutAtUnicodeSpaces(tokenizer.pre_tokenizer);
   return wrap(tokenizer, definition, bosCandidates(config, special));
 }
 
@@ -91,6 +92,18 @@ function isByteLevel(preTokenizer: unknown): boolean {
   if (!isObject(preTokenizer)) return false;
   const parts = preTokenizer['pretokenizers'];
   return preTokenizer['type'] === 'ByteLevel' || (Array.isArray(parts) && parts.some(isByteLevel));
+}
+
+/**
+ * GPT-2's pattern with Unicode's white space, as Python and Rust cut. JavaScript's \s counts U+FEFF as a space and U+0085 not,
+ * and the library uses it as it is.
+ */
+const SPACES = '\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000';
+const GPT2_PATTERN = new RegExp(`'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^${SPACES}\\p{L}\\p{N}]+|[${SPACES}]+(?![^${SPACES}])|[${SPACES}]+`, 'gu');
+
+function cutAtUnicodeSpaces(preTokenizer: PreTokenizer | null): void {
+  if (preTokenizer instanceof ByteLevelPreTokenizer) preTokenizer.pattern = GPT2_PATTERN;
+  if (preTokenizer instanceof SequencePreTokenizer) preTokenizer.tokenizers.forEach(cutAtUnicodeSpaces);
 }
 
 /** What the files name as BOS, else GPT-2's end-of-text token. */
