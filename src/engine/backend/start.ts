@@ -1,0 +1,121 @@
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import { BackendWasm, getThreadsCount, setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import path from 'node:path';
+import { CircuitError } from '../../shared/errors';
+import type { BackendInfo, BackendName } from '../../shared/results';
+import type { BackendChoice } from '../client/engine';
+import { defaultThreads, LARGEST_POOL, withPthreads } from './threads';
+
+export interface BackendRequest {
+  choice: BackendChoice;
+  /** 0: as many as `defaultThreads` says. */
+  threads: number;
+  /** Folder with the wasm binaries and the two scripts of the threaded build. */
+  wasmFolder: string;
+}
+
+/** Quickest first. */
+const ORDER: readonly BackendName[] = ['wasm-threads', 'wasm-simd', 'wasm', 'cpu'];
+
+/** tfjs keeps one backend per JavaScript thread, so this is as global as it is there. */
+let running: { request: BackendRequest; info: BackendInfo } | undefined;
+const makeWasm = tf.findBackendFactory('wasm') as () => Promise<BackendWasm>;
+
+/**
+ * Starts the backend asked for, or with 'auto' the quickest that starts; keeps the running one when the request is the same.
+ * Tensors of a backend that is replaced are lost: dispose them before. Throws `backend`.
+ */
+export async function startBackend(request: BackendRequest): Promise<BackendInfo> {
+  if (running && isSame(running.request, request)) return running.info;
+  stopBackend();
+  const failures: string[] = [];
+  const causes: unknown[] = [];
+  for (const name of request.choice === 'auto' ? ORDER : [request.choice]) {
+    const threads = name === 'wasm-threads' ? Math.min(LARGEST_POOL, request.threads || defaultThreads()) : 1;
+    if (request.choice === 'auto' && name === 'wasm-threads' && threads === 1) {
+      failures.push(request.threads === 1 ? 'one thread was asked for' : 'this machine has one core');
+      continue;
+    }
+    try {
+      const actual = await start(name, threads, request.wasmFolder);
+      const info: BackendInfo = { name, threads: actual };
+      if (failures.length > 0) info.note = failures.join('; ');
+      running = { request, info };
+      return info;
+    } catch (error) {
+      failures.push(`${name} did not start (${error instanceof Error ? error.message : describe(error)})`);
+      causes.push(error);
+    }
+  }
+  throw new CircuitError('backend', `No tfjs backend could be started: ${failures.join('; ')}. Try another backend in the settings.`, { cause: causes[0] });
+}
+
+/** Ends the running backend, its memory and its threads. */
+export function stopBackend(): void {
+  if (!running) return;
+  const name = running.info.name === 'cpu' ? 'cpu' : 'wasm';
+  running = undefined;
+  if (name === 'wasm') tf.removeBackend('wasm');
+}
+
+function isSame(a: BackendRequest, b: BackendRequest): boolean {
+  return a.choice === b.choice && a.threads === b.threads && a.wasmFolder === b.wasmFolder;
+}
+
+async function start(name: BackendName, threads: number, wasmFolder: string): Promise<number> {
+  if (name === 'cpu') {
+    // Importing it registers it; naming its class keeps bundlers, which take it for free of side effects, from dropping the import.
+    if (!tf.findBackendFactory('cpu')) tf.registerBackend('cpu', () => new MathBackendCPU());
+    if (!(await tf.setBackend('cpu'))) throw new Error('tfjs refused it');
+    return 1;
+  }
+  if (name !== 'wasm' && !hasSimd()) throw new Error('this machine has no wasm SIMD');
+  tf.env().set('WASM_HAS_SIMD_SUPPORT', name !== 'wasm');
+  tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', name === 'wasm-threads');
+  setWasmPaths(wasmFolder + path.sep);
+  setThreadsCount(threads);
+  const backend = await withoutHandlers(() => (name === 'wasm-threads' ? withPthreads(wasmFolder, threads, makeWasm) : makeWasm()));
+  failOnFullHeap(backend);
+  if (tf.findBackendFactory('wasm')) tf.removeBackend('wasm');
+  tf.registerBackend('wasm', () => backend);
+  if (!(await tf.setBackend('wasm'))) throw new Error('tfjs refused it');
+  return name === 'wasm-threads' ? getThreadsCount() : 1;
+}
+
+function hasSimd(): boolean {
+  // (func (result v128) i32.const 0 i8x16.splat), as tfjs itself asks.
+  return WebAssembly.validate(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11]));
+}
+
+/** emscripten's glue installs process-wide handlers that rethrow whatever they hear of: they are taken out again. */
+async function withoutHandlers<T>(start: () => Promise<T>): Promise<T> {
+  const events = ['uncaughtException', 'unhandledRejection'] as const;
+  const before = events.map((event) => process.listeners(event as 'uncaughtException'));
+  try {
+    return await start();
+  } finally {
+    events.forEach((event, i) => {
+      for (const listener of process.listeners(event as 'uncaughtException')) {
+        if (!before[i]!.includes(listener)) process.removeListener(event, listener);
+      }
+    });
+  }
+}
+
+/** tfjs does not look whether the heap had room and would write at address 0. */
+function failOnFullHeap(backend: BackendWasm): void {
+  const heap = (backend as unknown as { wasm: { _malloc(bytes: number): number; _free(at: number): void } }).wasm;
+  // The first call replaces the function by the real one; only then can it be wrapped.
+  heap._free(heap._malloc(8));
+  const malloc = heap._malloc;
+  heap._malloc = (bytes) => {
+    const at = malloc(bytes);
+    if (at === 0 && bytes > 0) throw new CircuitError('too-big', 'The wasm memory (4 GiB) is full. Use a smaller model, shorter prompts or fewer sites.');
+    return at;
+  };
+}
+
+function describe(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error);
+}

@@ -1,0 +1,127 @@
+import path from 'node:path';
+import { CircuitError } from '../../shared/errors';
+import type { AttributionResult, BackendInfo, ModelInfo, Prediction } from '../../shared/results';
+import { SITE_NAMES } from '../../shared/sites';
+import { startBackend, stopBackend } from '../backend/start';
+import { fingerprint, openCheckpoint, type Checkpoint } from '../model/checkpoint';
+import { lastLogits, logitsWork } from '../model/logits';
+import { checkLoad, checkRun, freeMemory } from '../model/memory';
+import { disposeWeights, loadWeights, type Gpt2 } from '../model/weights';
+import { Work, type WorkOptions } from '../model/work';
+import { attribute } from '../patching/attribution';
+import { checkPrompt, planChunks, planWork } from '../patching/plan';
+import type { AttributeParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PredictParams } from './engine';
+import { topPredictions } from './predictions';
+
+export interface LocalEngineOptions {
+  /** Folder with tfjs's wasm binaries and the scripts of its threaded build. */
+  wasmFolder: string;
+  /** Bytes the process may still take; the system's own answer by default. */
+  freeMemory?: () => number;
+}
+
+interface Loaded {
+  model: Gpt2;
+  info: ModelInfo;
+  backend: BackendInfo;
+  /** Folder, its files' stamps and the backend asked for. */
+  key: string;
+}
+
+/** The engine in this thread. Calls queue. While it computes the thread answers nothing else, except between pieces of work. */
+export class LocalEngine implements Engine {
+  readonly capabilities: EngineCapabilities = { sites: SITE_NAMES };
+  private loaded?: Loaded;
+  private queue: Promise<unknown> = Promise.resolve();
+  private disposed = false;
+
+  constructor(private readonly options: LocalEngineOptions) {}
+
+  load(params: LoadParams, call?: WorkOptions): Promise<LoadedModel> {
+    return this.next(async () => {
+      const start = performance.now();
+      const key = [await fingerprint(path.resolve(params.folder)), params.backend, params.threads].join('|');
+      if (this.loaded?.key === key) {
+        const model = { ...this.loaded.info, id: params.id, revision: params.revision };
+        return { model, backend: this.loaded.backend, seconds: 0 };
+      }
+      const checkpoint = await openCheckpoint(params.folder);
+      this.unload();
+      const backend = await startBackend({ choice: params.backend, threads: params.threads, wasmFolder: this.options.wasmFolder });
+      checkLoad(checkpoint, backend.name, this.free());
+      const work = new Work(call, checkpoint.fileSize);
+      work.begin('Reading the model');
+      const { model, hash } = await loadWeights(checkpoint, work);
+      const info = describe(params, checkpoint, hash);
+      this.loaded = { model, info, backend, key };
+      return { model: info, backend, seconds: (performance.now() - start) / 1000 };
+    });
+  }
+
+  attribute({ experiment, sites }: AttributeParams, call?: WorkOptions): Promise<AttributionResult> {
+    return this.next(async () => {
+      const { model, backend } = this.current();
+      const start = performance.now();
+      const unknown = sites.find((site) => !SITE_NAMES.includes(site));
+      if (unknown !== undefined) throw new CircuitError('experiment', `There is no site "${String(unknown)}"; there are ${SITE_NAMES.join(', ')}.`);
+      const plan = planChunks(experiment, model.config);
+      checkRun(model.config, plan, new Set(sites).size, backend.name, this.free());
+      const work = new Work(call, planWork(plan, model.config));
+      const result = await attribute(model, experiment, plan, [...new Set(sites)], work);
+      return { ...result, backend, seconds: (performance.now() - start) / 1000 };
+    });
+  }
+
+  predict({ prompts, top }: PredictParams, call?: WorkOptions): Promise<Prediction[][]> {
+    return this.next(async () => (await this.lastLogits(prompts, call)).map((logits) => topPredictions(logits, top)));
+  }
+
+  logits({ prompts }: { prompts: number[][] }, call?: WorkOptions): Promise<Float32Array[]> {
+    return this.next(() => this.lastLogits(prompts, call));
+  }
+
+  dispose(): Promise<void> {
+    return this.next(async () => {
+      this.unload();
+      stopBackend();
+      this.disposed = true;
+    });
+  }
+
+  private async lastLogits(prompts: number[][], call?: WorkOptions): Promise<Float32Array[]> {
+    const { model } = this.current();
+    prompts.forEach((tokens, index) => checkPrompt(tokens, `Prompt ${index + 1}`, model.config));
+    const work = new Work(call, logitsWork(model, prompts));
+    work.begin('Computing logits');
+    return lastLogits(model, prompts, work);
+  }
+
+  /** Runs a call after all earlier ones, however they ended. */
+  private next<T>(call: () => Promise<T>): Promise<T> {
+    const result = this.queue.then(() => {
+      if (this.disposed) throw new CircuitError('internal', 'The engine has been disposed.');
+      return call();
+    });
+    this.queue = result.catch(() => undefined);
+    return result;
+  }
+
+  private current(): Loaded {
+    if (!this.loaded) throw new CircuitError('model-missing', 'No model is loaded. Load one first.');
+    return this.loaded;
+  }
+
+  private unload(): void {
+    if (this.loaded) disposeWeights(this.loaded.model);
+    this.loaded = undefined;
+  }
+
+  private free(): number {
+    return (this.options.freeMemory ?? freeMemory)();
+  }
+}
+
+function describe({ id, revision }: LoadParams, { config, dtype, parameters }: Checkpoint, checkpointHash: string): ModelInfo {
+  const { layers, heads, dModel, dHead, dMlp, vocabulary, context } = config;
+  return { id, revision, checkpointHash, layers, heads, dModel, dHead, dMlp, vocabulary, context, parameters, dtype };
+}

@@ -1,0 +1,59 @@
+import { cancelled } from '../../shared/errors';
+import type { CallOptions } from '../../shared/results';
+
+/** How a call is followed and stopped; `isCancelled` is asked from inside the computation, where no message can arrive. */
+export interface WorkOptions extends CallOptions {
+  isCancelled?: () => boolean;
+}
+
+const PROGRESS_EVERY_MS = 50;
+const YIELD_EVERY_MS = 25;
+
+/**
+ * One call under way. The computation tells it how much of the planned work is done and asks, before every piece that
+ * takes noticeable time, whether to go on.
+ */
+export class Work {
+  private done = 0;
+  private lastProgress = -Infinity;
+  private lastYield = performance.now();
+  private stage = '';
+
+  /** `total`: planned work in any unit; `advance` counts in the same. */
+  constructor(
+    private readonly options: WorkOptions = {},
+    private readonly total = 1,
+  ) {}
+
+  /** Throws `cancelled` when the caller wants no more. Cheap: call it before every large operation. */
+  poll(): void {
+    if (this.options.signal?.aborted || this.options.isCancelled?.()) throw cancelled();
+  }
+
+  /** Lets messages and aborts arrive (in-process there is no other way), then polls. Not inside `tf.tidy`. */
+  async pause(): Promise<void> {
+    if (performance.now() - this.lastYield > YIELD_EVERY_MS) {
+      await new Promise((resolve) => setImmediate(resolve));
+      this.lastYield = performance.now();
+    }
+    this.poll();
+  }
+
+  /** Names what is being done now. */
+  begin(stage: string): void {
+    this.stage = stage;
+    this.report(true);
+  }
+
+  advance(amount: number): void {
+    this.done += amount;
+    this.report(false);
+  }
+
+  private report(always: boolean): void {
+    const now = performance.now();
+    if (!this.options.onProgress || (!always && now - this.lastProgress < PROGRESS_EVERY_MS)) return;
+    this.lastProgress = now;
+    this.options.onProgress({ stage: this.stage, fraction: Math.min(1, this.done / this.total) });
+  }
+}
