@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { BrowserContext, FrameLocator, Locator, Page } from 'playwright-core';
+import type { BrowserContext, Locator, Page } from 'playwright-core';
+import { PanelPage } from './panelPage';
 import { session } from './session';
 
 const SLOW = 60_000;
@@ -84,6 +86,17 @@ export class Workbench {
     return this.page.locator('.quick-input-list .monaco-list-row', { hasText: text }).first();
   }
 
+  quickPickTitle(text: string): Locator {
+    return this.page.locator('.quick-input-title', { hasText: text });
+  }
+
+  /** Types into the input box of this title. */
+  async answer(title: string, text: string): Promise<void> {
+    await this.quickPickTitle(title).waitFor();
+    await this.page.locator('.quick-input-widget input.input').fill(text);
+    await this.page.keyboard.press('Enter');
+  }
+
   explorerRow(name: string): Locator {
     return this.page.locator('.explorer-folders-view .monaco-list-row', { hasText: name });
   }
@@ -94,6 +107,12 @@ export class Workbench {
     const editor = this.page.locator(`.editor-instance[aria-label*="${name}"], .editor-instance:has(.monaco-editor[data-uri$="${encodeURI(name)}"])`).first();
     await editor.locator('.view-line').first().waitFor({ timeout: SLOW });
     return editor;
+  }
+
+  /** Selects several files in the explorer. */
+  async selectFiles(first: string, ...others: string[]): Promise<void> {
+    await this.explorerRow(first).click();
+    for (const name of others) await this.explorerRow(name).click({ modifiers: ['Control'] });
   }
 
   /** Chooses an item of the explorer's context menu on a file. */
@@ -112,9 +131,9 @@ export class Workbench {
     await input.waitFor({ state: 'hidden' });
   }
 
-  /** The content of the webview shown last. */
-  panel(): FrameLocator {
-    return this.page.frameLocator('iframe.webview.ready >> nth=-1').frameLocator('iframe#active-frame');
+  /** The panel shown last. */
+  get panel(): PanelPage {
+    return new PanelPage(this.page.frameLocator('iframe.webview.ready >> nth=-1').frameLocator('iframe#active-frame'));
   }
 
   notification(text: string | RegExp): Locator {
@@ -129,6 +148,26 @@ export class Workbench {
   async settings(values: Record<string, unknown>): Promise<void> {
     await mkdir(path.join(this.folder, '.vscode'), { recursive: true });
     await writeFile(path.join(this.folder, '.vscode', 'settings.json'), JSON.stringify(values, null, 2));
+  }
+
+  /** Line (from 1) of the first line of a file that holds `text`. */
+  async lineOf(name: string, text: string): Promise<number> {
+    const index = (await this.read(name)).split('\n').findIndex((line) => line.includes(text));
+    if (index === -1) throw new Error(`${name} has no line with ${text}`);
+    return index + 1;
+  }
+
+  /** Waits until something read from the screen is as expected. */
+  async settles<T>(read: () => Promise<T>, expected: T): Promise<void> {
+    const end = Date.now() + 10_000;
+    for (;;) {
+      try {
+        return assert.deepEqual(await read(), expected);
+      } catch (error) {
+        if (Date.now() > end) throw error;
+        await this.page.waitForTimeout(100);
+      }
+    }
   }
 
   async read(name: string): Promise<string> {

@@ -1,0 +1,18 @@
+import { spawn } from 'node:child_process';
+import type { AttributionJson } from '../../src/cli/attributionJson';
+
+/** What the command line says about a prompt file, for comparing with what the workbench shows. */
+export function attributeByCli(file: string, { node = process.execPath, options = [] }: { node?: string; options?: readonly string[] } = {}): Promise<AttributionJson> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(node, ['dist/cli.js', 'attribute', file, '--json', ...options]);
+    let output = '';
+    let complaints = '';
+    child.stdout.on('data', (chunk) => (output += chunk));
+    child.stderr.on('data', (chunk) => (complaints += chunk));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      if (code === 0) resolve(JSON.parse(output) as AttributionJson);
+      else reject(new Error(`The command line ended with code ${code} on ${node}:\n${complaints}`));
+    });
+  });
+}

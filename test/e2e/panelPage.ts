@@ -1,0 +1,86 @@
+import type { FrameLocator, Locator } from 'playwright-core';
+
+export type MapName = 'heads' | 'positions';
+
+/** The panel as a person sees it. Cells are named L3H5 (layer, head) or L3P14 (layer, position). */
+export class PanelPage {
+  constructor(readonly frame: FrameLocator) {}
+
+  get title(): Locator {
+    return this.frame.locator('.facts h1');
+  }
+
+  /** Waits until a run of this title is drawn. */
+  async waitForRun(title: string | RegExp): Promise<void> {
+    await this.frame.locator('.facts h1', { hasText: title }).waitFor({ timeout: 60_000 });
+    for (const map of ['heads', 'positions'] as const) await this.cells(map).first().waitFor();
+  }
+
+  fact(name: string): Locator {
+    return this.frame.locator('.fact', { has: this.frame.locator('dt', { hasText: name }) }).locator('.fact-value');
+  }
+
+  cells(map: MapName): Locator {
+    return this.frame.locator(`.map-section.${map} .cell`);
+  }
+
+  cell(map: MapName, name: string): Locator {
+    return this.frame.locator(`.map-section.${map} .cell[data-name="${name}"]`);
+  }
+
+  /** Value of every cell of a map, by its name. */
+  async values(map: MapName): Promise<Map<string, number>> {
+    const entries = await this.cells(map).evaluateAll((cells) => cells.map((cell): [string, number] => [cell.dataset['name']!, Number(cell.dataset['value'])]));
+    return new Map(entries);
+  }
+
+  /** Labels of a map's rows or columns in the order in which they stand on the screen. */
+  async order(map: MapName, axis: 'row' | 'column'): Promise<string[]> {
+    return this.frame.locator(`.map-section.${map} .${axis}-head`).evaluateAll(
+      (heads, side) =>
+        heads
+          .map((head) => ({ text: head.textContent!.trim(), at: head.getBoundingClientRect()[side] }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ text }) => text),
+      axis === 'row' ? ('top' as const) : ('left' as const),
+    );
+  }
+
+  /** Chooses in one of a map's drop-down lists. */
+  async choose(map: MapName, label: string, choice: string): Promise<void> {
+    await this.frame.locator(`.map-section.${map}`).getByLabel(label).selectOption({ label: choice });
+  }
+
+  get tooltip(): Locator {
+    return this.frame.locator('#tooltip');
+  }
+
+  /** Hovers a cell and reads the tooltip: the cell's value, and what stands behind it once that is loaded. */
+  async hover(map: MapName, name: string): Promise<{ value: number; rank: string; behind: { label: string; value: number }[] }> {
+    await this.cell(map, name).hover();
+    await this.tooltip.locator('.behind li, .card-note:not(:text("Loading"))').first().waitFor();
+    const items = await this.tooltip.locator('.behind li').all();
+    return {
+      value: readNumber(await this.tooltip.locator('.card-value strong').innerText()),
+      rank: /rank (\d+)/.exec(await this.tooltip.locator('.card-value').innerText())![1]!,
+      behind: await Promise.all(
+        items.map(async (item) => ({
+          label: await item.locator('.behind-label').innerText(),
+          value: readNumber(await item.locator('.behind-value').innerText()),
+        })),
+      ),
+    };
+  }
+
+  /** Names in the table of the strongest cells, in its order. */
+  async tableNames(): Promise<string[]> {
+    return this.frame.locator('table.ranked tbody tr').evaluateAll((rows) => rows.map((row) => row.getAttribute('data-name')!));
+  }
+}
+
+/** Scores are written with a sign, and with U+2212 for minus. */
+function readNumber(text: string): number {
+  const value = Number(text.replace('\u2212', '-'));
+  if (text.trim() === '' || Number.isNaN(value)) throw new Error(`"${text}" is no number`);
+  return value;
+}
