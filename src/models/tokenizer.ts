@@ -10,6 +10,8 @@ export interface LoadedTokenizer {
   info: TokenizerInfo;
   /** Cuts one text, without BOS. Throws `tokenizer` when the tokenizer cannot write the text. */
   encode(text: string): TokenizedText;
+  /** A token by its id, as a person reads it. Throws `tokenizer` for an id outside the vocabulary. */
+  decode(id: number): TokenText;
 }
 
 /** The files a tokenizer is read from; only the first must be there. */
@@ -130,7 +132,14 @@ function wrap(tokenizer: Tokenizer, definition: JsonObject, bosNames: string[]):
     }
     return { tokens: ids.map((id, i) => ({ id, text: added.has(tokens[i]!) ? tokens[i]! : readableBytes(bytes[i]!) })), offsets };
   };
-  return { info: { vocabulary, bos }, encode };
+  let tokenOf: Map<number, string> | undefined;
+  const decode = (id: number): TokenText => {
+    tokenOf ??= new Map(Array.from(tokenizer.get_vocab(), ([token, of]) => [of, token]));
+    const token = tokenOf.get(id);
+    if (token === undefined) throw new CircuitError('tokenizer', `The model's vocabulary is larger than its tokenizer's: there is no token ${id}. Do tokenizer.json and the checkpoint belong together?`);
+    return { id, text: added.has(token) ? token : readableBytes(bytesOf(token)) };
+  };
+  return { info: { vocabulary, bos }, encode, decode };
 }
 
 /** A stretch of the text that stands or falls as a whole, with the bytes the tokenizer sees for it. */

@@ -1,12 +1,15 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import type { CallOptions } from '../shared/results';
+import type { TokenText } from '../shared/run';
 import type { TokenizedText, TokenizerInfo } from '../shared/tokenizer';
 import { loadTokenizer, TOKENIZER_FILES, type LoadedTokenizer } from './tokenizer';
 
 /** Cuts texts with the tokenizer of a model folder. Served in a thread of its own; in-process in tests. Throws `tokenizer`. */
 export interface TokenizerService {
   encode(params: { folder: string; texts: string[] }, call?: CallOptions): Promise<TokenizedText[]>;
+  /** Tokens by their ids, as a person reads them. */
+  decode(params: { folder: string; ids: number[] }, call?: CallOptions): Promise<TokenText[]>;
   info(params: { folder: string }, call?: CallOptions): Promise<TokenizerInfo>;
 }
 
@@ -38,6 +41,10 @@ export function createTokenizerService(): TokenizerService {
     encode: async ({ folder, texts }) => {
       const tokenizer = await tokenizerOf(folder);
       return texts.map((text) => tokenizer.encode(text));
+    },
+    decode: async ({ folder, ids }) => {
+      const tokenizer = await tokenizerOf(folder);
+      return ids.map((id) => tokenizer.decode(id));
     },
     info: async ({ folder }) => (await tokenizerOf(folder)).info,
   };

@@ -35,6 +35,7 @@ export function startTokenizerThread(script: string): TokenizerThread {
 
   return {
     encode: async (params, call) => remote().encode(params, call),
+    decode: async (params, call) => remote().decode(params, call),
     info: async (params, call) => remote().info(params, call),
     dispose: async () => {
       disposed = true;

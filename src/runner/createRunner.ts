@@ -1,0 +1,170 @@
+import type { Engine, LoadedModel } from '../engine/client/engine';
+import type { ModelSource } from '../models/modelSource';
+import { BUNDLED } from '../models/resolveModel';
+import type { TokenizerService } from '../models/tokenizerService';
+import { vocabularyNote } from '../models/vocabularyNote';
+import { pairName } from '../prompts/promptFile';
+import { toTokenExperiment } from '../prompts/tokenExperiment';
+import { tokenizePairs, type TokenizedPair } from '../prompts/tokenizedPair';
+import { newRunId } from '../runs/id';
+import { CircuitError } from '../shared/errors';
+import { firstDifference, type TextExperiment, type TokenExperiment } from '../shared/experiment';
+import type { AttributionResult, CallOptions } from '../shared/results';
+import { RUN_FORMAT_VERSION, type Run, type RunNote, type RunPair, type TokenText } from '../shared/run';
+import { SITE_NAMES } from '../shared/sites';
+import type { Tokenize } from '../shared/tokenizer';
+import { notesOf } from './notes';
+import { stagesOf } from './progress';
+import { Queue } from './queue';
+import type { AnswerSuggestion, AttributionJob, ExperimentRunner } from './runner';
+import type { RunSettings } from './settings';
+
+export interface RunnerDependencies {
+  engine: Engine;
+  tokenizer: TokenizerService & { dispose(): Promise<void> };
+  /** Finds a model's files on this machine; throws `model-missing`. */
+  resolveModel(reference: string): Promise<ModelSource>;
+  extensionVersion: string;
+  now?: () => Date;
+  log?: (line: string) => void;
+}
+
+/** Shares of a job's time, as far as one can know before: a first load takes a while, the tokens nearly nothing. */
+const TOKENISED = 0.02;
+const LOADED = 0.25;
+
+export function createRunner(dependencies: RunnerDependencies): ExperimentRunner {
+  const { engine, tokenizer, resolveModel, extensionVersion, now = () => new Date(), log = () => undefined } = dependencies;
+  const queue = new Queue();
+
+  const tokenizeIn = (folder: string, call?: CallOptions): Tokenize => (texts) => tokenizer.encode({ folder, texts }, { signal: call?.signal });
+
+  const load = async ({ id, revision, folder }: ModelSource, { backend, threads }: RunSettings, call: CallOptions): Promise<LoadedModel> => {
+    const loaded = await engine.load({ id, revision, folder, backend, threads }, call);
+    const { model, seconds } = loaded;
+    if (seconds > 0) log(`${id}: ${model.layers} layers, ${model.heads} heads, ${model.dtype}, on ${loaded.backend.name} with ${loaded.backend.threads} threads, loaded in ${seconds.toFixed(2)} s`);
+    return loaded;
+  };
+
+  /** The token put before every prompt, if there is to be one. Throws `experiment` when the tokenizer has none. */
+  const bosOf = async (wanted: boolean, folder: string): Promise<TokenText | undefined> => {
+    if (!wanted) return undefined;
+    const { bos } = await tokenizer.info({ folder });
+    if (!bos) throw new CircuitError('experiment', 'A BOS token should stand before the prompts, but the tokenizer of this model names none; write "prependBos": false.');
+    return bos;
+  };
+
+  const attribute = async (job: AttributionJob, call: CallOptions): Promise<Run> => {
+    const { experiment, settings } = job;
+    const stages = stagesOf(call);
+    stages.begin('Cutting into tokens', TOKENISED);
+    const source = await resolveModel(experiment.model ?? settings.model);
+    const prependBos = prependsBos(experiment, settings);
+    const bos = await bosOf(prependBos, source.folder);
+    const tokenized = await tokenizePairs(experiment.pairs, tokenizeIn(source.folder, call));
+    // Before the model is loaded, so that a mistake in the prompts is told at once.
+    toTokenExperiment(experiment, tokenized, { bos });
+    const loaded = await load(source, settings, stages.begin('Loading the model', LOADED));
+    const tokens = toTokenExperiment(experiment, tokenized, { bos, context: loaded.model.context });
+    const result = await engine.attribute({ experiment: tokens, sites: SITE_NAMES }, stages.begin('Attributing', 1));
+    const vocabulary = source.id === BUNDLED ? vocabularyNotes(experiment, tokenized) : [];
+    return runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, vocabulary, createdAt: now(), extensionVersion });
+  };
+
+  const suggestAnswers: ExperimentRunner['suggestAnswers'] = ({ clean, corrupted, settings, top }, call = {}) =>
+    queue.run(async () => {
+      const stages = stagesOf(call);
+      stages.begin('Cutting into tokens', TOKENISED);
+      const source = await resolveModel(settings.model);
+      const bos = await bosOf(settings.prependBos === true, source.folder);
+      const tokenized = await tokenizeIn(source.folder, call)([clean, corrupted]);
+      await load(source, settings, stages.begin('Loading the model', 0.8));
+      const prompts = tokenized.map(({ tokens }) => [...(bos ? [bos.id] : []), ...tokens.map(({ id }) => id)]);
+      const predictions = await engine.predict({ prompts, top }, stages.begin('Predicting', 1));
+      const [ofClean, ofCorrupted] = await Promise.all(
+        predictions.map(async (ofPrompt): Promise<AnswerSuggestion[]> => {
+          const texts = await tokenizer.decode({ folder: source.folder, ids: ofPrompt.map(({ token }) => token) });
+          const usable = await writable(texts, tokenizeIn(source.folder, call));
+          return ofPrompt.flatMap(({ probability }, i) => (usable[i] ? [{ token: texts[i]!, probability }] : []));
+        }),
+      );
+      return { clean: ofClean!, corrupted: ofCorrupted! };
+    }, call.signal);
+
+  return {
+    attribute: (job, call = {}) => queue.run(() => attribute(job, call), call.signal),
+    suggestAnswers,
+    tokenize: async ({ texts, model }, call) => tokenizeIn((await resolveModel(model)).folder, call)(texts),
+    tokenizerInfo: async ({ model }) => tokenizer.info({ folder: (await resolveModel(model)).folder }),
+    dispose: async () => {
+      await Promise.all([engine.dispose(), tokenizer.dispose()]);
+    },
+  };
+}
+
+/** GPT-2 was trained without BOS before its texts, so that "as the model was made" means none. */
+export function prependsBos({ prependBos }: Pick<TextExperiment, 'prependBos'>, settings: Pick<RunSettings, 'prependBos'>): boolean {
+  return prependBos ?? settings.prependBos === true;
+}
+
+/** Whether each token is what its text is cut into: half a character is no answer that a person could write. */
+async function writable(tokens: readonly TokenText[], tokenize: Tokenize): Promise<boolean[]> {
+  const cut = await tokenize(tokens.map(({ text }) => text));
+  return cut.map(({ tokens: own }, i) => own.length === 1 && own[0]!.id === tokens[i]!.id);
+}
+
+function vocabularyNotes({ pairs }: TextExperiment, tokenized: readonly TokenizedPair[]): RunNote[] {
+  const texts = pairs.flatMap(({ clean, corrupted }) => [clean, corrupted]);
+  const message = vocabularyNote(texts, tokenized.flatMap(({ clean, corrupted }) => [clean, corrupted]));
+  return message === undefined ? [] : [{ severity: 'warning', message }];
+}
+
+interface Finished {
+  job: AttributionJob;
+  prependBos: boolean;
+  bos?: TokenText;
+  tokenized: TokenizedPair[];
+  tokens: TokenExperiment;
+  loaded: LoadedModel;
+  result: AttributionResult;
+  vocabulary: RunNote[];
+  createdAt: Date;
+  extensionVersion: string;
+}
+
+function runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, vocabulary, createdAt, extensionVersion }: Finished): Run {
+  const { experiment, title, source } = job;
+  const first = bos ? [bos] : [];
+  const pairs = experiment.pairs.map((pair, i): RunPair => {
+    const { clean, corrupted, correct, incorrect } = tokenized[i]!;
+    return {
+      name: pairName(pair, source?.pairIndices?.[i] ?? i),
+      clean: [...first, ...clean.tokens],
+      corrupted: [...first, ...corrupted.tokens],
+      correct: correct.map(({ tokens: [answer] }) => answer!),
+      incorrect: incorrect.map(({ tokens: [answer] }) => answer!),
+      // Equal prompts were refused before.
+      differsAt: firstDifference(tokens.pairs[i]!.clean, tokens.pairs[i]!.corrupted)!,
+      logitDiff: { clean: result.logitDiff.clean[i]!, corrupted: result.logitDiff.corrupted[i]! },
+    };
+  });
+  return {
+    manifest: {
+      formatVersion: RUN_FORMAT_VERSION,
+      id: newRunId(createdAt),
+      extensionVersion,
+      createdAt: createdAt.toISOString(),
+      title,
+      ...(source && { source }),
+      experiment,
+      prependBos,
+      model: loaded.model,
+      backend: result.backend,
+      pairs,
+      groups: result.groups,
+      timings: { load: loaded.seconds, run: result.seconds },
+      notes: notesOf({ experiment, pairs, backend: result.backend, vocabulary }),
+    },
+    arrays: result.arrays,
+  };
+}
