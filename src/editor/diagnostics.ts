@@ -2,9 +2,11 @@ import * as vscode from 'vscode';
 import { CircuitError } from '../shared/errors';
 import type { Problem } from '../prompts/problem';
 import type { PromptFile } from '../prompts/promptFile';
+import type { ExperimentRunner } from '../runner/runner';
 import type { Log } from './log';
 import { isPromptDocument, promptFileOf, rangeOf } from './promptDocuments';
 import { onSettingsChanged } from './settings';
+import { checkTokens } from './tokenCheck';
 import { isModelTrusted } from './trust';
 
 /** Typing pauses about this long between words. */
@@ -20,9 +22,6 @@ export interface ShownProblem {
   diagnostic: vscode.Diagnostic;
 }
 
-/** What needs a tokenizer to be found. Throws `model-…` or `tokenizer` when there is none on this machine. */
-export type CheckTokens = (file: PromptFile, document: vscode.TextDocument) => Promise<Problem[]>;
-
 /** Problems of open prompt files: those of the text at once, those of the tokens after a pause. Cleared on close. */
 export class PromptDiagnostics implements vscode.Disposable {
   private readonly collection = vscode.languages.createDiagnosticCollection('circuit-prompts');
@@ -31,7 +30,7 @@ export class PromptDiagnostics implements vscode.Disposable {
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(
-    private readonly checkTokens: CheckTokens,
+    private readonly runner: ExperimentRunner,
     private readonly log: Log,
   ) {
     const updateAll = (): void => vscode.workspace.textDocuments.forEach((document) => this.update(document));
@@ -68,7 +67,7 @@ export class PromptDiagnostics implements vscode.Disposable {
 
   private async updateTokens(document: vscode.TextDocument, file: PromptFile, ofText: Problem[]): Promise<void> {
     const { version } = document;
-    const ofTokens = await this.checkTokens(file, document).catch((error: unknown) => this.asProblems(error, file));
+    const ofTokens = await checkTokens(file, document.uri, this.runner).catch((error: unknown) => this.asProblems(error, file));
     if (document.isClosed || document.version !== version) return;
     this.show(document, [...ofText, ...ofTokens]);
   }

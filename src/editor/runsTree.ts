@@ -2,12 +2,16 @@ import * as vscode from 'vscode';
 import type { RunListing, RunStore } from '../runs/store';
 import { COMMANDS } from './commandTable';
 import type { RunIndex } from './runIndex';
+import { topHeads } from './topHeads';
 
 /** The view "Runs": every stored run, newest first. */
 export class RunsTree implements vscode.TreeDataProvider<RunListing> {
   readonly onDidChangeTreeData: vscode.Event<void>;
 
-  constructor(private readonly runIndex: RunIndex) {
+  constructor(
+    private readonly runIndex: RunIndex,
+    private readonly store: RunStore,
+  ) {
     this.onDidChangeTreeData = runIndex.onDidChange;
   }
 
@@ -16,23 +20,29 @@ export class RunsTree implements vscode.TreeDataProvider<RunListing> {
   }
 
   getTreeItem(listing: RunListing): vscode.TreeItem {
+    const item = new vscode.TreeItem('manifest' in listing ? listing.manifest.title : listing.id);
+    item.id = listing.id;
+    item.contextValue = 'run';
     if (!('manifest' in listing)) {
-      const item = new vscode.TreeItem(listing.id);
-      item.id = listing.id;
       item.description = 'unreadable';
       item.tooltip = listing.broken;
       item.iconPath = new vscode.ThemeIcon('warning');
-      item.contextValue = 'run';
       return item;
     }
-    const { id, title, createdAt, model, pairs, experiment } = listing.manifest;
-    const item = new vscode.TreeItem(title);
-    item.id = id;
+    const { createdAt, model } = listing.manifest;
     item.description = `${whenOf(createdAt)}, ${model.id}`;
-    item.tooltip = [title, new Date(createdAt).toLocaleString(), `${model.id}, ${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}, ${experiment.direction}`].join('\n');
     item.iconPath = new vscode.ThemeIcon('graph');
-    item.contextValue = 'run';
-    item.command = { command: COMMANDS.openRun, title: 'Open run', arguments: [id] };
+    item.command = { command: COMMANDS.openRun, title: 'Open run', arguments: [listing.id] };
+    return item;
+  }
+
+  /** The tooltip names the strongest heads, which takes reading the run's numbers: only for the item that is pointed at. */
+  async resolveTreeItem(item: vscode.TreeItem, listing: RunListing): Promise<vscode.TreeItem> {
+    if (!('manifest' in listing)) return item;
+    const { title, createdAt, model, pairs, experiment } = listing.manifest;
+    const count = `${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}`;
+    const heads = topHeads(await this.store.load(listing.id), 3);
+    item.tooltip = [title, new Date(createdAt).toLocaleString(), `${model.id}, ${count}, ${experiment.direction}`, `Top heads: ${heads}`].join('\n');
     return item;
   }
 }

@@ -1,0 +1,67 @@
+import * as vscode from 'vscode';
+import { CircuitError, toFailure } from '../shared/errors';
+import type { TextPair } from '../shared/experiment';
+import { pairAt, pairName, type PromptFile } from '../prompts/promptFile';
+import { tokenizePairs } from '../prompts/tokenizedPair';
+import type { ExperimentRunner } from '../runner/runner';
+import type { RunStore } from '../runs/store';
+import type { Log } from './log';
+import { PROMPT_LANGUAGE, promptFileOf, rangeOf } from './promptDocuments';
+import { pairIndexIn, type RunIndex } from './runIndex';
+import { modelFor } from './tokenCheck';
+import { tokenChips } from './tokenChips';
+import { signed, topHeads } from './topHeads';
+
+interface Dependencies {
+  runner: ExperimentRunner;
+  runIndex: RunIndex;
+  store: RunStore;
+  log: Log;
+}
+
+/** Over a pair: its tokens, clean over corrupted, and what its last run found. */
+export function registerHover(dependencies: Dependencies): vscode.Disposable {
+  return vscode.languages.registerHoverProvider(PROMPT_LANGUAGE, {
+    provideHover: async (document, position) => {
+      const file = promptFileOf(document);
+      const index = pairAt(file, document.offsetAt(position));
+      const pair = index === undefined ? undefined : file.pairs[index];
+      if (index === undefined || !pair) return undefined;
+      const text = new vscode.MarkdownString();
+      text.appendMarkdown('**').appendText(pairName(pair, index)).appendMarkdown('**\n\n');
+      await appendTokens(text, pair, file, document.uri, dependencies);
+      await appendLastRun(text, pair, document.uri, dependencies);
+      return new vscode.Hover(text, rangeOf(document, file.places[index]!.pair));
+    },
+  });
+}
+
+async function appendTokens(text: vscode.MarkdownString, pair: TextPair, file: PromptFile, uri: vscode.Uri, { runner, log }: Dependencies): Promise<void> {
+  const model = modelFor(file, uri);
+  try {
+    const [tokenized] = await tokenizePairs([pair], (texts) => runner.tokenize({ texts, model }));
+    const { clean, corrupted, correct, incorrect } = tokenized!;
+    const answers = (tokens: typeof correct): string => tokens.map(({ tokens: [first] }) => JSON.stringify(first?.text ?? '')).join(', ');
+    text.appendText(`${clean.tokens.length} tokens clean, ${corrupted.tokens.length} corrupted; correct ${answers(correct)}, incorrect ${answers(incorrect)}`);
+    text.appendCodeblock(tokenChips(clean.tokens, corrupted.tokens, file.settings.align), 'plaintext');
+  } catch (error) {
+    // A model that is not here is told as a diagnostic; the rest of the hover stands without it.
+    if (!(error instanceof CircuitError)) log.error('Tokens for a hover', error);
+    text.appendText(toFailure(error).message).appendMarkdown('\n\n');
+  }
+}
+
+/** Only while the pair is written as it was when it ran. */
+async function appendLastRun(text: vscode.MarkdownString, pair: TextPair, uri: vscode.Uri, { runIndex, store, log }: Dependencies): Promise<void> {
+  try {
+    const manifest = await runIndex.latest(uri.toString(), pair);
+    if (!manifest) return;
+    const { clean, corrupted } = manifest.pairs[pairIndexIn(manifest, pair)!]!.logitDiff;
+    const run = await store.load(manifest.id);
+    const of = manifest.pairs.length > 1 ? `, all ${manifest.pairs.length} pairs of the run` : '';
+    text.appendText(`Logit difference on ${manifest.model.id}: clean ${signed(clean)}, corrupted ${signed(corrupted)}`);
+    text.appendMarkdown('\n\n').appendText(`Top heads (${manifest.experiment.direction}${of}): ${topHeads(run, 3)}`);
+  } catch (error) {
+    log.error('The last run for a hover', error);
+  }
+}

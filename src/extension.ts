@@ -1,0 +1,87 @@
+import { homedir } from 'node:os';
+import path from 'node:path';
+import * as vscode from 'vscode';
+import { createAttributions, showError, type Attributions } from './editor/attributions';
+import { PromptCodeLens } from './editor/codeLens';
+import { commandHandlers } from './editor/commandHandlers';
+import { registerCommands } from './editor/commands';
+import { PromptDiagnostics } from './editor/diagnostics';
+import { registerHover } from './editor/hover';
+import { createLog, type Log } from './editor/log';
+import { PANEL_VIEW_TYPE } from './editor/panel';
+import { actOfPanel } from './editor/panelActions';
+import { Panels } from './editor/panels';
+import { registerQuickFixes } from './editor/quickFixes';
+import { RunIndex } from './editor/runIndex';
+import { RunsTree } from './editor/runsTree';
+import { onSettingsChanged, runSettings } from './editor/settings';
+import { createStatusBar } from './editor/statusBar';
+import { startWorkerEngine } from './engine/client/workerEngine';
+import { hubCacheFolder } from './models/hubCache';
+import { resolveModel } from './models/resolveModel';
+import { startTokenizerThread } from './models/tokenizerThread';
+import { createRunner } from './runner/createRunner';
+import type { ExperimentRunner } from './runner/runner';
+import { RunStore } from './runs/store';
+import { toFailure } from './shared/errors';
+
+/** For tests only; no promise to other extensions. */
+export interface PrivateApi {
+  runner: ExperimentRunner;
+  store: RunStore;
+  panels: Panels;
+  attributions: Attributions;
+}
+
+/** Composition root of the extension host. Nothing heavy starts here: the engine's and the tokenizer's threads start at first need. */
+export function activate(context: vscode.ExtensionContext): { _private: PrivateApi } {
+  const log = createLog();
+  context.subscriptions.push(log);
+  try {
+    return { _private: start(context, log) };
+  } catch (error) {
+    // VS Code does not tell a person that an extension could not start.
+    log.error('Circuit Explorer could not start', error);
+    showError(`Circuit Explorer could not start. ${toFailure(error).message}`, log);
+    throw error;
+  }
+}
+
+function start(context: vscode.ExtensionContext, log: Log): PrivateApi {
+  const runner = startRunner(context, log);
+  const store = new RunStore(vscode.Uri.joinPath(context.globalStorageUri, 'runs').fsPath);
+  const runIndex = new RunIndex(store);
+  const statusBar = createStatusBar(() => path.basename(runSettings().model));
+  const panels: Panels = new Panels(store, { extensionUri: context.extensionUri, log, act: (action, panel) => actOfPanel(action, panel, { attributions, log }) });
+  const attributions = createAttributions({ runner, store, runIndex, panels, statusBar, log });
+  const diagnostics = new PromptDiagnostics(runner, log);
+
+  context.subscriptions.push(
+    { dispose: () => void runner.dispose() },
+    runIndex,
+    statusBar,
+    panels,
+    diagnostics,
+    vscode.window.registerWebviewPanelSerializer(PANEL_VIEW_TYPE, panels),
+    vscode.window.registerTreeDataProvider('circuitExplorer.runs', new RunsTree(runIndex, store)),
+    new PromptCodeLens(runIndex),
+    registerQuickFixes((document) => diagnostics.of(document)),
+    registerHover({ runner, runIndex, store, log }),
+    registerCommands(commandHandlers({ context, runner, attributions, store, runIndex, panels, log }), log),
+    onSettingsChanged(() => statusBar.refresh()),
+  );
+  return { runner, store, panels, attributions };
+}
+
+function startRunner({ extensionUri, extension }: vscode.ExtensionContext, log: Log): ExperimentRunner {
+  const inExtension = (...parts: string[]): string => vscode.Uri.joinPath(extensionUri, ...parts).fsPath;
+  const home = homedir();
+  const places = { bundledFolder: inExtension('media', 'model'), cacheFolders: [hubCacheFolder(process.env, home)], home };
+  return createRunner({
+    engine: startWorkerEngine({ script: inExtension('dist', 'engineWorker.js') }),
+    tokenizer: startTokenizerThread(inExtension('dist', 'tokenizerWorker.js')),
+    resolveModel: (reference) => resolveModel(reference, places),
+    extensionVersion: String((extension.packageJSON as { version?: unknown }).version),
+    log: (line) => log.info(line),
+  });
+}
