@@ -16,6 +16,15 @@ export class PanelPage {
     for (const map of ['heads', 'positions'] as const) await this.cells(map).first().waitFor();
   }
 
+  /** What stands in the panel when a run has failed. */
+  get failure(): Locator {
+    return this.frame.locator('.message.failed');
+  }
+
+  get progress(): Locator {
+    return this.frame.locator('.progress');
+  }
+
   fact(name: string): Locator {
     return this.frame.locator('.fact', { has: this.frame.locator('dt', { hasText: name }) }).locator('.fact-value');
   }

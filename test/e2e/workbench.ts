@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { BrowserContext, Locator, Page } from 'playwright-core';
 import { PanelPage } from './panelPage';
 import { session } from './session';
@@ -140,6 +141,15 @@ export class Workbench {
     return this.page.locator('.notification-toast', { hasText: text }).first();
   }
 
+  statusBar(text: string | RegExp): Locator {
+    return this.page.locator('.statusbar-item', { hasText: text }).first();
+  }
+
+  /** An entry of the list of problems, which is opened. */
+  problem(text: string | RegExp): Locator {
+    return this.page.locator('.markers-panel .monaco-list-row', { hasText: text }).first();
+  }
+
   tab(name: string | RegExp): Locator {
     return this.page.locator('.tabs-container .tab', { hasText: name }).first();
   }
@@ -167,6 +177,22 @@ export class Workbench {
         if (Date.now() > end) throw error;
         await this.page.waitForTimeout(100);
       }
+    }
+  }
+
+  /** Waits until a condition read from the screen holds. */
+  async settlesTo(holds: () => Promise<boolean>): Promise<void> {
+    await this.settles(holds, true);
+  }
+
+  /** Reads something from the screen until it has stopped changing. */
+  async settled<T>(read: () => Promise<T>): Promise<T> {
+    let last = await read();
+    for (;;) {
+      await this.page.waitForTimeout(400);
+      const next = await read();
+      if (isDeepStrictEqual(last, next)) return next;
+      last = next;
     }
   }
 
