@@ -38,7 +38,7 @@ export class LocalEngine implements Engine {
   constructor(private readonly options: LocalEngineOptions) {}
 
   load(params: LoadParams, call?: WorkOptions): Promise<LoadedModel> {
-    return this.next(async () => {
+    return this.next(call, async () => {
       const start = performance.now();
       const key = [await fingerprint(path.resolve(params.folder)), params.backend, params.threads].join('|');
       if (this.loaded?.key === key) {
@@ -59,7 +59,7 @@ export class LocalEngine implements Engine {
   }
 
   attribute({ experiment, sites }: AttributeParams, call?: WorkOptions): Promise<AttributionResult> {
-    return this.next(async () => {
+    return this.next(call, async () => {
       const { model, backend } = this.current();
       const start = performance.now();
       const unknown = sites.find((site) => !SITE_NAMES.includes(site));
@@ -73,15 +73,15 @@ export class LocalEngine implements Engine {
   }
 
   predict({ prompts, top }: PredictParams, call?: WorkOptions): Promise<Prediction[][]> {
-    return this.next(async () => (await this.lastLogits(prompts, call)).map((logits) => topPredictions(logits, top)));
+    return this.next(call, async () => (await this.lastLogits(prompts, call)).map((logits) => topPredictions(logits, top)));
   }
 
   logits({ prompts }: { prompts: number[][] }, call?: WorkOptions): Promise<Float32Array[]> {
-    return this.next(() => this.lastLogits(prompts, call));
+    return this.next(call, () => this.lastLogits(prompts, call));
   }
 
   dispose(): Promise<void> {
-    return this.next(async () => {
+    return this.next(undefined, async () => {
       this.unload();
       stopBackend();
       this.disposed = true;
@@ -97,10 +97,12 @@ export class LocalEngine implements Engine {
   }
 
   /** Runs a call after all earlier ones, however they ended. */
-  private next<T>(call: () => Promise<T>): Promise<T> {
+  private next<T>(call: WorkOptions | undefined, compute: () => Promise<T>): Promise<T> {
     const result = this.queue.then(() => {
       if (this.disposed) throw new CircuitError('internal', 'The engine has been disposed.');
-      return call();
+      // Cancelled while it waited.
+      new Work(call).poll();
+      return compute();
     });
     this.queue = result.catch(() => undefined);
     return result;

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { disposeKeyValues, disposeRun, forward, keysAndValues } from './forward';
 import { affine, normalise } from './layers';
 import type { Gpt2 } from './weights';
-import { Work } from './work';
+import type { Work } from './work';
 
 /** Rows (sequences · positions) of one forward pass; bounds its memory. */
 const ROWS_AT_ONCE = 256;

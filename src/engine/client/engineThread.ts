@@ -1,0 +1,55 @@
+import type { MessagePort } from 'node:worker_threads';
+import { CircuitError } from '../../shared/errors';
+import { serveRpc, type Handlers } from '../../shared/rpc';
+import { CancelFlags } from './cancelFlags';
+import type { Engine } from './engine';
+import type { LocalEngine } from './localEngine';
+
+/** What the engine's thread answers; the rest of `Engine` is the client's own. */
+export type EngineCalls = Pick<Engine, 'load' | 'attribute' | 'predict' | 'logits'>;
+
+/** Given to the thread when it starts. */
+export interface EngineThreadData {
+  cancelFlags: SharedArrayBuffer;
+}
+
+/**
+ * The thread's side: answers calls with an engine of its own. `onCrash` is called after the answer when the wasm module
+ * has trapped: its memory cannot be trusted any more, and the thread should end, to be started afresh by the next call.
+ */
+export function serveEngine(port: MessagePort, engine: LocalEngine, { cancelFlags }: EngineThreadData, onCrash: () => void): void {
+  const flags = new CancelFlags(cancelFlags);
+  const guarded = async <T>(call: Promise<T>): Promise<T> => {
+    try {
+      return await call;
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      setImmediate(onCrash);
+      throw new CircuitError('internal', 'The computation crashed, probably for want of memory. The engine starts again with the next run; try shorter prompts or a smaller model.', { cause: error });
+    }
+  };
+  const handlers: Handlers<EngineCalls> = {
+    load: (params, call) => guarded(engine.load(params, call)),
+    attribute: (params, call) => guarded(engine.attribute(params, call)),
+    predict: (params, call) => guarded(engine.predict(params, call)),
+    logits: (params, call) => guarded(engine.logits(params, call)),
+  };
+  serveRpc<EngineCalls>(
+    {
+      post: (message, transfer) => port.postMessage(message, transfer as ArrayBuffer[] | undefined),
+      onMessage: (listener) => {
+        port.on('message', listener);
+        return () => port.off('message', listener);
+      },
+    },
+    handlers,
+    { isCancelled: (id) => flags.isRaised(id), transfer: buffersOf },
+  );
+}
+
+/** The large buffers of an answer: an attribution's arrays, or a list of logits. */
+function buffersOf(answer: unknown): ArrayBuffer[] {
+  if (Array.isArray(answer)) return answer.flatMap((item: unknown) => (item instanceof Float32Array ? [item.buffer as ArrayBuffer] : []));
+  const { arrays } = answer as { arrays?: { data?: unknown } };
+  return arrays?.data instanceof Float32Array ? [arrays.data.buffer as ArrayBuffer] : [];
+}

@@ -1,0 +1,97 @@
+import { Worker } from 'node:worker_threads';
+import { CircuitError } from '../../shared/errors';
+import type { CallOptions } from '../../shared/results';
+import { connectRpc, type RpcClient } from '../../shared/rpc';
+import { SITE_NAMES } from '../../shared/sites';
+import { CancelFlags } from './cancelFlags';
+import type { Engine } from './engine';
+import type { EngineCalls, EngineThreadData } from './engineThread';
+
+export interface WorkerEngineOptions {
+  /** The built engineWorker.js; the wasm files lie in `wasm/` beside it. */
+  script: string;
+}
+
+/** JavaScript heap of the thread. Weights and activations are outside of it, in wasm memory. */
+const HEAP_MB = 2048;
+
+/**
+ * The engine in a worker thread. The thread starts with the first call and again with the next one after it has died;
+ * a fresh thread has no model, so callers `load` before each experiment (which costs nothing when it is still loaded).
+ * A call that was open when the thread died rejects with `internal`, or `too-big` when it ran out of memory.
+ */
+export function startWorkerEngine({ script }: WorkerEngineOptions): Engine {
+  let thread: EngineThread | undefined;
+  let disposed = false;
+
+  const remote = (): EngineCalls => {
+    if (disposed) throw new CircuitError('internal', 'The engine has been disposed.');
+    if (!thread?.alive) thread = new EngineThread(script);
+    return thread.remote;
+  };
+  return {
+    capabilities: { sites: SITE_NAMES },
+    load: async (params, call) => remote().load(params, plain(call)),
+    attribute: async (params, call) => remote().attribute(params, plain(call)),
+    predict: async (params, call) => remote().predict(params, plain(call)),
+    logits: async (params, call) => remote().logits(params, plain(call)),
+    dispose: async () => {
+      disposed = true;
+      await thread?.end(new CircuitError('cancelled', 'The engine was shut down.'));
+    },
+  };
+}
+
+function plain(call: CallOptions | undefined): CallOptions {
+  return { signal: call?.signal, onProgress: call?.onProgress };
+}
+
+/** One life of the thread. */
+class EngineThread {
+  alive = true;
+  private readonly worker: Worker;
+  private readonly client: RpcClient<EngineCalls>;
+  private readonly flags = new CancelFlags();
+
+  constructor(script: string) {
+    const workerData: EngineThreadData = { cancelFlags: this.flags.buffer };
+    const worker = new Worker(script, { workerData, resourceLimits: { maxOldGenerationSizeMb: HEAP_MB }, name: 'circuit-explorer engine' });
+    this.worker = worker;
+    this.client = connectRpc<EngineCalls>(
+      {
+        post: (message) => worker.postMessage(message),
+        onMessage: (listener) => {
+          worker.on('message', listener);
+          return () => worker.off('message', listener);
+        },
+      },
+      { onCancel: (id) => this.flags.raise(id) },
+    );
+    worker.on('error', (error) => this.died(deathOf(error)));
+    worker.on('exit', (code) => this.died(new CircuitError('internal', `The engine stopped unexpectedly (exit code ${code}). It starts again with the next run.`)));
+  }
+
+  get remote(): EngineCalls {
+    return this.client.remote;
+  }
+
+  /** A threaded wasm process does not end by itself: its threads wait for work for ever. */
+  async end(reason: CircuitError): Promise<void> {
+    this.died(reason);
+    await this.worker.terminate();
+  }
+
+  private died(reason: CircuitError): void {
+    if (!this.alive) return;
+    this.alive = false;
+    this.client.close(reason);
+  }
+}
+
+function deathOf(error: unknown): CircuitError {
+  if ((error as { code?: unknown } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
+    return new CircuitError('too-big', 'The engine ran out of memory. Try shorter prompts, fewer pairs or a smaller model.', { cause: error });
+  }
+  const what = error instanceof Error ? error.message : String(error);
+  return new CircuitError('internal', `The engine stopped unexpectedly: ${what}. It starts again with the next run.`, { cause: error });
+}

@@ -1,0 +1,8 @@
+import path from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import { serveEngine, type EngineThreadData } from './engine/client/engineThread';
+import { LocalEngine } from './engine/client/localEngine';
+
+/** Composition root of the engine's thread. `__dirname` is dist/. */
+if (!parentPort) throw new Error('engineWorker.js is started as a worker thread');
+serveEngine(parentPort, new LocalEngine({ wasmFolder: path.join(__dirname, 'wasm') }), workerData as EngineThreadData, () => process.exit(1));

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { cp, mkdir, readdir } from 'node:fs/promises';
+import path from 'node:path';
+import { build } from 'esbuild';
+import type { Engine } from '../../../src/engine/client/engine';
+import { LocalEngine } from '../../../src/engine/client/localEngine';
+import { startWorkerEngine } from '../../../src/engine/client/workerEngine';
+import { CircuitError } from '../../../src/shared/errors';
+import type { Progress } from '../../../src/shared/results';
+import { SITE_NAMES } from '../../../src/shared/sites';
+import { expectedValues, loadParams, remove, tokenExperiment, WASM_FOLDER, writeHashModel, type ExpectedCheckpoint } from './support';
+
+/** Bundled and minified as the shipped one is: that is what the threads must survive. */
+export async function buildWorker(): Promise<string> {
+  const folder = path.resolve('out', 'test', 'engine');
+  await mkdir(path.join(folder, 'wasm'), { recursive: true });
+  for (const name of await readdir(WASM_FOLDER)) {
+    if (name.endsWith('.wasm') || name.startsWith('tfjs-backend-wasm-threaded-simd')) await cp(path.join(WASM_FOLDER, name), path.join(folder, 'wasm', name));
+  }
+  const script = path.join(folder, 'engineWorker.js');
+  await build({ entryPoints: ['src/engineWorker.ts'], outfile: script, bundle: true, platform: 'node', target: 'node20', format: 'cjs', minify: true, keepNames: true, logLevel: 'error' });
+  return script;
+}
+
+describe('engine in a worker thread', function () {
+  this.timeout(60_000);
+  let script: string;
+  let folder: string;
+  let expected: ExpectedCheckpoint;
+  let engine: Engine;
+
+  before(async () => {
+    script = await buildWorker();
+    expected = await expectedValues('four-layers');
+    folder = await writeHashModel(expected.checkpoint);
+  });
+  after(() => remove(folder));
+  beforeEach(() => (engine = startWorkerEngine({ script })));
+  afterEach(() => engine.dispose());
+
+  const params = () => ({ experiment: tokenExperiment(expected.experiments[3]!, 'denoise'), sites: SITE_NAMES });
+
+  it('gives the values of the engine in this thread, threaded and not', async () => {
+    const local = new LocalEngine({ wasmFolder: WASM_FOLDER });
+    await local.load(loadParams(folder));
+    const reference = await local.attribute(params());
+    await local.dispose();
+    for (const [backend, threads] of [['wasm-simd', 1], ['wasm-threads', 2]] as const) {
+      const loaded = await engine.load(loadParams(folder, { backend }));
+      assert.deepEqual(loaded.backend, { name: backend, threads: threads });
+      const result = await engine.attribute(params());
+      assert.deepEqual(result.groups, reference.groups);
+      assert.deepEqual(result.arrays.entries, reference.arrays.entries);
+      assert.deepEqual(result.arrays.data, reference.arrays.data, `${backend} gives other bytes`);
+    }
+  });
+
+  it('starts the threaded backend when left to choose, keeps a loaded model, reports progress', async () => {
+    const progress: Progress[] = [];
+    const first = await engine.load(loadParams(folder, { backend: 'auto', threads: 2 }), { onProgress: (step) => progress.push(step) });
+    assert.deepEqual(first.backend, { name: 'wasm-threads', threads: 2 });
+    assert.ok(first.seconds > 0);
+    assert.equal((await engine.load(loadParams(folder, { backend: 'auto', threads: 2 }))).seconds, 0);
+    await engine.attribute(params(), { onProgress: (step) => progress.push(step) });
+    assert.ok(progress.some(({ stage }) => stage === 'Reading the model') && progress.some(({ stage }) => stage.startsWith('Attributing')));
+    assert.ok(progress.every(({ fraction }) => fraction >= 0 && fraction <= 1));
+  });
+
+  it('passes errors with their code and serves the next call', async () => {
+    await assert.rejects(engine.attribute(params()), (error) => CircuitError.is(error, 'model-missing'));
+    await assert.rejects(engine.load(loadParams(path.join(folder, 'nowhere'))), (error) => CircuitError.is(error, 'model-missing'));
+    await engine.load(loadParams(folder));
+    const [top] = await engine.predict({ prompts: [[1, 2, 3]], top: 3 });
+    assert.equal(top!.length, 3);
+  });
+
+  it('rejects open calls when the thread dies, and starts afresh with the next', async () => {
+    const dead = startWorkerEngine({ script: path.join(path.dirname(script), 'none.js') });
+    await assert.rejects(dead.load(loadParams(folder)), (error) => CircuitError.is(error, 'internal') && /stopped unexpectedly/.test(error.message));
+    await dead.dispose();
+
+    await engine.load(loadParams(folder));
+    const rejects = assert.rejects(engine.attribute(params()), (error) => CircuitError.is(error, 'cancelled'));
+    await engine.dispose();
+    await rejects;
+    await assert.rejects(engine.logits({ prompts: [[1]] }), (error) => CircuitError.is(error, 'internal'));
+  });
+});
