@@ -3,6 +3,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isFolder } from '../models/files';
 import { BUNDLED } from '../models/resolveModel';
+import { checkExperiment } from '../prompts/check';
 import { parsePromptFile } from '../prompts/parse';
 import type { Problem } from '../prompts/problem';
 import { experimentOf, pairName, type PromptFile } from '../prompts/promptFile';
@@ -10,6 +11,7 @@ import type { AttributionJob, ExperimentRunner } from '../runner/runner';
 import { writeRunFile } from '../runs/file';
 import { CircuitError } from '../shared/errors';
 import type { Run } from '../shared/run';
+import type { Tokenize } from '../shared/tokenizer';
 import type { AttributeCommand } from './arguments';
 import { attributionJson } from './attributionJson';
 import type { ProgressBar } from './progressBar';
@@ -17,6 +19,8 @@ import { attributionTables } from './table';
 
 export interface Surroundings {
   runner: ExperimentRunner;
+  /** Longest prompt of a model in tokens, if that can be known without loading it. */
+  contextOf(model: string): Promise<number | undefined>;
   progress: ProgressBar;
   signal: AbortSignal;
   /** Relative paths start here. */
@@ -25,44 +29,46 @@ export interface Surroundings {
   warn(text: string): void;
 }
 
-/** One prompt file, read. */
-interface Input {
-  /** As the person wrote it. */
-  name: string;
-  file: PromptFile;
-  pairIndices?: number[];
-}
-
 /**
- * Runs the prompt files one after the other; all are read before the first is run.
+ * Runs the prompt files one after the other; all are read and checked before the first is run.
  * Throws `prompt-file` (its message has a line `file:line:column: text` per error) and what the runner throws.
  */
 export async function attribute(command: AttributeCommand, surroundings: Surroundings): Promise<void> {
   const { print, folder } = surroundings;
-  const inputs: Input[] = [];
-  for (const name of command.files) inputs.push(await read(name, command, surroundings));
+  const jobs: AttributionJob[] = [];
+  for (const name of command.files) jobs.push(await prepare(name, command, surroundings));
   const documents: unknown[] = [];
-  for (const [index, input] of inputs.entries()) {
-    const run = await runOf(input, index, command, surroundings);
+  for (const [index, job] of jobs.entries()) {
+    const run = await runOf(job, index, command, surroundings);
     if (command.json) documents.push(attributionJson(run, command));
     else print(`${index > 0 ? '\n' : ''}${attributionTables(run, command)}`);
     if (command.out !== undefined) await writeRunFile(path.resolve(folder, command.out), run);
   }
-  if (command.json) print(`${JSON.stringify(documents.length === 1 ? documents[0] : documents, null, 1)}\n`);
+  if (command.json) print(`${JSON.stringify(command.files.length === 1 ? documents[0] : documents)}\n`);
 }
 
-async function read(name: string, command: AttributeCommand, { folder, warn }: Surroundings): Promise<Input> {
-  let text: string;
+/** Reads and checks one prompt file. */
+async function prepare(name: string, command: AttributeCommand, surroundings: Surroundings): Promise<AttributionJob> {
+  const { runner, contextOf, signal, folder, warn } = surroundings;
+  const file = parsePromptFile(await readText(name, folder));
+  const pairIndices = choosePairs(name, file, command.pairs);
+  const wanted = (problems: Problem[]): Problem[] => problems.filter(concerns(pairIndices));
+  report(name, wanted(file.problems), warn);
+  const job = await jobOf(name, file, pairIndices, command, folder);
+  const { model } = job.settings;
+  const tokenize: Tokenize = (texts) => runner.tokenize({ texts, model }, { signal });
+  const facts = { context: await contextOf(model), bosPrepended: job.experiment.prependBos ?? false };
+  report(name, wanted(await checkExperiment(file, tokenize, facts)), warn);
+  return job;
+}
+
+async function readText(name: string, folder: string): Promise<string> {
   try {
-    text = await readFile(path.resolve(folder, name), 'utf8');
+    return await readFile(path.resolve(folder, name), 'utf8');
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     throw new CircuitError('prompt-file', `${name}: ${missing ? 'there is no such file.' : `the file could not be read (${String(cause)}).`}`, { cause });
   }
-  const file = parsePromptFile(text);
-  const pairIndices = choosePairs(name, file, command.pairs);
-  report(name, file.problems.filter(concerns(pairIndices)), warn);
-  return { name, file, pairIndices };
 }
 
 /** Indices of the pairs with the names or numbers given; undefined for all. A name wins over a number. */
@@ -93,14 +99,14 @@ function report(name: string, problems: readonly Problem[], warn: Surroundings['
   if (errors.length > 0) throw new CircuitError('prompt-file', errors.map((error) => line('', error)).join('\n'));
 }
 
-async function runOf(input: Input, index: number, command: AttributeCommand, surroundings: Surroundings): Promise<Run> {
-  const { runner, progress, signal } = surroundings;
-  const job = await jobOf(input, command, surroundings);
-  const label = command.files.length > 1 ? `${input.name} (${index + 1} of ${command.files.length})` : input.name;
+async function runOf(job: AttributionJob, index: number, { files }: AttributeCommand, { runner, progress, signal }: Surroundings): Promise<Run> {
+  const name = files[index]!;
+  const label = files.length > 1 ? `${name} (${index + 1} of ${files.length})` : name;
   try {
     return await runner.attribute(job, { signal, onProgress: (step) => progress.show(label, step) });
   } catch (error) {
-    if (CircuitError.is(error, 'experiment')) throw new CircuitError(error.code, `${input.name}: ${error.message}`, { cause: error.cause });
+    // What only the run could know concerns this file too.
+    if (CircuitError.is(error, 'experiment') || CircuitError.is(error, 'too-big')) throw new CircuitError(error.code, `${name}: ${error.message}`, { cause: error.cause });
     throw error;
   } finally {
     progress.clear();
@@ -108,32 +114,26 @@ async function runOf(input: Input, index: number, command: AttributeCommand, sur
 }
 
 /** What the flags say wins over what the file says. */
-async function jobOf({ name, file, pairIndices }: Input, command: AttributeCommand, { folder }: Surroundings): Promise<AttributionJob> {
+async function jobOf(name: string, file: PromptFile, pairIndices: number[] | undefined, command: AttributeCommand, folder: string): Promise<AttributionJob> {
   const experiment = experimentOf(file, pairIndices);
   const place = path.resolve(folder, name);
-  const model = await modelOf(command.model, experiment.model, folder, path.dirname(place));
+  const model = await modelOf(command.model, folder, experiment.model, path.dirname(place));
+  const direction = command.direction ?? experiment.direction;
+  const prependBos = command.prependBos ?? experiment.prependBos;
   const pairs = pairIndices?.map((index) => pairName(file.pairs[index] ?? {}, index));
   return {
-    experiment: {
-      ...experiment,
-      model,
-      direction: command.direction ?? experiment.direction,
-      prependBos: command.prependBos ?? experiment.prependBos,
-    },
-    settings: { model, backend: command.backend, threads: command.threads, prependBos: 'model', direction: experiment.direction },
+    experiment: { ...experiment, model, direction, prependBos },
+    settings: { model: model ?? BUNDLED, backend: command.backend, threads: command.threads, prependBos: 'model', direction },
     title: pairs ? `${path.basename(name)}: ${pairs.join(', ')}` : path.basename(name),
     source: { uri: pathToFileURL(place).href, pairIndices },
   };
 }
 
-/** A relative folder starts where it was written: a flag's at the working folder, a file's at the file. */
-async function modelOf(flag: string | undefined, written: string | undefined, folder: string, fileFolder: string): Promise<string> {
+/** The model named, if any. A relative folder starts where it was written: a flag's at the working folder, a file's at the file. */
+async function modelOf(flag: string | undefined, folder: string, written: string | undefined, fileFolder: string): Promise<string | undefined> {
   const isRelative = (reference: string): boolean => /^\.{1,2}(?:$|[\\/])/.test(reference);
-  if (flag !== undefined) {
-    // At a command line "models/mine" is as likely a folder as a hub id: a folder that is there is meant.
-    const isHere = flag !== BUNDLED && flag !== '' && (await isFolder(path.resolve(folder, flag)));
-    return isRelative(flag) || isHere ? path.resolve(folder, flag) : flag;
-  }
-  if (written === undefined) return BUNDLED;
-  return isRelative(written) ? path.resolve(fileFolder, written) : written;
+  if (flag === undefined) return written !== undefined && isRelative(written) ? path.resolve(fileFolder, written) : written;
+  // At a command line "models/mine" is as likely a folder as a hub id: a folder that is there is meant.
+  const isHere = flag !== BUNDLED && flag !== '' && (await isFolder(path.resolve(folder, flag)));
+  return isRelative(flag) || isHere ? path.resolve(folder, flag) : flag;
 }
