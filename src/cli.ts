@@ -1,0 +1,70 @@
+import os from 'node:os';
+import path from 'node:path';
+import { version } from '../package.json';
+import { parseArguments, HELP, type AttributeCommand } from './cli/arguments';
+import { attribute } from './cli/attribute';
+import { contextLength } from './cli/contextLength';
+import { EXIT, exitCodeOf } from './cli/exitCode';
+import { modelsText } from './cli/models';
+import { ProgressBar } from './cli/progressBar';
+import { startWorkerEngine } from './engine/client/workerEngine';
+import { hubCacheFolder } from './models/hubCache';
+import type { ModelSource } from './models/modelSource';
+import { listModels, resolveModel } from './models/resolveModel';
+import { startTokenizerThread } from './models/tokenizerThread';
+import { createRunner } from './runner/createRunner';
+import { CircuitError } from './shared/errors';
+
+/** Composition root of the command line. `__dirname` is dist/, where the workers' bundles lie too. */
+const PLACES = {
+  bundledFolder: path.join(__dirname, '..', 'media', 'model'),
+  cacheFolders: [hubCacheFolder(process.env, os.homedir())],
+  home: os.homedir(),
+};
+
+const print = (text: string): void => void process.stdout.write(text);
+const warn = (text: string): void => void process.stderr.write(text);
+
+async function runAttribute(command: AttributeCommand): Promise<void> {
+  const abort = new AbortController();
+  // Only the first Ctrl-C is caught: the second finds no listener and kills.
+  process.once('SIGINT', () => abort.abort());
+  const findModel = (reference: string): Promise<ModelSource> => resolveModel(reference, PLACES);
+  const runner = createRunner({
+    engine: startWorkerEngine({ script: path.join(__dirname, 'engineWorker.js') }),
+    tokenizer: startTokenizerThread(path.join(__dirname, 'tokenizerWorker.js')),
+    resolveModel: findModel,
+    extensionVersion: version,
+  });
+  try {
+    const contextOf = async (model: string): Promise<number | undefined> => contextLength((await findModel(model)).folder);
+    await attribute(command, { runner, contextOf, progress: new ProgressBar(process.stderr), signal: abort.signal, folder: process.cwd(), print, warn });
+  } finally {
+    await runner.dispose();
+  }
+}
+
+async function main(): Promise<void> {
+  const command = parseArguments(process.argv.slice(2));
+  if (command.verb === 'help') print(HELP);
+  else if (command.verb === 'version') print(`${version}\n`);
+  else if (command.verb === 'models') print(modelsText(await listModels(PLACES), command.json));
+  else await runAttribute(command);
+}
+
+function describe(error: unknown): string {
+  if (CircuitError.is(error, 'prompt-file')) return error.message;
+  const message = error instanceof Error ? error.message : String(error);
+  const cause = error instanceof Error && error.cause !== undefined ? `\n  Cause: ${error.cause instanceof Error ? error.cause.message : String(error.cause)}` : '';
+  const hint = CircuitError.is(error, 'usage') ? '\nSee circuit-explorer --help.' : '';
+  return `circuit-explorer: ${message}${cause}${hint}`;
+}
+
+// A reader that has seen enough (… | head) is no fault.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.other));
+
+// The exit code is set, not forced, so that everything printed reaches a slow pipe first.
+main().catch((error: unknown) => {
+  warn(`${describe(error)}\n`);
+  process.exitCode = exitCodeOf(error);
+});
