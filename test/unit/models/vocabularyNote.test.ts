@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict';
+import { vocabularyNote } from '../../../src/models/vocabularyNote';
+import { tinyTokenize } from './tinyTokenizer';
+
+describe('models: vocabulary note', () => {
+  const noteFor = async (...texts: string[]): Promise<string | undefined> => {
+    const tokenize = await tinyTokenize(['When', '·John', '·gave', 'John', '·17']);
+    return vocabularyNote(texts, await tokenize(texts));
+  };
+
+  it('says nothing when every word is one token', async () => {
+    assert.equal(await noteFor('When John gave', 'John gave, 1732 "John".'), undefined);
+  });
+
+  it('counts each unknown word once and names it', async () => {
+    const note = await noteFor('When Bartholomew gave', 'When Bartholomew gave John café 😀');
+    assert.match(note!, /^3 of 6 words .*\("Bartholomew", "café", "😀"\)/);
+  });
+
+  it('names only the first few', async () => {
+    assert.match((await noteFor('aa bb cc dd ee ff gg'))!, /^7 of 7 words .*"ee", …\)/);
+  });
+});
