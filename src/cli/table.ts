@@ -59,7 +59,8 @@ function tokenAt(pairs: readonly RunPair[], position: number): string {
 }
 
 function signed(value: number): string {
-  return `${value < 0 ? '' : '+'}${value.toFixed(DIGITS)}`;
+  const rounded = Number(value.toFixed(DIGITS));
+  return `${rounded < 0 ? '-' : '+'}${Math.abs(rounded).toFixed(DIGITS)}`;
 }
 
 function count(number: number, thing: string): string {

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { build } from 'esbuild';
+import type { AttributionJson } from '../../../src/cli/attributionJson';
+import { readRunFile } from '../../../src/runs/file';
+import { attributionJson } from '../../../src/cli/attributionJson';
+import { expectedValues, WASM_FOLDER, writeHashModel } from '../engine/support';
+import { tinyTokenizerJson } from '../models/tinyTokenizer';
+
+const WORDS = ['When', '·John', '·Mary', '·Tom', '·and', '·went', '·gave', '·it', '·to'];
+
+/** The program as it ships: four layers, threads, signals and all. The model is small and random. */
+describe('the command line as a program', function () {
+  this.timeout(60_000);
+  let folder: string;
+  let program: string;
+
+  before(async () => {
+    folder = await mkdtemp(path.join(os.tmpdir(), 'circuit-cli-'));
+    program = path.resolve('out', 'test', 'cli', 'dist', 'cli.js');
+    const bundles = path.dirname(program);
+    await mkdir(path.join(bundles, 'wasm'), { recursive: true });
+    for (const name of await readdir(WASM_FOLDER)) await cp(path.join(WASM_FOLDER, name), path.join(bundles, 'wasm', name));
+    await build({
+      entryPoints: ['src/cli.ts', 'src/engineWorker.ts', 'src/tokenizerWorker.ts'],
+      outdir: bundles,
+      bundle: true,
+      platform: 'node',
+      target: 'node20',
+      format: 'cjs',
+      minify: true,
+      keepNames: true,
+      logLevel: 'error',
+    });
+    const { checkpoint } = await expectedValues('four-layers');
+    const model = await writeHashModel(checkpoint);
+    await writeFile(path.join(model, 'tokenizer.json'), JSON.stringify(tinyTokenizerJson(WORDS)));
+    await cp(model, path.join(folder, 'model'), { recursive: true });
+    await rm(model, { recursive: true });
+    const pair = (clean: string, corrupted: string) => ({ clean, corrupted, correct: ' John', incorrect: ' Mary' });
+    const pairs = [
+      pair('When John and Mary went, Mary gave it to', 'When John and Mary went, John gave it to'),
+      pair('When Tom and Mary went, Tom gave it to', 'When Tom and Mary went, Mary gave it to'),
+      pair('John and Tom gave it to', 'John and Mary gave it to'),
+    ];
+    await writeFile(path.join(folder, 'a.prompts.json'), JSON.stringify({ model: './model', pairs }));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  interface Ended {
+    code: number | null;
+    signal: NodeJS.Signals | null;
+    out: string;
+    err: string;
+  }
+
+  function run(args: readonly string[], started?: (kill: (signal: NodeJS.Signals) => void) => void): Promise<Ended> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, [program, ...args], { cwd: folder });
+      const ended = { out: '', err: '' };
+      child.stdout.on('data', (chunk) => (ended.out += chunk));
+      child.stderr.on('data', (chunk) => (ended.err += chunk));
+      child.on('error', reject);
+      child.on('close', (code, signal) => resolve({ code, signal, ...ended }));
+      started?.((signal) => child.kill(signal));
+    });
+  }
+
+  async function json(...options: string[]): Promise<AttributionJson> {
+    const { code, out, err } = await run(['attribute', 'a.prompts.json', '--json', ...options]);
+    assert.equal(code, 0, err);
+    return JSON.parse(out) as AttributionJson;
+  }
+
+  it('prints one JSON document and nothing else, and ends', async () => {
+    const { code, out, err } = await run(['attribute', 'a.prompts.json', '--json', '--out', 'run.safetensors', '--top', '16']);
+    assert.equal(code, 0, err);
+    assert.equal(err, '', 'progress is for terminals');
+    const document = JSON.parse(out) as AttributionJson;
+    assert.deepEqual([document.model.id, document.model.layers, document.model.heads], ['model', 4, 4]);
+    assert.deepEqual(document.positions.map(({ length, pairs }) => ({ length, pairs })), [
+      { length: document.tokens[0]!.length, pairs: [0, 1] },
+      { length: document.tokens[2]!.length, pairs: [2] },
+    ]);
+    assert.equal(document.tokens[0]![document.differsAt[0]!], ' Mary');
+    assert.ok(document.topHeads[0]!.score !== 0);
+    const stored = await readRunFile(path.join(folder, 'run.safetensors'));
+    assert.deepEqual(document, JSON.parse(JSON.stringify(attributionJson(stored, { raw: false, top: 16 }))));
+  });
+
+  it('gives the same on one thread and on two, by hand-picked pair and direction', async () => {
+    const two = await json('--backend', 'wasm-threads', '--threads', '2');
+    const one = await json('--backend', 'wasm-simd');
+    assert.deepEqual([two.backend, two.threads, one.backend, one.threads], ['wasm-threads', 2, 'wasm-simd', 1]);
+    assert.deepEqual(two.topHeads.map(({ layer, head }) => `${layer}.${head}`), one.topHeads.map(({ layer, head }) => `${layer}.${head}`));
+    two.topHeads.forEach(({ score }, place) => assert.ok(Math.abs(score - one.topHeads[place]!.score) < 1e-5));
+    const noise = await json('--pair', '3', '--direction', 'noise', '--raw');
+    assert.deepEqual([noise.direction, noise.unit, noise.tokens.length], ['noise', 'raw', 1]);
+    assert.notEqual(noise.topHeads[0]!.score, one.topHeads[0]!.score);
+  });
+
+  it('prints tables for people', async () => {
+    const { code, out } = await run(['attribute', 'a.prompts.json', '--top', '3']);
+    assert.equal(code, 0);
+    assert.match(out, /^a\.prompts\.json\n {2}model: 4 layers of 4 heads/);
+    assert.match(out, /Top heads/);
+  });
+
+  it('exits with 2 when the input is wrong', async () => {
+    await writeFile(path.join(folder, 'bad.prompts.json'), (await readFile(path.join(folder, 'a.prompts.json'), 'utf8')).replace('and Tom gave', 'gave'));
+    const bad = await run(['attribute', 'bad.prompts.json', '--json']);
+    assert.deepEqual([bad.code, bad.out], [2, '']);
+    assert.match(bad.err, /^bad\.prompts\.json:1:\d+: /);
+    assert.equal((await run(['attribute', 'a.prompts.json', '--frobnicate'])).code, 2);
+    assert.equal((await run(['attribute', 'a.prompts.json', '--model', 'nobody/has-this'])).code, 2);
+    assert.equal((await run([])).code, 2);
+  });
+
+  it('exits with 1 when the run cannot be written, or the checkpoint is damaged', async () => {
+    const unwritable = await run(['attribute', 'a.prompts.json', '--out', 'a.prompts.json/run.safetensors']);
+    assert.equal(unwritable.code, 1);
+    assert.match(unwritable.err, /could not be written/);
+    await cp(path.join(folder, 'model'), path.join(folder, 'damaged'), { recursive: true });
+    await writeFile(path.join(folder, 'damaged', 'model.safetensors'), 'no checkpoint at all');
+    const damaged = await run(['attribute', 'a.prompts.json', '--model', 'damaged']);
+    assert.equal(damaged.code, 1, damaged.err);
+  });
+
+  it('lists models, says its version and how it is used', async () => {
+    assert.match((await run(['models'])).out, /^bundled +\S/);
+    assert.ok(Array.isArray(JSON.parse((await run(['models', '--json'])).out)));
+    assert.match((await run(['--version'])).out, /^\d+\.\d+\.\d+\n$/);
+    assert.match((await run(['--help'])).out, /^Usage: circuit-explorer attribute FILE/);
+  });
+
+  it('ends with 3 on Ctrl-C, at once on a second', async function () {
+    if (process.platform === 'win32') return this.skip(); // no signals to send there
+    const many = Array.from({ length: 400 }, () => ({ clean: `${'John and '.repeat(30)}Tom`, corrupted: `${'Mary and '.repeat(30)}Tom`, correct: ' John', incorrect: ' Mary' }));
+    await writeFile(path.join(folder, 'many.prompts.json'), JSON.stringify({ model: './model', pairs: many }));
+    const args = ['attribute', 'many.prompts.json', '--json', '--backend', 'cpu'];
+    const soft = await run(args, (kill) => setTimeout(() => kill('SIGINT'), 1500));
+    assert.deepEqual([soft.code, soft.signal, soft.out], [3, null, '']);
+    assert.match(soft.err, /Cancelled\./);
+    const hard = await run(args, (kill) => {
+      setTimeout(() => kill('SIGINT'), 1500);
+      setTimeout(() => kill('SIGINT'), 1501);
+    });
+    assert.ok(hard.signal === 'SIGINT' || hard.code === 3, 'it was quicker than the second signal, or was killed by it');
+  });
+});
