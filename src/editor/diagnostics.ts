@@ -97,7 +97,7 @@ export class PromptDiagnostics implements vscode.Disposable {
 }
 
 function restrictedModel(file: PromptFile): Problem[] {
-  if (isModelTrusted(file.settings.model)) return [];
+  if (isModelTrusted(file.settings.model, vscode.workspace.isTrusted)) return [];
   const message = 'This model is named by its path, which is ignored until you trust the workspace; the model of the settings is used.';
   return [{ code: 'unknown-model', severity: 'information', message, place: modelPlace(file) }];
 }

@@ -1,7 +1,7 @@
-import type * as vscode from 'vscode';
+import * as vscode from 'vscode';
 import { experimentOf, pairName } from '../prompts/promptFile';
 import type { Attribution } from './attributions';
-import { withUsableModel } from './trust';
+import { usableModel } from './trust';
 import { nameOf, readPromptFile } from './promptDocuments';
 import { runSettings } from './settings';
 
@@ -14,7 +14,8 @@ export function fileAttribution(uri: vscode.Uri, pairIndices?: readonly number[]
     panelKey: key,
     plan: async () => {
       const file = await readPromptFile(uri);
-      const experiment = withUsableModel(experimentOf(file, pairIndices), uri);
+      const written = experimentOf(file, pairIndices);
+      const experiment = { ...written, model: usableModel(written.model, uri, vscode.workspace.isTrusted) };
       const only = pairIndices?.length === 1 ? experiment.pairs[0] : undefined;
       return {
         experiment,

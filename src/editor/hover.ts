@@ -28,7 +28,7 @@ export function registerHover(dependencies: Dependencies): vscode.Disposable {
       const pair = index === undefined ? undefined : file.pairs[index];
       if (index === undefined || !pair) return undefined;
       const text = new vscode.MarkdownString();
-      text.appendMarkdown('**').appendText(pairName(pair, index)).appendMarkdown('**\n\n');
+      text.appendMarkdown(`**${escaped(pairName(pair, index))}**\n\n`);
       await appendTokens(text, pair, file, document.uri, dependencies);
       await appendLastRun(text, pair, document.uri, dependencies);
       return new vscode.Hover(text, rangeOf(document, file.places[index]!.pair));
@@ -42,12 +42,12 @@ async function appendTokens(text: vscode.MarkdownString, pair: TextPair, file: P
     const [tokenized] = await tokenizePairs([pair], (texts) => runner.tokenize({ texts, model }));
     const { clean, corrupted, correct, incorrect } = tokenized!;
     const answers = (tokens: typeof correct): string => tokens.map(({ tokens: [first] }) => JSON.stringify(first?.text ?? '')).join(', ');
-    text.appendText(`${clean.tokens.length} tokens clean, ${corrupted.tokens.length} corrupted; correct ${answers(correct)}, incorrect ${answers(incorrect)}`);
+    text.appendMarkdown(escaped(`${clean.tokens.length} tokens clean, ${corrupted.tokens.length} corrupted; correct ${answers(correct)}, incorrect ${answers(incorrect)}`));
     text.appendCodeblock(tokenChips(clean.tokens, corrupted.tokens, file.settings.align), 'plaintext');
   } catch (error) {
     // A model that is not here is told as a diagnostic; the rest of the hover stands without it.
     if (!(error instanceof CircuitError)) log.error('Tokens for a hover', error);
-    text.appendText(toFailure(error).message).appendMarkdown('\n\n');
+    text.appendMarkdown(`${escaped(toFailure(error).message)}\n\n`);
   }
 }
 
@@ -59,9 +59,14 @@ async function appendLastRun(text: vscode.MarkdownString, pair: TextPair, uri: v
     const { clean, corrupted } = manifest.pairs[pairIndexIn(manifest, pair)!]!.logitDiff;
     const run = await store.load(manifest.id);
     const of = manifest.pairs.length > 1 ? `, all ${manifest.pairs.length} pairs of the run` : '';
-    text.appendText(`Logit difference on ${manifest.model.id}: clean ${signed(clean)}, corrupted ${signed(corrupted)}`);
-    text.appendMarkdown('\n\n').appendText(`Top heads (${manifest.experiment.direction}${of}): ${topHeads(run, 3)}`);
+    text.appendMarkdown(escaped(`Logit difference on ${manifest.model.id}: clean ${signed(clean)}, corrupted ${signed(corrupted)}`));
+    text.appendMarkdown(`\n\n${escaped(`Top heads (${manifest.experiment.direction}${of}): ${topHeads(run, 3)}`)}`);
   } catch (error) {
     log.error('The last run for a hover', error);
   }
+}
+
+/** Text as Markdown. Not `appendText`, whose unbreakable spaces make one long line. */
+function escaped(text: string): string {
+  return text.replace(/[\\`*_{}[\]()<>#+\-!~|&]/g, '\\$&').replace(/\s*\n\s*/g, ' ');
 }

@@ -70,8 +70,8 @@ export class Panel implements vscode.Disposable {
     return this.panel.visible;
   }
 
-  get active(): boolean {
-    return this.panel.active;
+  get viewColumn(): vscode.ViewColumn | undefined {
+    return this.panel.viewColumn;
   }
 
   get state(): PanelContent['kind'] {

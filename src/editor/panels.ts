@@ -37,8 +37,9 @@ export class Panels implements vscode.WebviewPanelSerializer, vscode.Disposable 
       if (!existing.visible) existing.reveal();
       return existing;
     }
-    const column = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
-    return this.adopt(vscode.window.createWebviewPanel(PANEL_VIEW_TYPE, titleOf(key), column, { enableFindWidget: true }), key);
+    // Panels gather in one group, so that rerunning several files does not split the window again and again.
+    const viewColumn = this.all.at(-1)?.viewColumn ?? vscode.ViewColumn.Beside;
+    return this.adopt(vscode.window.createWebviewPanel(PANEL_VIEW_TYPE, titleOf(key), { viewColumn, preserveFocus: true }, { enableFindWidget: true }), key);
   }
 
   /** After a window reload. The run comes from the store; when it is gone the panel says so. */

@@ -1,4 +1,4 @@
-import type * as vscode from 'vscode';
+import * as vscode from 'vscode';
 import { checkExperiment } from '../prompts/check';
 import type { Problem } from '../prompts/problem';
 import type { PromptFile } from '../prompts/promptFile';
@@ -9,7 +9,7 @@ import { usableModel } from './trust';
 
 /** The model whose tokens count for a prompt file: its own if it may be used, else that of the settings. */
 export function modelFor(file: PromptFile, uri: vscode.Uri): string {
-  return usableModel(file.settings.model, uri) ?? runSettings(uri).model;
+  return usableModel(file.settings.model, uri, vscode.workspace.isTrusted) ?? runSettings(uri).model;
 }
 
 /** What only the tokens of a prompt file show. Throws `model-…` or `tokenizer` when they cannot be had on this machine. */

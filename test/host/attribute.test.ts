@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { rename, rm, writeFile } from 'node:fs/promises';
+import * as vscode from 'vscode';
+import { COMMANDS } from '../../src/editor/commandTable';
+import { PANEL_VIEW_TYPE } from '../../src/editor/panel';
+import type { PrivateApi } from '../../src/extension';
+import type { AttributionJob } from '../../src/runner/runner';
+import type { CircuitError } from '../../src/shared/errors';
+import { activated, closeEditors, eventually, PARK, promptText, sampleUri, SHOPS, workspaceFile } from './extension';
+
+const JOB: AttributionJob = {
+  experiment: { metric: 'logitDiff', direction: 'denoise', pairs: [{ ...SHOPS, correct: [SHOPS.correct], incorrect: [SHOPS.incorrect] }] },
+  settings: { model: 'bundled', backend: 'auto', threads: 0, prependBos: 'model', direction: 'denoise' },
+  title: 'a job of the tests',
+};
+
+/** Long enough to be caught in the middle: many different pairs. */
+function longJob(): AttributionJob {
+  const pairs = Array.from({ length: 400 }, () => JOB.experiment.pairs[0]!);
+  return { ...JOB, experiment: { ...JOB.experiment, pairs } };
+}
+
+describe('attributing in the editor', () => {
+  let api: PrivateApi;
+  before(async () => {
+    api = await activated();
+  });
+  afterEach(closeEditors);
+
+  it('attributes the sample: a run on disk, and a panel that shows it', async () => {
+    const before = (await api.store.list()).length;
+    await vscode.commands.executeCommand(COMMANDS.attributeFile, sampleUri());
+    const listings = await api.store.list();
+    assert.equal(listings.length, before + 1);
+    const { manifest } = await api.store.load(listings[0]!.id);
+    assert.equal(manifest.pairs.length, manifest.experiment.pairs.length);
+    assert.ok(manifest.pairs.length >= 2);
+    assert.equal(manifest.model.id, 'bundled');
+    assert.equal(manifest.source?.uri, sampleUri().toString());
+    const panel = api.panels.get(sampleUri().toString());
+    assert.equal(panel?.state, 'run');
+    assert.equal(panel?.run?.manifest.id, manifest.id);
+    assert.ok(vscode.window.tabGroups.all.flatMap(({ tabs }) => tabs).some(({ label }) => label === 'Attribution: ioi.prompts.json'));
+  });
+
+  it('attributes the pair under the cursor, with the text that is not saved yet', async () => {
+    const uri = await workspaceFile('cursor.prompts.json', promptText(SHOPS, { ...PARK, correct: ' James', incorrect: ' Tom' }));
+    const document = await vscode.workspace.openTextDocument(uri);
+    const editor = await vscode.window.showTextDocument(document);
+    const text = document.getText();
+    const swap = text.indexOf('" James"');
+    await editor.edit((edit) => edit.replace(new vscode.Range(document.positionAt(swap), document.positionAt(text.indexOf('}', swap))), '" Tom",\n      "incorrect": " James"\n    '));
+    assert.ok(document.isDirty);
+    const cursor = document.positionAt(document.getText().indexOf('"park"'));
+    editor.selection = new vscode.Selection(cursor, cursor);
+    await vscode.commands.executeCommand(COMMANDS.attributePromptPair);
+    const { manifest } = api.panels.get(uri.toString())!.run!;
+    assert.deepEqual(manifest.experiment.pairs.map(({ name, correct }) => [name, correct]), [['park', [' Tom']]]);
+    assert.deepEqual(manifest.source?.pairIndices, [1]);
+    assert.equal(vscode.window.activeTextEditor?.document.uri.toString(), uri.toString(), 'the editor keeps the focus');
+    await vscode.commands.executeCommand('workbench.action.files.revert');
+  });
+
+  it('reruns several files from the explorer, each into its own panel, which is used again', async () => {
+    const files = [await workspaceFile('one.prompts.json', promptText(SHOPS)), await workspaceFile('two.prompts.json', promptText(SHOPS, PARK))];
+    await vscode.commands.executeCommand(COMMANDS.rerunAttribution, files[1], files);
+    const panels = files.map((file) => api.panels.get(file.toString())!);
+    assert.deepEqual(panels.map((panel) => panel.run?.manifest.pairs.length), [1, 2]);
+    const first = panels[0]!.run!.manifest.id;
+    await vscode.commands.executeCommand(COMMANDS.rerunAttribution, files[0], [files[0]]);
+    assert.equal(api.panels.get(files[0]!.toString()), panels[0]);
+    assert.notEqual(panels[0]!.run!.manifest.id, first);
+  });
+
+  it('attributes two selected lines of any editor, with their answers', async () => {
+    const document = await vscode.workspace.openTextDocument({ content: `prompts = [\n  "${SHOPS.clean}" => "${SHOPS.correct}",\n  "${SHOPS.corrupted}" => "${SHOPS.incorrect}",\n]`, language: 'python' });
+    const editor = await vscode.window.showTextDocument(document);
+    editor.selection = new vscode.Selection(1, 4, 2, 8);
+    await vscode.commands.executeCommand(COMMANDS.attributePromptPair);
+    const { manifest } = api.panels.get('selected-prompts')!.run!;
+    assert.equal(manifest.source, undefined);
+    assert.deepEqual(manifest.experiment.pairs, [{ clean: SHOPS.clean, corrupted: SHOPS.corrupted, correct: [SHOPS.correct], incorrect: [SHOPS.incorrect] }]);
+  });
+
+  it('suggests answers the model would give, best first', async () => {
+    const { clean, corrupted } = await api.runner.suggestAnswers({ clean: SHOPS.clean, corrupted: SHOPS.corrupted, settings: JOB.settings, top: 5 });
+    for (const suggestions of [clean, corrupted]) {
+      assert.ok(suggestions.length > 0);
+      const probabilities = suggestions.map(({ probability }) => probability);
+      assert.deepEqual(probabilities, [...probabilities].sort((a, b) => b - a));
+    }
+  });
+
+  it('shows the problems of a prompt file in its panel, and runs nothing', async () => {
+    const before = (await api.store.list()).length;
+    const uri = await workspaceFile('broken.prompts.json', promptText({ ...SHOPS, corrupted: `${SHOPS.corrupted} the` }));
+    await vscode.commands.executeCommand(COMMANDS.rerunAttribution, uri);
+    assert.equal(api.panels.get(uri.toString())?.state, 'failed');
+    assert.equal((await api.store.list()).length, before);
+  });
+
+  it('is cancelled at once, and serves the next request within 250 ms', async () => {
+    await api.runner.attribute(JOB);
+    for (const wait of [20, 150]) {
+      const abort = new AbortController();
+      const running = api.runner.attribute(longJob(), { signal: abort.signal });
+      const ended = running.then(
+        () => assert.fail('the job finished before it could be cancelled'),
+        (error: unknown) => assert.equal((error as CircuitError).code, 'cancelled'),
+      );
+      await new Promise((resolve) => setTimeout(resolve, wait));
+      const asked = performance.now();
+      abort.abort();
+      await ended;
+      const acknowledged = performance.now();
+      const answers = await api.runner.suggestAnswers({ clean: SHOPS.clean, corrupted: SHOPS.corrupted, settings: JOB.settings, top: 1 });
+      const served = performance.now();
+      assert.ok(answers.clean.length > 0);
+      assert.ok(served - acknowledged < 250 && acknowledged - asked < 250, `${acknowledged - asked} ms, ${served - acknowledged} ms`);
+    }
+  });
+
+  it('shows a run that cannot be saved', async () => {
+    const aside = `${api.store.folder}-aside`;
+    await rename(api.store.folder, aside);
+    await writeFile(api.store.folder, 'a file where the folder should be');
+    try {
+      const uri = await workspaceFile('unsaved.prompts.json', promptText(SHOPS));
+      await vscode.commands.executeCommand(COMMANDS.rerunAttribution, uri);
+      assert.equal(api.panels.get(uri.toString())?.state, 'run');
+    } finally {
+      await rm(api.store.folder);
+      await rename(aside, api.store.folder);
+    }
+  });
+
+  it('opens a stored run again, and a restored panel shows its run or says that it is gone', async () => {
+    const run = await api.runner.attribute(JOB);
+    await api.store.save(run);
+    await vscode.commands.executeCommand(COMMANDS.openRun, run.manifest.id);
+    assert.equal(api.panels.get('selected-prompts')?.run?.manifest.id, run.manifest.id);
+    await closeEditors();
+    await eventually('the panel to close', () => api.panels.all.length === 0);
+
+    const create = (): vscode.WebviewPanel => vscode.window.createWebviewPanel(PANEL_VIEW_TYPE, 'restored', vscode.ViewColumn.One);
+    await api.panels.deserializeWebviewPanel(create(), { runId: run.manifest.id, view: {} });
+    assert.equal(api.panels.get('selected-prompts')?.run?.manifest.id, run.manifest.id);
+    await api.panels.deserializeWebviewPanel(create(), { runId: '20200101T000000000Z-gonegone' });
+    assert.deepEqual(api.panels.all.map(({ state }) => state), ['run', 'empty']);
+    await api.panels.deserializeWebviewPanel(create(), { runId: '../../etc/passwd' });
+    assert.equal(api.panels.all.at(-1)?.state, 'empty');
+  });
+});

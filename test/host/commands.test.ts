@@ -1,0 +1,30 @@
+import assert from 'node:assert/strict';
+import * as vscode from 'vscode';
+import { COMMANDS } from '../../src/editor/commandTable';
+import { activated, closeEditors, sampleUri } from './extension';
+
+describe('the extension', () => {
+  it('is not active before it is needed, and starts quickly', async () => {
+    const extension = vscode.extensions.getExtension('circuit-explorer.circuit-explorer')!;
+    const start = performance.now();
+    await activated();
+    const milliseconds = performance.now() - start;
+    assert.ok(extension.isActive);
+    assert.ok(milliseconds < 2000, `${milliseconds} ms`);
+  });
+
+  it('registers every command', async () => {
+    const registered = new Set(await vscode.commands.getCommands(true));
+    assert.deepEqual(Object.values(COMMANDS).filter((command) => !registered.has(command)), []);
+  });
+
+  it('opens the sample as a file of the person’s own', async () => {
+    const uri = await vscode.commands.executeCommand<vscode.Uri>(COMMANDS.openSample);
+    const { document } = vscode.window.activeTextEditor!;
+    assert.equal(document.uri.toString(), uri.toString());
+    assert.equal(document.languageId, 'circuit-prompts');
+    assert.notEqual(uri.fsPath, sampleUri().fsPath);
+    assert.equal(document.getText(), new TextDecoder().decode(await vscode.workspace.fs.readFile(sampleUri())));
+    await closeEditors();
+  });
+});
