@@ -4,6 +4,8 @@ import { parseTree, printParseErrorCode, type Node, type ParseError } from 'json
 /** JSON with comments and trailing commas as a tree with offsets. What is sound in a broken text is in the tree. */
 export interface JsonTree {
   root?: Node;
+  /** Nothing but spaces and comments. */
+  isEmpty: boolean;
   errors: { message: string; offset: number; length: number }[];
 }
 
@@ -13,10 +15,11 @@ export function readTree(text: string): JsonTree {
   const json = text.startsWith('\uFEFF') ? ` ${text.slice(1)}` : text;
   try {
     const root = parseTree(json, errors, { allowTrailingComma: true });
-    return { root, errors: errors.map(({ error, offset, length }) => ({ message: MESSAGES[printParseErrorCode(error)] ?? 'This is not valid JSON.', offset, length })) };
+    const isEmpty = root === undefined && errors.length === 1 && errors[0]!.length === 0;
+    return { root, isEmpty, errors: errors.map(({ error, offset, length }) => ({ message: MESSAGES[printParseErrorCode(error)] ?? 'This is not valid JSON.', offset, length })) };
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    return { errors: [{ message: 'This JSON is nested too deeply to be read.', offset: 0, length: 1 }] };
+    return { isEmpty: false, errors: [{ message: 'This JSON is nested too deeply to be read.', offset: 0, length: 1 }] };
   }
 }
 

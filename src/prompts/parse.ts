@@ -33,11 +33,11 @@ export function parsePromptFile(text: string, defaults: PromptFileDefaults = { d
     return file;
   }
   const reader = new Reader(text);
-  if (text.trim() === '') {
-    reader.report({ offset: 0, length: 0 }, { code: 'missing-field', message: 'This prompt file is empty; write { "pairs": [ … ] }.', inSchema: true });
+  const { root, isEmpty, errors } = readTree(text);
+  if (isEmpty) {
+    reader.report({ offset: 0, length: 0 }, { code: 'missing-field', message: 'This prompt file is empty; write { "pairs": [ … ] }.' });
     return { ...file, problems: reader.problems };
   }
-  const { root, errors } = readTree(text);
   for (const { message, offset, length } of errors.slice(0, MOST_SYNTAX_PROBLEMS)) {
     // An error at the end of the text has no length; it is shown on the last character.
     const place = length > 0 ? { offset, length } : { offset: Math.min(offset, text.length - 1), length: 1 };
@@ -48,7 +48,8 @@ export function parsePromptFile(text: string, defaults: PromptFileDefaults = { d
   } else if (root) {
     reader.wrongType(root, `A prompt file should be an object { "pairs": [ … ] }, not ${typeName(root)}.`);
   }
-  file.problems = reader.problems;
+  // What seems to be missing may stand where the syntax is broken.
+  file.problems = errors.length === 0 ? reader.problems : reader.problems.filter(({ code }) => code !== 'missing-field' && code !== 'empty-list');
   if (!reader.problems.some(({ severity }) => severity === 'error')) {
     file.experiment = { ...file.settings, pairs: file.pairs.flatMap((pair) => pair ?? []) };
   }

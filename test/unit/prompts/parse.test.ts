@@ -74,7 +74,8 @@ describe('prompts: parse', () => {
   describe('finds every mistake at its place', () => {
     const pair = (fields: Record<string, unknown>): string => JSON.stringify({ pairs: [{ ...PAIR, ...fields }] });
     const cases: [name: string, text: string, expected: [code: string, severity: string, text: string][]][] = [
-      ['an empty file', ' \n', [['missing-field', 'error', '']]],
+      ['an empty file', '', [['missing-field', 'error', '']]],
+      ['a file of spaces and comments', ' \r\n// nothing', [['missing-field', 'error', '']]],
       ['a list', '[]', [['wrong-type', 'error', '[]']]],
       ['a number', '3', [['wrong-type', 'error', '3']]],
       ['no pairs', '{ "model": "gpt2" }', [['missing-field', 'error', '{']]],
@@ -126,7 +127,6 @@ describe('prompts: parse', () => {
       ['a tab in a text', '{ "model": "a\tb", "pairs": [] }', '"a\tb"'],
       ['an open comment', '{ "pairs": [] } /* ', '/* '],
       ['something after the end', '{ "pairs": [] } x', 'x'],
-      ['only a comment', '// nothing', 'g'],
       ['a word', 'undefined', 'undefined'],
       ['an open text at the end, after an emoji', '{ "😀": "', '"'],
     ];
@@ -144,6 +144,11 @@ describe('prompts: parse', () => {
       const text = `{"pairs": [${JSON.stringify(PAIR)}, {"clean": "a" "corrupted"}, ${JSON.stringify(PAIR)}]}`;
       const file = parsePromptFile(text);
       assert.deepEqual(file.pairs.map((pair) => pair?.clean), [PAIR.clean, undefined, PAIR.clean]);
+    });
+
+    it('does not count as missing what may stand in the broken part', () => {
+      assert.deepEqual(parsePromptFile("{ 'pairs': [] }").problems.filter(({ code }) => code !== 'syntax'), []);
+      assert.deepEqual(parsePromptFile('{"pairs": [{"clean": "a"').problems.filter(({ code }) => code !== 'syntax'), []);
     });
 
     it('does not flood', () => assert.ok(parsePromptFile('x '.repeat(100_000)).problems.length <= 20));
