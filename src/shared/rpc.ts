@@ -121,8 +121,9 @@ export function connectRpc<T extends Methods<T>>(port: Port, options: ClientOpti
     if (message.rpc !== 'response') return;
     open.delete(message.id);
     call.detach();
-    if ('ok' in message.result) call.resolve(message.result.ok);
-    else call.reject(fromFailure(message.result.err));
+    // Not "has it an ok": a webview's messages travel as JSON, which drops an answer of undefined.
+    if ('err' in message.result) call.reject(fromFailure(message.result.err));
+    else call.resolve(message.result.ok);
   });
 
   const invoke = (method: string, params: unknown, { signal, onProgress }: CallOptions = {}): Promise<unknown> =>

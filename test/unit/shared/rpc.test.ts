@@ -86,4 +86,15 @@ describe('rpc', () => {
     const { remote } = await Promise.resolve(client);
     assert.equal(await (await Promise.resolve(remote)).add({ a: 1, b: 1 }), 2);
   });
+
+  it('takes an answer of undefined from a port that carries JSON, as a webview does', async () => {
+    interface Quiet {
+      done(params: Record<string, never>, call?: CallOptions): Promise<void>;
+    }
+    const json = (port: Port): Port => ({ ...port, post: (message) => port.post(JSON.parse(JSON.stringify(message))) });
+    const { port1, port2 } = new MessageChannel();
+    serveRpc<Quiet>(json(portOf(port1)), { done: async () => undefined });
+    assert.equal(await connectRpc<Quiet>(json(portOf(port2))).remote.done({}), undefined);
+    port1.close();
+  });
 });
