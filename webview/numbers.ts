@@ -45,8 +45,9 @@ export class Numbers {
     return answer?.state === 'ready' ? (answer.value as Matrix) : undefined;
   }
 
-  get asking(): boolean {
-    return Array.from(this.answers.values()).some(({ state }) => state === 'loading');
+  /** How many answers are on their way. */
+  get asking(): number {
+    return Array.from(this.answers.values()).filter(({ state }) => state === 'loading').length;
   }
 
   /** Forgets what failed, so that it is asked for again. */

@@ -75,7 +75,7 @@ export function describeHead(
     behind: behind(loaded, heading, (details) =>
       positionsBehind(details, head, Infinity).map(({ group, position, value: score }) => {
         const column = columns[group]![position]!;
-        return { label: `${columnPlace(column)} ${columnToken(column)}${several ? `, of ${columns[group]!.length}` : ''}`, value: score };
+        return { label: `${columnPlace(column)} ${columnToken(column)}${several ? ` (${columns[group]!.length} tokens)` : ''}`, value: score };
       }),
       most,
     ),
@@ -144,7 +144,8 @@ export function positionWords(column: TokenColumn): string {
 
 /** Clean and corrupted texts in full, where the short name left something out. */
 export function fullTokens(column: TokenColumn): string | undefined {
-  if (!column.differs) return column.clean.length > 1 ? listTexts(column.clean) : undefined;
+  if (column.clean.length === 1 && column.corrupted.length === 1) return undefined;
+  if (!column.differs) return listTexts(column.clean);
   return `clean ${listTexts(column.clean)}; corrupted ${listTexts(column.corrupted)}`;
 }
 

@@ -39,7 +39,7 @@ export function runFacts(run: RunSummary): Fact[] {
     { name: 'BOS', value: run.prependBos ? 'prepended' : 'not prepended' },
     {
       name: pairs.length === 1 ? 'Logit difference' : 'Logit difference, mean',
-      value: `clean ${formatScore(mean('clean'))}, corrupted ${formatScore(mean('corrupted'))}`,
+      value: `clean\u00a0${formatScore(mean('clean'))}, corrupted\u00a0${formatScore(mean('corrupted'))}`,
       detail: 'raw logits',
     },
     {

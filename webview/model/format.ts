@@ -11,17 +11,25 @@ export const NO_NUMBER = '–';
 export function formatScore(value: number): string {
   if (!Number.isFinite(value)) return NO_NUMBER;
   if (value === 0) return '0';
-  return Math.abs(value) < 1e-4 ? tinyDigits(value) : scoreDigits(value);
+  return Math.abs(value) < 1e-4 ? tinyDigits(value).replace('e-', 'e−') : scoreDigits(value);
 }
 
-/** Formatter for the text inside a map's cells: one number of decimals for all of them, fitting the largest. */
-export function cellFormat(largest: number): (value: number) => string {
-  const decimals = largest > 0 ? Math.min(5, Math.max(0, 1 - Math.floor(Math.log10(largest)))) : 2;
-  const digits = format(`+.${Math.min(decimals, largest >= 0.1 ? 2 : 5)}f`);
+export interface CellText {
+  text: string;
+  /** Nothing is left of the number at this precision. */
+  faint: boolean;
+}
+
+/** The text inside a map's cells: one number of decimals for all of them, fitting the largest. Exact zeros are a bare 0. */
+export function cellFormat(largest: number): (value: number) => CellText {
+  const decimals = largest > 0 ? Math.min(5, Math.max(largest >= 10 ? 1 : 2, 1 - Math.floor(Math.log10(largest)))) : 2;
+  const digits = format(`+.${decimals}f`);
+  const nothing = (0).toFixed(decimals);
   return (value) => {
-    if (!Number.isFinite(value)) return NO_NUMBER;
-    if (value === 0) return '0';
-    return digits(value);
+    if (!Number.isFinite(value)) return { text: NO_NUMBER, faint: true };
+    if (value === 0) return { text: '0', faint: true };
+    const text = digits(value);
+    return text.slice(1) === nothing ? { text: nothing, faint: true } : { text, faint: false };
   };
 }
 

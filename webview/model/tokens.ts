@@ -77,6 +77,11 @@ export function columnToken(column: TokenColumn): string {
   return clean === corrupted ? clean : `${clean} → ${corrupted}`;
 }
 
+/** Names a column in little room: its clean token(s). */
+export function cleanToken(column: TokenColumn): string {
+  return shortQuoted(column.clean);
+}
+
 function shortQuoted(texts: readonly TextCount[]): string {
   if (texts.length === 1) return quoted(texts[0]!.text);
   return `“${shortTexts(texts)}”`;

@@ -46,6 +46,7 @@ export function defaultState(options: ViewOptions): ViewState {
     group: 0,
     sort: { heads: { rows: BY_INDEX, columns: BY_INDEX }, positions: { rows: BY_INDEX, columns: BY_INDEX } },
     table: { list: 'heads', column: 'rank', descending: false, all: false },
+    selection: undefined,
     scroll: { page: 0, positions: 0 },
   };
 }

@@ -34,23 +34,24 @@ export interface Choice<T extends string> {
   disabled?: boolean;
 }
 
+let controls = 0;
+
 /**
  * A drop-down list. The browser's own element in VS Code's colours: labelled, searchable by typing, and read by every screen reader.
  */
 export function dropDown<T extends string>(label: string, choices: readonly Choice<T>[], chosen: T, choose: (value: T) => void): HTMLElement {
+  const id = `control${controls++}`;
   const select = el(
     'select',
-    { attributes: { 'data-key': label }, on: { change: () => choose(select.value as T) } },
+    { attributes: { id, 'data-key': label }, on: { change: () => choose(select.value as T) } },
     choices.map(({ value, label: text, disabled }) => el('option', { text, attributes: { value, disabled, selected: value === chosen } })),
   );
-  return el('label', { class: 'field' }, [el('span', { class: 'field-name', text: label }), select]);
+  return el('div', { class: 'field' }, [el('label', { class: 'field-name', text: label, attributes: { for: id } }), select]);
 }
-
-let groups = 0;
 
 /** Two or three exclusive choices side by side: radio buttons drawn as one segmented control. */
 export function segmented<T extends string>(legend: string, choices: readonly Choice<T>[], chosen: T, choose: (value: T) => void): HTMLElement {
-  const name = `choice${groups++}`;
+  const name = `control${controls++}`;
   const options = choices.map(({ value, label, title, disabled }) => {
     const input = el('input', { attributes: { type: 'radio', name, value, disabled, checked: value === chosen, 'data-key': `${legend} ${value}` }, on: { change: () => choose(value) } });
     return el('label', { class: disabled ? 'segment disabled' : 'segment', attributes: { title } }, [input, el('span', { text: label })]);

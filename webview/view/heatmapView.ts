@@ -46,7 +46,6 @@ export interface HeatmapEvents {
   /** A column header was pressed: rows are sorted by it; a row header: columns are. */
   sortRows(column: number): void;
   sortColumns(row: number): void;
-  escape(): void;
   scrolled(left: number): void;
 }
 
@@ -59,20 +58,24 @@ interface CellDatum extends Cell {
   place: number;
 }
 
-const ROW_HEADER_WIDTH = 44;
+const ROW_HEADER_WIDTH = 56;
 const WIDEST_CELL = 58;
 const NARROWEST_CELL = 20;
 /** Up to this many cells all exist, so that reading the page needs no scrolling. */
 const DRAW_ALL = 2500;
 const MARGIN = 3;
+/** Width of a character in cells (10 px) and in labels (11 px). */
 const DIGIT_WIDTH = 6.1;
+const LABEL_DIGIT = 6.8;
+const FLAT_HEADER = 30;
+const TALLEST_LABEL = 88;
 
 export class HeatmapView {
   readonly element: HTMLElement;
   private readonly scroller = el('div', { class: 'map-scroller', attributes: { tabindex: -1 } });
   private readonly grid: HTMLElement;
   private readonly head: HTMLElement;
-  private readonly headerHeight: number;
+  private headerHeight = FLAT_HEADER;
   private drawing?: Drawing;
   private palette?: Palette;
   private active: Cell = { row: 0, column: 0 };
@@ -82,10 +85,9 @@ export class HeatmapView {
 
   constructor(
     label: string,
-    axes: { row: string; column: string; tall: boolean },
+    private readonly axes: { row: string; column: string; tall: boolean },
     private readonly events: HeatmapEvents,
   ) {
-    this.headerHeight = axes.tall ? 112 : 26;
     const corner = el('div', { class: 'corner', attributes: { role: 'presentation' } }, [
       el('span', { class: 'corner-column', text: axes.column }),
       el('span', { class: 'corner-row', text: axes.row }),
@@ -140,7 +142,12 @@ export class HeatmapView {
 
   /** Cells as wide as the room allows, so that numbers fit in where they can. */
   private fit(): void {
-    const { rows, columns } = this.drawing!.model.matrix;
+    const { model, columnLabel } = this.drawing!;
+    const { rows, columns } = model.matrix;
+    if (this.axes.tall) {
+      const longest = model.columnOrder.reduce((length, column) => Math.max(length, ...columnLabel(column).lines.map((line) => line.length)), 0);
+      this.headerHeight = FLAT_HEADER + Math.min(TALLEST_LABEL, Math.ceil(longest * LABEL_DIGIT));
+    }
     const room = this.scroller.clientWidth - ROW_HEADER_WIDTH - 2;
     this.cellWidth = Math.max(NARROWEST_CELL, Math.min(WIDEST_CELL, Math.floor(room / columns)));
     this.cellHeight = rows > 36 ? 18 : rows > 20 ? 22 : 26;
@@ -167,7 +174,7 @@ export class HeatmapView {
     this.renderHead(columnLines, full);
 
     const inCell = cellFormat(model.largest);
-    const withText = this.cellHeight >= 18 && this.cellWidth >= 6 + DIGIT_WIDTH * Math.max(inCell(model.largest).length, 5);
+    const withText = this.cellHeight >= 18 && this.cellWidth >= 6 + DIGIT_WIDTH * Math.max(inCell(model.largest).text.length, 5);
     const related = new Set(drawing.related.map(({ row, column }) => row * columns + column));
     const { selected } = drawing;
 
@@ -177,7 +184,8 @@ export class HeatmapView {
         const fill = palette.colourAt(model.largest > 0 ? value / model.largest : 0);
         this.style.backgroundColor = fill;
         this.style.color = palette.textOn(fill);
-        this.textContent = withText ? inCell(value) : '';
+        const { text, faint } = inCell(value);
+        this.replaceChildren(...(withText ? [faint ? el('span', { class: 'faint', text }) : text] : []));
         this.dataset.name = drawing.cellName({ row, column });
         this.dataset.value = String(value);
         this.dataset.rank = String(rankAt(model, row, column));
@@ -298,7 +306,9 @@ export class HeatmapView {
     });
     grid.addEventListener('focusin', ({ target }) => {
       const hit = cellAt(target);
-      if (hit) events.point(hit.cell, hit.element, 'focus');
+      if (!hit) return;
+      if (hit.cell.row !== this.active.row || hit.cell.column !== this.active.column) this.activate(hit.cell);
+      events.point(hit.cell, hit.element, 'focus');
     });
     grid.addEventListener('focusout', ({ relatedTarget }) => {
       if (!(relatedTarget instanceof Node && grid.contains(relatedTarget))) events.point(undefined, undefined, 'focus');
@@ -306,7 +316,6 @@ export class HeatmapView {
     grid.addEventListener('keydown', (event) => {
       if (!this.drawing || event.altKey || event.metaKey || event.shiftKey) return;
       const { key, ctrlKey } = event;
-      if (key === 'Escape') return events.escape();
       if ((key === 'Enter' || key === ' ') && !ctrlKey) {
         event.preventDefault();
         return press(this.active);

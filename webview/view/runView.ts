@@ -19,7 +19,7 @@ import { viewCaption } from '../model/facts';
 import { formatScore, plural } from '../model/format';
 import { buildHeatmap, matrixAsTsv, type HeatmapModel } from '../model/heatmap';
 import { firstDirection, listRows, type ListRow } from '../model/rankedList';
-import { columnToken, shortTexts, tokenColumns, type TokenColumn } from '../model/tokens';
+import { cleanToken, columnToken, shortTexts, tokenColumns, type TokenColumn } from '../model/tokens';
 import { BY_INDEX, groupOf, sameSelection, toggleLine, type MapName, type MapSort, type Selection, type TableColumn, type ViewState } from '../model/viewState';
 import { Numbers } from '../numbers';
 import { cellCard } from './cellCard';
@@ -38,8 +38,11 @@ const TABLE_ROWS = 20;
 const MOST_TABLE_ROWS = 500;
 const BEHIND_IN_TOOLTIP = 5;
 const BEHIND_IN_DETAILS = 10;
-/** Runs whose layer details are no larger than this in all are fetched ahead, one at a time. */
+/** Runs whose layer details are no larger than this in all are fetched ahead; of others only what the table names. */
 const PREFETCH_BYTES = 600_000;
+const AT_ONCE = 4;
+/** What is marked as standing behind the selection is at least this share of the strongest. */
+const RELATED_SHARE = 0.1;
 
 /** What is on the screen: descriptions and copies are of this, even while other numbers are on their way. */
 interface DrawnHeads {
@@ -102,7 +105,7 @@ export class RunView {
       heads: this.mapSection('heads', 'Layer × head', { row: 'layer', column: 'head', tall: false }),
       positions: this.mapSection('positions', 'Layer × position', { row: 'layer', column: 'position', tall: true }),
     };
-    this.element = el('main', { class: 'run' }, [
+    this.element = el('div', { class: 'run' }, [
       factsView(run, act),
       this.controls.element,
       this.pairs.element,
@@ -233,7 +236,6 @@ export class RunView {
       sortRows: (column) => setSort({ ...sortOf(), rows: toggleLine(sortOf().rows, column) }),
       sortColumns: (row) => setSort({ ...sortOf(), columns: toggleLine(sortOf().columns, row) }),
       sort: setSort,
-      escape: () => undefined,
       scrolled: (left) => {
         this.afterScroll();
         if (name === 'positions') this.change({ scroll: { ...this.state.scroll, positions: left } }, false);
@@ -391,8 +393,7 @@ export class RunView {
     if (selection?.kind !== 'position' || (site !== 'z' && site !== 'attn_out')) return [];
     const detail = this.numbers.knownLayerDetail(options, selection.group, selection.layer);
     if (!detail) return [];
-    return headsBehind(detail, selection.position, BEHIND_IN_TOOLTIP)
-      .filter(({ value }) => value !== 0)
+    return strongOnes(headsBehind(detail, selection.position, BEHIND_IN_TOOLTIP))
       .map(({ head }) => ({ row: selection.layer, column: head }));
   }
 
@@ -401,8 +402,7 @@ export class RunView {
     if (selection?.kind !== 'head' || (site !== 'z' && site !== 'attn_out')) return [];
     const detail = this.numbers.knownLayerDetail(options, group, selection.layer);
     if (!detail) return [];
-    return positionsBehind([{ group, detail }], selection.head, BEHIND_IN_TOOLTIP)
-      .filter(({ value }) => value !== 0)
+    return strongOnes(positionsBehind([{ group, detail }], selection.head, BEHIND_IN_TOOLTIP))
       .map(({ position }) => ({ row: selection.layer, column: position }));
   }
 
@@ -492,7 +492,7 @@ export class RunView {
       const [strongest] = positionsBehind(known, column, 1);
       if (!strongest || strongest.value === 0) return '–';
       const token = tokenColumns(this.run.pairs, this.run.groups[strongest.group]!, options.pair)[strongest.position]!;
-      return `${columnPlace(token)} ${columnToken(token)}`;
+      return `${columnPlace(token)} ${cleanToken(token)}`;
     }
     const { options, group, site, columns } = this.positions!;
     if ((site !== 'z' && site !== 'attn_out') || columns[column]!.shared) return '–';
@@ -567,9 +567,10 @@ export class RunView {
     this.tooltip.hide();
   }
 
-  /** The focused cell keeps its tooltip; under the pointer there is another cell now. */
+  /** The tooltip goes with its cell, unless there is another one under the pointer now. */
   private afterScroll(): void {
-    if (this.pointed?.by === 'focus') this.refreshTooltip();
+    const { pointed } = this;
+    if (pointed?.by === 'focus' || pointed?.anchor.matches(':hover')) this.refreshTooltip();
     else this.hideTooltip();
   }
 
@@ -587,9 +588,9 @@ export class RunView {
     if (page > 0) window.scrollTo({ top: page });
   }
 
-  /** Fetches what hovering will ask for, one message at a time and only while nothing else is on its way. */
+  /** Fetches what hovering will ask for, a few messages at a time. */
   private prefetch(): void {
-    if (this.numbers.asking || !this.heads) return;
+    if (this.numbers.asking >= AT_ONCE || !this.heads) return;
     const { run, state } = this;
     const { layers, heads } = run.model;
     const groups = this.shownGroups(state.options.pair);
@@ -601,12 +602,17 @@ export class RunView {
           ? this.heads.model.ranked.slice(0, TABLE_ROWS).map(({ row }) => row)
           : [];
     for (const layer of new Set(wanted)) {
-      const group = groups.find((index) => !this.numbers.knownLayerDetail(state.options, index, layer));
-      if (group === undefined) continue;
-      this.numbers.layerDetail(state.options, group, layer);
-      return;
+      for (const group of groups) {
+        this.numbers.layerDetail(state.options, group, layer);
+        if (this.numbers.asking >= AT_ONCE) return;
+      }
     }
   }
+}
+
+function strongOnes<T extends { value: number }>(strongestFirst: readonly T[]): T[] {
+  const least = Math.abs(strongestFirst[0]?.value ?? 0) * RELATED_SHARE;
+  return strongestFirst.filter(({ value }) => value !== 0 && Math.abs(value) >= least);
 }
 
 /** Clean over corrupted where they differ; the common token, or the two most frequent, elsewhere. */

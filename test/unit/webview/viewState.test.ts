@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import type { SiteName } from '../../../src/shared/sites';
+import { defaultState, groupOf, sortKey, stateFor, toggleLine, type ViewState } from '../../../webview/model/viewState';
+
+const run = {
+  id: 'run-1',
+  model: { layers: 3, heads: 4 } as never,
+  groups: [
+    { pairs: [0, 2], length: 5, positions: 'all' as const },
+    { pairs: [1], length: 6, positions: 'all' as const },
+  ],
+  sites: ['z', 'mlp_out'] as SiteName[],
+  canNormalise: true,
+  pairs: [{}, {}, {}],
+};
+const fallback = { pair: 'all', unit: 'normalised' } as const;
+const chosen: ViewState = {
+  options: { pair: 1, unit: 'raw' },
+  headPositions: 'last',
+  site: 'mlp_out',
+  group: 1,
+  sort: { heads: { rows: { by: 'line', line: 3 }, columns: { by: 'total' } }, positions: { rows: { by: 'line', line: 5 }, columns: { by: 'strongest' } } },
+  table: { list: 'positions', column: 'score', descending: true, all: true },
+  selection: { kind: 'head', layer: 2, head: 3 },
+  scroll: { page: 120, positions: 40 },
+};
+
+describe('state kept over reloads', () => {
+  it('comes back as it was for the same run', () => {
+    assert.deepEqual(stateFor(run, fallback, { runId: 'run-1', view: JSON.parse(JSON.stringify(chosen)) }), chosen);
+  });
+
+  it('keeps the order but not the pair, the selection and the place on the page in another run', () => {
+    const state = stateFor(run, fallback, { runId: 'run-0', view: { ...chosen, group: 1 } });
+    assert.deepEqual(state.sort, chosen.sort);
+    assert.deepEqual([state.options, state.selection, state.scroll], [{ pair: 'all', unit: 'raw' }, undefined, { page: 0, positions: 0 }]);
+  });
+
+  it('falls back where the run has no such line, site, pair, group or cell', () => {
+    const state = stateFor(run, fallback, {
+      runId: 'run-1',
+      view: {
+        ...chosen,
+        options: { pair: 9, unit: 'raw' },
+        site: 'attn_out',
+        group: 7,
+        sort: { heads: { rows: { by: 'line', line: 4 }, columns: { by: 'line', line: -1 } } },
+        selection: { kind: 'head', layer: 2, head: 4 },
+      },
+    });
+    assert.equal(state.options.pair, 'all');
+    assert.equal(state.site, 'z');
+    assert.equal(state.group, 0);
+    assert.deepEqual(state.sort, defaultState(fallback).sort);
+    assert.equal(state.selection, undefined);
+  });
+
+  it('survives anything that another version may have stored', () => {
+    for (const view of [undefined, null, 3, 'x', [], { options: null, sort: 7, table: [], scroll: 'far', selection: {} }]) {
+      assert.deepEqual(stateFor(run, fallback, { runId: 'run-1', view }), defaultState(fallback));
+    }
+  });
+
+  it('shows raw logits when the run cannot be normalised', () => {
+    assert.equal(stateFor({ ...run, canNormalise: false }, { pair: 'all', unit: 'raw' }, { runId: 'run-1', view: { options: { pair: 'all', unit: 'normalised' } } }).options.unit, 'raw');
+  });
+
+  it('shows the length group that a chosen pair is in', () => {
+    assert.equal(groupOf(run, 1), 1);
+    assert.equal(groupOf(run, 'all'), undefined);
+    assert.equal(stateFor(run, fallback, { runId: 'run-1', view: { options: { pair: 2, unit: 'raw' }, group: 1 } }).group, 0);
+  });
+});
+
+describe('sorting by a header', () => {
+  it('sorts by the line, and by index when pressed again', () => {
+    assert.deepEqual(toggleLine({ by: 'total' }, 3), { by: 'line', line: 3 });
+    assert.deepEqual(toggleLine({ by: 'line', line: 3 }, 3), { by: 'index' });
+    assert.deepEqual(toggleLine({ by: 'line', line: 3 }, 2), { by: 'line', line: 2 });
+  });
+
+  it('takes only lines that are there', () => {
+    assert.deepEqual(sortKey({ by: 'line', line: 2 }, 3), { by: 'line', line: 2 });
+    for (const line of [3, -1, 1.5, NaN, '1', undefined]) assert.deepEqual(sortKey({ by: 'line', line }, 3), { by: 'index' });
+  });
+});

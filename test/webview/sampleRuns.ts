@@ -1,0 +1,167 @@
+import { packArrays } from '../../src/shared/arrays';
+import { firstDifference } from '../../src/shared/experiment';
+import { groupArrayName, type PairGroup } from '../../src/shared/results';
+import { RUN_FORMAT_VERSION, type Run, type RunPair, type TokenText } from '../../src/shared/run';
+import { SITE_NAMES, type SiteName } from '../../src/shared/sites';
+
+/** Runs that look like real ones, made from a seed, so that the page and the test that drives it hold the same numbers. */
+
+export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end';
+
+interface Prompts {
+  name: string;
+  clean: string;
+  corrupted: string;
+  correct: string;
+  incorrect: string;
+}
+
+const IOI: Prompts[] = [
+  ['John', 'Mary', 'When {A} and {B} went to the shops, {S} gave the bag to', 'bag'],
+  ['Tom', 'James', 'When {A} and {B} went to the park, {S} gave the ball to', 'ball'],
+  ['Dan', 'Sid', 'When {A} and {B} went to the shops, {S} gave an apple to', 'apple'],
+  ['Martin', 'Amy', 'After {A} and {B} went to the old park, {S} gave a drink to', 'drink'],
+].flatMap(([first, second, template, thing]) =>
+  [[first!, second!], [second!, first!]].map(([subject, other]) => {
+    const fill = (giver: string): string => template!.replace('{A}', first!).replace('{B}', second!).replace('{S}', giver);
+    return { name: `${subject} gives the ${thing}`, clean: fill(subject!), corrupted: fill(other!), correct: ` ${other}`, incorrect: ` ${subject}` };
+  }),
+);
+
+interface Recipe {
+  layers: number;
+  heads: number;
+  pairs: Prompts[];
+  id: string;
+  /** Logit difference of clean; corrupted is its negative. */
+  logitDiff: number;
+  /** Heads that matter: layer, head, weight, and the position counted from the end. */
+  strong: [layer: number, head: number, weight: number, fromEnd: number][];
+  positions: PairGroup['positions'];
+  seed: number;
+}
+
+const SMALL = { layers: 5, heads: 8, pairs: IOI, id: 'bundled', logitDiff: 4.2, positions: 'all' as const, seed: 1 };
+
+function recipeOf(name: SampleName): Recipe {
+  const strong: Recipe['strong'] = [[4, 6, 0.31, 1], [3, 2, 0.22, 1], [2, 5, 0.17, 5], [4, 1, -0.14, 1], [3, 7, 0.11, 1], [1, 3, 0.08, 5], [2, 0, -0.05, 3]];
+  switch (name) {
+    case 'ioi':
+      return { ...SMALL, strong };
+    case 'single':
+      return { ...SMALL, strong, pairs: IOI.slice(0, 1) };
+    case 'flat':
+      return { ...SMALL, strong, logitDiff: 0.0001 };
+    case 'end':
+      return { ...SMALL, strong, positions: 'last' };
+    case 'gpt2':
+      return {
+        ...{ layers: 12, heads: 12, pairs: IOI, id: 'openai-community/gpt2', logitDiff: 2.8138, positions: 'all', seed: 3 },
+        strong: [[10, 7, -0.364, 1], [8, 6, 0.296, 1], [9, 9, 0.288, 1], [8, 10, 0.275, 1], [7, 9, 0.203, 1], [11, 10, -0.2, 1], [7, 3, 0.137, 1], [5, 5, 0.28, 5], [6, 9, 0.11, 5], [3, 0, 0.09, 5], [11, 2, -0.0974, 1], [10, 0, 0.0865, 1]],
+      };
+    case 'large': {
+      const words = Array.from({ length: 1023 }, (_, index) => ['the', 'of', 'and', 'winter', 'garden', 'seven'][index % 6]!);
+      const text = (subject: string): string => `When ${words.slice(0, 700).join(' ')} ${subject} ${words.slice(701, 1022).join(' ')} to`;
+      return {
+        ...{ layers: 48, heads: 25, id: 'gpt2-xl', logitDiff: 3.1, positions: 'all', seed: 4 },
+        strong: [[40, 7, 0.3, 1], [38, 3, 0.2, 1]],
+        pairs: [{ name: 'long', clean: text('John'), corrupted: text('Mary'), correct: ' Mary', incorrect: ' John' }],
+      };
+    }
+  }
+}
+
+/** The run of that name: always the same. */
+export function sampleRun(name: SampleName): Run {
+  const recipe = recipeOf(name);
+  const { layers, heads, logitDiff, positions } = recipe;
+  const random = randomNumbers(recipe.seed);
+  const pairs = recipe.pairs.map((prompts): RunPair => {
+    const clean = tokensOf(prompts.clean);
+    const corrupted = tokensOf(prompts.corrupted);
+    const strength = 1 + 0.4 * (random() - 0.5);
+    return {
+      name: prompts.name,
+      clean,
+      corrupted,
+      correct: tokensOf(prompts.correct),
+      incorrect: tokensOf(prompts.incorrect),
+      differsAt: firstDifference(clean.map(({ id }) => id), corrupted.map(({ id }) => id))!,
+      logitDiff: { clean: logitDiff * strength, corrupted: -logitDiff * strength },
+    };
+  });
+  const groups = groupByLength(pairs, positions);
+  const arrays = groups.flatMap((group, index) => {
+    const extent = group.positions === 'last' ? 1 : group.length;
+    const z = new Float32Array(group.pairs.length * layers * extent * heads);
+    const attention = new Float32Array(group.pairs.length * layers * extent);
+    const rest = { mlp_out: new Float32Array(attention.length), resid_pre: new Float32Array(attention.length) };
+    group.pairs.forEach((pair, row) => {
+      const { differsAt, logitDiff: difference } = pairs[pair]!;
+      const scale = difference.clean - difference.corrupted;
+      const first = group.positions === 'last' ? 0 : differsAt;
+      for (let layer = 0; layer < layers; layer++) {
+        for (let position = first; position < extent; position++) {
+          const cell = (row * layers + layer) * extent + position;
+          let sum = 0;
+          for (let head = 0; head < heads; head++) {
+            const [, , weight = 0] = recipe.strong.find(([l, h, , fromEnd]) => l === layer && h === head && fromEnd === extent - position) ?? [];
+            const value = scale * (weight * (0.8 + 0.4 * random()) + 0.006 * (random() - 0.5));
+            z[cell * heads + head] = value;
+            sum += value;
+          }
+          attention[cell] = sum;
+          rest.mlp_out[cell] = scale * 0.03 * (random() - 0.4);
+          rest.resid_pre[cell] = scale * (position === first ? Math.max(0, 1 - layer / (layers - 1)) : position === extent - 1 ? layer / layers : 0);
+        }
+      }
+    });
+    const data: Record<SiteName, Float32Array> = { z, attn_out: attention, ...rest };
+    return SITE_NAMES.map((site) => ({
+      name: groupArrayName(index, site),
+      axes: site === 'z' ? ['pair', 'layer', 'position', 'head'] : ['pair', 'layer', 'position'],
+      shape: site === 'z' ? [group.pairs.length, layers, extent, heads] : [group.pairs.length, layers, extent],
+      data: data[site],
+    }));
+  });
+  return {
+    manifest: {
+      formatVersion: RUN_FORMAT_VERSION,
+      id: `20261121T120000-${name}`,
+      extensionVersion: '0.1.0',
+      createdAt: '2026-11-21T12:00:00.000Z',
+      title: 'ioi.prompts.json',
+      source: { uri: 'file:///samples/ioi.prompts.json' },
+      experiment: { metric: 'logitDiff', direction: 'denoise', pairs: recipe.pairs.map(({ correct, incorrect, ...pair }) => ({ ...pair, correct: [correct], incorrect: [incorrect] })) },
+      prependBos: false,
+      model: { id: recipe.id, checkpointHash: '0'.repeat(64), layers, heads, dModel: heads * 16, dHead: 16, dMlp: heads * 64, vocabulary: 1200, context: 1024, parameters: 3e6, dtype: 'F16' },
+      backend: { name: 'wasm-simd', threads: 1, note: 'Threads were not taken: the prompts are short.' },
+      pairs,
+      groups,
+      timings: { load: 0.312, run: 0.184 },
+      notes: name === 'flat' ? [{ severity: 'warning', message: 'The logit difference of clean and corrupted is too small to normalise.' }] : [{ severity: 'info', message: 'The words “shops” and “apple” are rare in what the bundled model has read.' }],
+    },
+    arrays: packArrays(arrays),
+  };
+}
+
+function groupByLength(pairs: readonly RunPair[], positions: PairGroup['positions']): PairGroup[] {
+  const lengths = [...new Set(pairs.map(({ clean }) => clean.length))];
+  return lengths.map((length) => ({ pairs: pairs.flatMap(({ clean }, index) => (clean.length === length ? [index] : [])), length, positions }));
+}
+
+/** Words with their leading space, and punctuation; ids by spelling. */
+function tokensOf(text: string): TokenText[] {
+  return (text.match(/ ?\w+| ?[^\s\w]+/g) ?? []).map((piece) => ({ id: [...piece].reduce((hash, character) => (hash * 31 + character.charCodeAt(0)) % 50257, 7), text: piece }));
+}
+
+/** mulberry32 */
+function randomNumbers(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
