@@ -84,7 +84,7 @@ export function attributionJson(run: Run, options: { raw: boolean; top: number }
     topHeads: rankCells(allPositions)
       .slice(0, options.top)
       .map(({ row, column, value }) => ({ layer: row, head: column, score: shortest(value) })),
-    notes: backendNote(manifest),
+    notes: manifest.notes,
     timings: { load: finite(manifest.timings.load), run: finite(manifest.timings.run) },
   };
 }
@@ -116,11 +116,6 @@ function logitDifferences({ pairs }: RunManifest): AttributionJson['logitDiff'] 
     corrupted: finite(mean('corrupted')),
     perPair: pairs.map(({ name, logitDiff }) => ({ name, clean: shortest(logitDiff.clean), corrupted: shortest(logitDiff.corrupted) })),
   };
-}
-
-/** Why a slower backend was taken belongs with the other notes. */
-function backendNote({ notes, backend }: RunManifest): RunNote[] {
-  return backend.note === undefined ? notes : [...notes, { severity: 'info', message: backend.note }];
 }
 
 function nested({ rows, columns, values }: Matrix): number[][] {

@@ -45,7 +45,6 @@ function facts(manifest: RunManifest): string {
     `  ${count(pairs.length, 'pair')}, ${experiment.direction}, ${manifest.prependBos ? 'with BOS' : 'no BOS'}, logit difference clean ${mean('clean')}, corrupted ${mean('corrupted')}`,
     `  ${backend.name}, ${count(backend.threads, 'thread')}, load ${timings.load.toFixed(2)} s, run ${timings.run.toFixed(2)} s`,
     ...manifest.notes.map(({ message }) => `  Note: ${message}`),
-    ...(backend.note === undefined ? [] : [`  Note: ${backend.note}`]),
   ];
   return lines.join('\n');
 }

@@ -119,12 +119,6 @@ describe('attribute --json', () => {
     broken.arrays.data[0] = NaN;
     assert.throws(() => attributionJson(broken, { raw: true, top: 1 }), /A result is NaN/);
   });
-
-  it('says why a slower backend was taken', () => {
-    const slow = exampleRun();
-    slow.manifest.backend.note = 'No threads here.';
-    assert.deepEqual(attributionJson(slow, { raw: true, top: 1 }).notes.at(-1), { severity: 'info', message: 'No threads here.' });
-  });
 });
 
 describe('shortest number', () => {
