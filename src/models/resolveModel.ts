@@ -13,8 +13,6 @@ export interface ModelPlaces {
   cacheFolders: readonly string[];
   /** What "~" means. */
   home: string;
-  /** What "./model" starts from; without it such a reference is refused. */
-  baseFolder?: string;
 }
 
 export const BUNDLED = 'bundled';
@@ -54,13 +52,13 @@ async function find(reference: string, places: ModelPlaces): Promise<ModelSource
   );
 }
 
-async function findFolder(reference: string, { home, baseFolder }: ModelPlaces): Promise<ModelSource> {
+async function findFolder(reference: string, { home }: ModelPlaces): Promise<ModelSource> {
   const expanded = expandHome(reference, home);
-  const isRelative = !path.isAbsolute(expanded);
-  if (isRelative && (baseFolder === undefined || path.win32.isAbsolute(expanded))) {
+  // Only who asks knows what a relative path starts from: the prompt file's folder or the working folder.
+  if (!path.isAbsolute(expanded)) {
     throw new CircuitError('model-missing', `${reference} is not a whole path on this machine; write the folder from its root.`);
   }
-  const folder = path.resolve(baseFolder ?? path.sep, expanded);
+  const folder = path.resolve(expanded);
   if (!(await isFolder(folder))) throw new CircuitError('model-missing', `There is no folder ${folder}; check the path of the model.`);
   return { id: path.basename(folder) || folder, folder };
 }

@@ -14,8 +14,8 @@ export interface LoadedTokenizer {
   decode(id: number): TokenText;
 }
 
-/** The files a tokenizer is read from; only the first must be there. */
-export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json'] as const;
+/** The files a tokenizer and its info are read from; only the first must be there. */
+export const TOKENIZER_FILES = ['tokenizer.json', 'tokenizer_config.json', 'special_tokens_map.json', 'config.json'] as const;
 
 /** The largest tokenizer.json in use are about 40 MB; anything far above is not one. */
 const LARGEST_FILE = 200_000_000;
@@ -24,7 +24,10 @@ const GPT2_END_OF_TEXT = '<|endoftext|>';
 
 /** Reads the byte-level tokenizer of a model folder. Throws `tokenizer` with the file and what to do. */
 export async function loadTokenizer(folder: string): Promise<LoadedTokenizer> {
-  const [definition, config, special] = await Promise.all(TOKENIZER_FILES.map((name) => readJson(path.join(folder, name))));
+  const read = (name: (typeof TOKENIZER_FILES)[number]): Promise<JsonObject | undefined> => readJson(path.join(folder, name));
+  const [definition, config, special] = await Promise.all([read('tokenizer.json'), read('tokenizer_config.json'), read('special_tokens_map.json')]);
+  // What is wrong with the model's own config the engine says.
+  const model = await read('config.json').catch(() => undefined);
   if (definition === undefined) {
     throw new CircuitError('tokenizer', `There is no tokenizer.json in ${folder}. In Python, AutoTokenizer.from_pretrained(…).save_pretrained(folder) writes one.`);
   }
@@ -37,7 +40,7 @@ export async function loadTokenizer(folder: string): Promise<LoadedTokenizer> {
     throw new CircuitError('tokenizer', `${file} cannot be used as a tokenizer; is it whole, and of a version that transformers reads?`, { cause: error });
   }
   cutAtUnicodeSpaces(tokenizer.pre_tokenizer);
-  return wrap(tokenizer, definition, bosCandidates(config, special));
+  return wrap(tokenizer, definition, bosCandidates(config, special), contextOf(model));
 }
 
 type JsonObject = Record<string, unknown>;
@@ -114,7 +117,13 @@ function bosCandidates(...files: (JsonObject | undefined)[]): string[] {
   return [...named.filter((token): token is string => typeof token === 'string'), GPT2_END_OF_TEXT];
 }
 
-function wrap(tokenizer: Tokenizer, definition: JsonObject, bosNames: string[]): LoadedTokenizer {
+/** GPT-2's name, or the general one. */
+function contextOf(model: JsonObject | undefined): number | undefined {
+  const length = model?.['n_positions'] ?? model?.['max_position_embeddings'];
+  return Number.isSafeInteger(length) && (length as number) > 0 ? (length as number) : undefined;
+}
+
+function wrap(tokenizer: Tokenizer, definition: JsonObject, bosNames: string[], context: number | undefined): LoadedTokenizer {
   const added = new Set([...tokenizer.get_added_tokens_decoder().values()].map(({ content }) => content));
   const bytesOf = (token: string): Uint8Array => (added.has(token) ? undefined : bytesOfToken(token)) ?? new TextEncoder().encode(token);
   const bosName = bosNames.find((name) => tokenizer.token_to_id(name) !== undefined);
@@ -132,14 +141,12 @@ function wrap(tokenizer: Tokenizer, definition: JsonObject, bosNames: string[]):
     }
     return { tokens: ids.map((id, i) => ({ id, text: added.has(tokens[i]!) ? tokens[i]! : readableBytes(bytes[i]!) })), offsets };
   };
-  let tokenOf: Map<number, string> | undefined;
   const decode = (id: number): TokenText => {
-    tokenOf ??= new Map(Array.from(tokenizer.get_vocab(), ([token, of]) => [of, token]));
-    const token = tokenOf.get(id);
+    const token = tokenizer.id_to_token(id);
     if (token === undefined) throw new CircuitError('tokenizer', `The model's vocabulary is larger than its tokenizer's: there is no token ${id}. Do tokenizer.json and the checkpoint belong together?`);
     return { id, text: added.has(token) ? token : readableBytes(bytesOf(token)) };
   };
-  return { info: { vocabulary, bos }, encode, decode };
+  return { info: { vocabulary, bos, context }, encode, decode };
 }
 
 /** A stretch of the text that stands or falls as a whole, with the bytes the tokenizer sees for it. */

@@ -13,4 +13,6 @@ export interface TokenizerInfo {
   vocabulary: number;
   /** Token that `prependBos` puts first; absent when the tokenizer names none. */
   bos?: TokenText;
+  /** Longest prompt in tokens by the model's config.json; absent where that does not say. */
+  context?: number;
 }

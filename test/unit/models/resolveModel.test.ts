@@ -48,13 +48,12 @@ describe('models: resolveModel', () => {
     assert.deepEqual(await resolveModel('bundled', places), { id: 'bundled', folder });
   });
 
-  it('finds a folder by its whole path, from home, and from the base folder', async () => {
+  it('finds a folder by its whole path and from home', async () => {
     const folder = await model('home/models/tiny');
     const expected = { id: 'tiny', folder };
     assert.deepEqual(await resolveModel(folder, places), expected);
     assert.deepEqual(await resolveModel(`${folder}${path.sep}`, places), expected);
     assert.deepEqual(await resolveModel('~/models/tiny', places), expected);
-    assert.deepEqual(await resolveModel('./tiny', { ...places, baseFolder: path.join(root, 'home', 'models') }), expected);
     await refuses('./tiny', 'model-missing', /not a whole path/);
   });
 

@@ -67,6 +67,24 @@ describe('models: tokenizer', () => {
     assert.equal(info.vocabulary, (await load()).encode('<|endoftext|>').tokens[0]!.id + 1);
   });
 
+  it('reads single tokens by their ids', async () => {
+    const tokenizer = await load();
+    for (const text of [' café', 'é', '😀', '<|endoftext|>']) {
+      for (const token of tokenizer.encode(text).tokens) assert.deepEqual(tokenizer.decode(token.id), token);
+    }
+    assert.throws(() => tokenizer.decode(tokenizer.info.vocabulary), (error) => CircuitError.is(error, 'tokenizer') && /no token \d+/.test(error.message));
+  });
+
+  it("knows the model's context where config.json says it", async () => {
+    assert.equal((await load()).info.context, undefined);
+    await files.write('config.json', { n_positions: 1024 });
+    assert.equal((await load()).info.context, 1024);
+    for (const broken of [{ n_positions: 'many' }, '{']) {
+      await files.write('config.json', broken);
+      assert.equal((await load()).info.context, undefined);
+    }
+  });
+
   describe('finds the BOS token', () => {
     it('of GPT-2 when nothing names one', async () => assert.equal((await load()).info.bos?.text, '<|endoftext|>'));
     it('by tokenizer_config.json', async () => {
