@@ -61,7 +61,7 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
       const failure = error instanceof CircuitError ? error : new CircuitError('internal', toFailure(error).message, { cause: error });
       if (failure.code !== 'cancelled') {
         log.error(title, failure);
-        panel.show({ kind: 'failed', title, message: failure.message });
+        panel.show({ kind: 'failed', title, message: messageOf(failure) });
       } else if (panel.run) {
         panel.showRun(panel.run);
       } else {
@@ -127,6 +127,10 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
 
 function isWorthTelling({ code }: CircuitError): boolean {
   return code !== 'cancelled' && code !== 'prompt-file' && code !== 'experiment';
+}
+
+function messageOf({ message, place }: CircuitError): string {
+  return place ? `Line ${place.line}, column ${place.column}: ${message}` : message;
 }
 
 function titleOf(attributions: readonly Attribution[]): string {
