@@ -62,6 +62,14 @@ describe('prompts: what comes with the extension', () => {
     });
   });
 
+  for (const sample of ['ioi', 'greater-than', 'agreement']) {
+    it(`sample ${sample} has no problems`, async () => {
+      const { experiment, problems } = parsePromptFile(await readFile(`media/samples/${sample}.prompts.json`, 'utf8'));
+      assert.deepEqual(problems, []);
+      assert.ok(experiment!.pairs.length >= 4);
+    });
+  }
+
   describe('sample of indirect object identification', () => {
     /** Prompts and answers of the nnsight tutorial on attribution patching. */
     const tutorial: [prompt: string, correct: string, incorrect: string][] = [
