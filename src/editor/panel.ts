@@ -38,7 +38,8 @@ export class Panel implements vscode.Disposable {
   ) {
     const { extensionUri, log } = dependencies;
     panel.webview.options = { enableScripts: true, localResourceRoots: [webviewRoot(extensionUri)] };
-    panel.iconPath = vscode.Uri.joinPath(extensionUri, 'media', 'icons', 'activity.svg');
+    const icon = (theme: string): vscode.Uri => vscode.Uri.joinPath(extensionUri, 'media', 'icons', `panel-${theme}.svg`);
+    panel.iconPath = { light: icon('light'), dark: icon('dark') };
     this.port = {
       post: (message) => void panel.webview.postMessage(message).then(undefined, (error: unknown) => log.error('A message to the panel was lost', error)),
       onMessage: (listener) => {

@@ -2,8 +2,8 @@ import { alignTokens } from '../prompts/alignment';
 import type { TextExperiment } from '../shared/experiment';
 import type { TokenText } from '../shared/run';
 
-/** A hover is about this many monospaced characters wide before it wraps. */
-const WIDTH = 72;
+/** With the labels this fits the 500 pixels of a hover; beyond, lines would wrap where they should not. */
+const WIDTH = 50;
 
 /**
  * Tokens of clean over those of corrupted, in monospaced text, the differing ones underlined:
