@@ -27,9 +27,14 @@ export function isFolderReference(reference: string): boolean {
  * Throws `model-missing` (no such model, or which file is missing and what to do), `model-unsupported` (weights in a form we do not read).
  */
 export async function resolveModel(reference: string, places: ModelPlaces): Promise<ModelSource> {
-  const source = await find(reference.trim(), places);
-  await checkFiles(source.folder, reference);
-  return source;
+  try {
+    const source = await find(reference.trim(), places);
+    await checkFiles(source.folder, reference);
+    return source;
+  } catch (error) {
+    if (CircuitError.is(error)) throw error;
+    throw new CircuitError('model-missing', `The files of the model ${reference} cannot be read; check the path and its permissions.`, { cause: error });
+  }
 }
 
 async function find(reference: string, places: ModelPlaces): Promise<ModelSource> {
