@@ -3,13 +3,11 @@ import path from 'node:path';
 import { version } from '../package.json';
 import { parseArguments, HELP, type AttributeCommand } from './cli/arguments';
 import { attribute } from './cli/attribute';
-import { contextLength } from './cli/contextLength';
 import { EXIT, exitCodeOf } from './cli/exitCode';
 import { modelsText } from './cli/models';
 import { ProgressBar } from './cli/progressBar';
 import { startWorkerEngine } from './engine/client/workerEngine';
 import { hubCacheFolder } from './models/hubCache';
-import type { ModelSource } from './models/modelSource';
 import { listModels, resolveModel } from './models/resolveModel';
 import { startTokenizerThread } from './models/tokenizerThread';
 import { createRunner } from './runner/createRunner';
@@ -29,16 +27,14 @@ async function runAttribute(command: AttributeCommand): Promise<void> {
   const abort = new AbortController();
   // Only the first Ctrl-C is caught: the second finds no listener and kills.
   process.once('SIGINT', () => abort.abort());
-  const findModel = (reference: string): Promise<ModelSource> => resolveModel(reference, PLACES);
   const runner = createRunner({
     engine: startWorkerEngine({ script: path.join(__dirname, 'engineWorker.js') }),
     tokenizer: startTokenizerThread(path.join(__dirname, 'tokenizerWorker.js')),
-    resolveModel: findModel,
+    resolveModel: (reference) => resolveModel(reference, PLACES),
     extensionVersion: version,
   });
   try {
-    const contextOf = async (model: string): Promise<number | undefined> => contextLength((await findModel(model)).folder);
-    await attribute(command, { runner, contextOf, progress: new ProgressBar(process.stderr), signal: abort.signal, folder: process.cwd(), print, warn });
+    await attribute(command, { runner, progress: new ProgressBar(process.stderr), signal: abort.signal, folder: process.cwd(), print, warn });
   } finally {
     await runner.dispose();
   }

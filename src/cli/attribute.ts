@@ -19,8 +19,6 @@ import { attributionTables } from './table';
 
 export interface Surroundings {
   runner: ExperimentRunner;
-  /** Longest prompt of a model in tokens, if that can be known without loading it. */
-  contextOf(model: string): Promise<number | undefined>;
   progress: ProgressBar;
   signal: AbortSignal;
   /** Relative paths start here. */
@@ -49,7 +47,7 @@ export async function attribute(command: AttributeCommand, surroundings: Surroun
 
 /** Reads and checks one prompt file. */
 async function prepare(name: string, command: AttributeCommand, surroundings: Surroundings): Promise<AttributionJob> {
-  const { runner, contextOf, signal, folder, warn } = surroundings;
+  const { runner, signal, folder, warn } = surroundings;
   const file = parsePromptFile(await readText(name, folder));
   const pairIndices = choosePairs(name, file, command.pairs);
   const wanted = (problems: Problem[]): Problem[] => problems.filter(concerns(pairIndices));
@@ -57,7 +55,8 @@ async function prepare(name: string, command: AttributeCommand, surroundings: Su
   const job = await jobOf(name, file, pairIndices, command, folder);
   const { model } = job.settings;
   const tokenize: Tokenize = (texts) => runner.tokenize({ texts, model }, { signal });
-  const facts = { context: await contextOf(model), bosPrepended: job.experiment.prependBos ?? false };
+  const { context } = await runner.tokenizerInfo({ model });
+  const facts = { context, bosPrepended: job.experiment.prependBos ?? false };
   report(name, wanted(await checkExperiment(file, tokenize, facts)), warn);
   return job;
 }

@@ -54,7 +54,7 @@ describe('attribute, the verb', () => {
       return answer(job, call);
     },
     tokenize: async ({ texts }) => texts.map(words),
-    tokenizerInfo: async () => ({ vocabulary: 99991 }),
+    tokenizerInfo: async () => ({ vocabulary: 99991, context: 8 }),
     suggestAnswers: () => assert.fail('nobody asked for suggestions'),
     dispose: async () => undefined,
   };
@@ -63,7 +63,6 @@ describe('attribute, the verb', () => {
     try {
       await attribute(parseArguments(['attribute', ...args]) as AttributeCommand, {
         runner,
-        contextOf: async () => 8,
         progress: new ProgressBar({ write: (text) => (err += text) }),
         signal: new AbortController().signal,
         folder,
@@ -181,7 +180,6 @@ describe('attribute, the verb', () => {
     };
     await attribute(parseArguments(['attribute', 'a.prompts.json', 'a.prompts.json']) as AttributeCommand, {
       runner,
-      contextOf: async () => undefined,
       progress: new ProgressBar({ isTTY: true, write: (text) => lines.push(text) }),
       signal: new AbortController().signal,
       folder,
