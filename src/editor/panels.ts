@@ -51,6 +51,7 @@ export class Panels implements vscode.WebviewPanelSerializer, vscode.Disposable 
     }
     try {
       const run = await this.store.load(runId);
+      webviewPanel.title = titleOf(panelKeyOf(run.manifest));
       this.adopt(webviewPanel, panelKeyOf(run.manifest)).showRun(run);
     } catch (error) {
       this.dependencies.log.error(`The run ${runId} of a restored panel could not be opened`, error);

@@ -13,8 +13,9 @@ export function modelFor(file: PromptFile, uri: vscode.Uri): string {
 }
 
 /** What only the tokens of a prompt file show. Throws `model-…` or `tokenizer` when they cannot be had on this machine. */
-export function checkTokens(file: PromptFile, uri: vscode.Uri, runner: ExperimentRunner): Promise<Problem[]> {
+export async function checkTokens(file: PromptFile, uri: vscode.Uri, runner: ExperimentRunner): Promise<Problem[]> {
   const model = modelFor(file, uri);
   const bosPrepended = prependsBos(file.settings, runSettings(uri));
-  return checkExperiment(file, (texts) => runner.tokenize({ texts, model }), { bosPrepended });
+  const { context } = await runner.tokenizerInfo({ model });
+  return checkExperiment(file, (texts) => runner.tokenize({ texts, model }), { bosPrepended, context });
 }

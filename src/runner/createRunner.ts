@@ -12,7 +12,7 @@ import { firstDifference, type TextExperiment, type TokenExperiment } from '../s
 import type { AttributionResult, CallOptions } from '../shared/results';
 import { RUN_FORMAT_VERSION, type Run, type RunNote, type RunPair, type TokenText } from '../shared/run';
 import { SITE_NAMES } from '../shared/sites';
-import type { Tokenize } from '../shared/tokenizer';
+import type { Tokenize, TokenizerInfo } from '../shared/tokenizer';
 import { notesOf } from './notes';
 import { stagesOf } from './progress';
 import { Queue } from './queue';
@@ -47,9 +47,8 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
   };
 
   /** The token put before every prompt, if there is to be one. Throws `experiment` when the tokenizer has none. */
-  const bosOf = async (wanted: boolean, folder: string): Promise<TokenText | undefined> => {
+  const bosOf = (wanted: boolean, { bos }: TokenizerInfo): TokenText | undefined => {
     if (!wanted) return undefined;
-    const { bos } = await tokenizer.info({ folder });
     if (!bos) throw new CircuitError('experiment', 'A BOS token should stand before the prompts, but the tokenizer of this model names none; write "prependBos": false.');
     return bos;
   };
@@ -60,12 +59,12 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
     stages.begin('Cutting into tokens', TOKENISED);
     const source = await resolveModel(experiment.model ?? settings.model);
     const prependBos = prependsBos(experiment, settings);
-    const bos = await bosOf(prependBos, source.folder);
+    const info = await tokenizer.info({ folder: source.folder });
+    const bos = bosOf(prependBos, info);
     const tokenized = await tokenizePairs(experiment.pairs, tokenizeIn(source.folder, call));
     // Before the model is loaded, so that a mistake in the prompts is told at once.
-    toTokenExperiment(experiment, tokenized, { bos });
+    const tokens = toTokenExperiment(experiment, tokenized, { bos, context: info.context });
     const loaded = await load(source, settings, stages.begin('Loading the model', LOADED));
-    const tokens = toTokenExperiment(experiment, tokenized, { bos, context: loaded.model.context });
     const result = await engine.attribute({ experiment: tokens, sites: SITE_NAMES }, stages.begin('Attributing', 1));
     const vocabulary = source.id === BUNDLED ? vocabularyNotes(experiment, tokenized) : [];
     return runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, vocabulary, createdAt: now(), extensionVersion });
@@ -76,7 +75,7 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
       const stages = stagesOf(call);
       stages.begin('Cutting into tokens', TOKENISED);
       const source = await resolveModel(settings.model);
-      const bos = await bosOf(settings.prependBos === true, source.folder);
+      const bos = bosOf(settings.prependBos === true, await tokenizer.info({ folder: source.folder }));
       const tokenized = await tokenizeIn(source.folder, call)([clean, corrupted]);
       await load(source, settings, stages.begin('Loading the model', 0.8));
       const prompts = tokenized.map(({ tokens }) => [...(bos ? [bos.id] : []), ...tokens.map(({ id }) => id)]);

@@ -54,6 +54,14 @@ describe('a prompt file in the editor', () => {
     await eventually('no diagnostic', () => ours(document.uri).length === 0);
   });
 
+  it('says that a prompt is longer than the model reads', async () => {
+    const long = ' gave'.repeat(3000);
+    const document = await open('long.prompts.json', promptText({ ...SHOPS, clean: `John${long}`, corrupted: `Mary${long}` }));
+    const [problem] = await eventually('a diagnostic', () => ours(document.uri).length > 0 && ours(document.uri));
+    assert.equal(problem!.code, 'too-long');
+    assert.ok(textOf(document, problem!).includes('gave'));
+  });
+
   it('says at once that two prompts are equal, and forgets a file that is closed', async () => {
     const uri = await workspaceFile('equal.prompts.json', promptText({ ...SHOPS, corrupted: SHOPS.clean }));
     // As a person opens it: a document opened through the API stays for minutes after its editor is closed.

@@ -22,7 +22,7 @@ export function fakeTokenizer(bos: TokenText | undefined = BOS): TokenizerServic
         return { tokens: pieces.map((piece) => ({ id: idOf(piece), text: piece })), offsets };
       }),
     decode: async ({ ids: wanted }: { ids: number[] }) => wanted.map((id) => ({ id, text: [...ids].find(([, of]) => of === id)?.[0] ?? '⟨E2⟩' })),
-    info: async () => ({ vocabulary: 1000, bos }),
+    info: async () => ({ vocabulary: 1000, bos, context: MODEL.context }),
     dispose: async () => {
       tokenizer.disposed = true;
     },
