@@ -1,35 +1,14 @@
-import { mkdir, open, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import type { TokenPair } from '../../src/shared/experiment';
-import { hashCheckpoint } from '../fixtures/hashCheckpoint';
 import expected from '../fixtures/expected/gpt2-small-size.json';
+import { writeHashModel } from '../unit/engine/support';
 
-export const LENGTH = 15;
-export const DIFFERS_AT = 10;
+const LENGTH = 15;
+const DIFFERS_AT = 10;
 const PAIRS = 8;
 
-/** Writes GPT-2 small's shape with hash weights as Hugging Face files (F32, half a gigabyte). */
-export async function writeCheckpoint(folder: string): Promise<void> {
-  const { config, tensors } = hashCheckpoint(expected.checkpoint);
-  const header: Record<string, unknown> = { __metadata__: { format: 'pt' } };
-  let offset = 0;
-  for (const [name, { shape, data }] of tensors) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
-  }
-  const json = Buffer.from(JSON.stringify(header));
-  const padded = Buffer.concat([json, Buffer.alloc((8 - (json.length % 8)) % 8, ' ')]);
-  const prefix = Buffer.alloc(8);
-  prefix.writeBigUInt64LE(BigInt(padded.length));
-  await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, 'config.json'), JSON.stringify(config));
-  const file = await open(path.join(folder, 'model.safetensors'), 'w');
-  try {
-    await file.writeFile(Buffer.concat([prefix, padded]));
-    for (const { data } of tensors.values()) await file.writeFile(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  } finally {
-    await file.close();
-  }
+/** Writes GPT-2 small's shape with hash weights as Hugging Face files (F32, half a gigabyte) and returns the folder. */
+export function writeCheckpoint(): Promise<string> {
+  return writeHashModel(expected.checkpoint);
 }
 
 /**

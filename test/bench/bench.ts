@@ -1,0 +1,157 @@
+/** Measures on this machine and prints docs/performance.md's tables as markdown. `--repeats N` sets how often the quick runs are repeated. */
+import { spawn } from 'node:child_process';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import type { AttributionJson } from '../../src/cli/attributionJson';
+import type { ActivationMeasurement, Measurement, RunTask, Task } from './measure';
+import { markdown, ratio, spread, type Spread } from './statistics';
+import { tutorialShape, writeCheckpoint } from './workload';
+
+const { values } = parseArgs({ options: { repeats: { type: 'string', default: '7' } } });
+const REPEATS = Number(values.repeats);
+const SAMPLE = path.join('media', 'samples', 'ioi.prompts.json');
+
+interface Named {
+  name: string;
+  measured: Measurement;
+}
+
+function run(command: string, args: readonly string[], input = ''): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    let out = '';
+    child.stdout.on('data', (chunk) => (out += chunk));
+    child.on('error', reject);
+    child.on('close', (code) => (code === 0 ? resolve(out) : reject(new Error(`${path.basename(command)} ${args[0]} ended with code ${code}`))));
+    child.stdin.end(input);
+  });
+}
+
+async function measure<T>(task: Task): Promise<T> {
+  return JSON.parse(await run(process.execPath, [path.join('out', 'bench', 'measure.js'), JSON.stringify(task)])) as T;
+}
+
+function number(value: number, digits = 2): string {
+  return value.toFixed(digits);
+}
+
+function between({ median, min, max }: Spread, digits = 2): string {
+  return `${number(median, digits)} (${number(min, digits)} to ${number(max, digits)})`;
+}
+
+function machine(): string {
+  const { version } = JSON.parse(readFileSync('node_modules/@tensorflow/tfjs-core/package.json', 'utf8')) as { version: string };
+  const cpus = os.cpus();
+  return [
+    `${cpus[0]!.model.trim()}, ${cpus.length} cores, ${(os.totalmem() / 2 ** 30).toFixed(0)} GiB, ${os.type()} ${os.machine()}`,
+    `Node ${process.versions.node}, tfjs ${version}, load average before: ${number(os.loadavg()[0]!)}`,
+  ].join('; ');
+}
+
+/** Largest difference of head scores divided by the largest score. */
+function disagreement(heads: readonly number[][], reference: readonly number[][]): number {
+  const largest = Math.max(...reference.flat().map(Math.abs));
+  return Math.max(...heads.flatMap((row, layer) => row.map((value, head) => Math.abs(value - reference[layer]![head]!)))) / largest;
+}
+
+async function tutorialTable(folder: string): Promise<Named[]> {
+  const task = (name: string, rest: Omit<RunTask, 'folder'>) => ({ name, task: { folder, ...rest } });
+  const tasks = [
+    task('naive autodiff', { kind: 'naive', backend: 'wasm-simd', threads: 1, repeats: 3 }),
+    task('engine, one thread', { kind: 'engine', backend: 'wasm-simd', threads: 1, repeats: REPEATS }),
+    task('engine, as it chooses', { kind: 'engine', backend: 'auto', threads: 0, repeats: REPEATS }),
+  ];
+  const results: Named[] = [];
+  for (const { name, task: one } of tasks) results.push({ name, measured: await measure<Measurement>(one) });
+  const naive = results[0]!.measured;
+  const rows = results.map(({ name, measured: { backend, threads, load, first, seconds, peakMegabytes, heads } }) => [
+    `${name} (${backend}, ${threads})`,
+    number(load),
+    number(first),
+    between(spread(seconds)),
+    `× ${between(ratio(naive.seconds, seconds), 1)}`,
+    number(peakMegabytes, 0),
+    disagreement(heads, naive.heads).toExponential(0),
+  ]);
+  console.log(`\n## The tutorial's shape at GPT-2 small's size\n`);
+  console.log('8 pairs of 15 tokens that differ at position 10, random weights, all four sites. Median (min to max).\n');
+  console.log(markdown(['', 'load, s', 'first run, s', 'run, s', 'quicker than naive', 'peak memory, MB', 'differs by'], rows));
+  return results;
+}
+
+async function peerTable(folder: string, own: Named[]): Promise<void> {
+  const python = process.env['CIRCUIT_EXPLORER_PYTHON'];
+  console.log(`\n## Beside PyTorch\n`);
+  if (!python) {
+    console.log('Not measured: CIRCUIT_EXPLORER_PYTHON names no Python with torch, transformers, nnsight and transformer-lens.');
+    return;
+  }
+  for (const { name, measured } of own.filter(({ name: one }) => one.startsWith('engine'))) {
+    const request = { folder, pairs: tutorialShape(), threads: measured.threads, repeats: REPEATS };
+    const { versions, peers } = JSON.parse(await run(python, [path.join('test', 'bench', 'peers.py')], JSON.stringify(request))) as {
+      versions: Record<string, string>;
+      peers: ({ name: string; seconds: number[]; heads: number[][] } | { name: string; error: string })[];
+    };
+    const rows = peers.map((peer) =>
+      'error' in peer
+        ? [peer.name, peer.error, '', '']
+        : [peer.name, between(spread(peer.seconds)), `× ${between(ratio(peer.seconds, measured.seconds), 2)}`, disagreement(peer.heads, measured.heads).toExponential(0)],
+    );
+    console.log(`The same experiment, heads only, ${measured.threads} thread${measured.threads === 1 ? '' : 's'} (${Object.entries(versions).map((entry) => entry.join(' ')).join(', ')}):\n`);
+    console.log(`${markdown(['', 'run, s', `time beside "${name}"`, 'differs by'], rows)}\n`);
+  }
+}
+
+async function bundledTable(): Promise<void> {
+  const documents: AttributionJson[] = [];
+  const wall: number[] = [];
+  for (let repeat = 0; repeat < REPEATS; repeat++) {
+    const start = performance.now();
+    documents.push(JSON.parse(await run(process.execPath, ['dist/cli.js', 'attribute', SAMPLE, '--json'])) as AttributionJson);
+    wall.push((performance.now() - start) / 1000);
+  }
+  const { backend, threads, tokens } = documents[0]!;
+  console.log(`\n## The bundled model, from the command line\n`);
+  console.log(`The sample's ${tokens.length} pairs on ${backend}, ${threads} threads: a fresh process each time, nothing warm.\n`);
+  const times: [string, number[]][] = [
+    ['start to exit', wall],
+    ['of that: load', documents.map(({ timings }) => timings.load)],
+    ['of that: run', documents.map(({ timings }) => timings.run)],
+  ];
+  console.log(markdown(['', 's'], times.map(([name, seconds]) => [name, between(spread(seconds), 3)])));
+}
+
+async function activationTable(): Promise<void> {
+  const measured: ActivationMeasurement[] = [];
+  for (let repeat = 0; repeat < REPEATS; repeat++) measured.push(await measure<ActivationMeasurement>({ kind: 'activation', bundle: 'dist/extension.js' }));
+  console.log(`\n## Activation\n`);
+  console.log('What the extension host does when the extension is first needed, with a stand-in for VS Code. A fresh process each time.\n');
+  console.log(
+    markdown(['', 'ms'], [
+      ['read the bundle', between(spread(measured.map(({ requireMilliseconds }) => requireMilliseconds)), 1)],
+      ['activate', between(spread(measured.map(({ activateMilliseconds }) => activateMilliseconds)), 1)],
+    ]),
+  );
+  const sizes = readdirSync('dist').filter((name) => name.endsWith('.js')).map((name) => [`dist/${name}`, (statSync(path.join('dist', name)).size / 1000).toFixed(0)]);
+  console.log(`\n${markdown(['', 'kB'], sizes)}`);
+}
+
+async function main(): Promise<void> {
+  console.log(`${machine()}; ${new Date().toISOString().slice(0, 10)}`);
+  await activationTable();
+  await bundledTable();
+  const folder = await writeCheckpoint();
+  try {
+    await peerTable(folder, await tutorialTable(folder));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  console.log(`\nLoad average after: ${number(os.loadavg()[0]!)}`);
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
