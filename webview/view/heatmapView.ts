@@ -54,6 +54,11 @@ interface Line {
   place: number;
 }
 
+interface Range {
+  first: number;
+  end: number;
+}
+
 interface CellDatum extends Cell {
   place: number;
 }
@@ -63,11 +68,14 @@ const WIDEST_CELL = 58;
 const NARROWEST_CELL = 20;
 /** Up to this many cells all exist, so that reading the page needs no scrolling. */
 const DRAW_ALL = 2500;
-const MARGIN = 3;
+/** Lines drawn beyond what is in sight on either side: until they are used up, scrolling is the browser's work alone. */
+const MARGIN = 10;
 /** Width of a character in cells (10 px) and in labels (11 px). */
 const DIGIT_WIDTH = 6.1;
 const LABEL_DIGIT = 6.8;
 const FLAT_HEADER = 30;
+/** Position numbers of three digits and more stand upright in narrow columns. */
+const UPRIGHT_INDEX = 18;
 const TALLEST_LABEL = 88;
 
 export class HeatmapView {
@@ -82,6 +90,7 @@ export class HeatmapView {
   private cellWidth = WIDEST_CELL;
   private cellHeight = 26;
   private frame = 0;
+  private readonly drawn: Record<'rows' | 'columns', Range> = { rows: { first: 0, end: 0 }, columns: { first: 0, end: 0 } };
 
   constructor(
     label: string,
@@ -107,10 +116,14 @@ export class HeatmapView {
     const { rows, columns } = drawing.model.matrix;
     if (this.active.row >= rows || this.active.column >= columns) this.active = { row: 0, column: 0 };
     this.fit();
-    const resorted =
-      before !== undefined && before.model.matrix.rows === rows && before.model.matrix.columns === columns && (!sameOrder(before.model.rowOrder, drawing.model.rowOrder) || !sameOrder(before.model.columnOrder, drawing.model.columnOrder));
+    const comparable = before !== undefined && before.model.matrix.rows === rows && before.model.matrix.columns === columns;
+    const rowsMoved = comparable && !sameOrder(before.model.rowOrder, drawing.model.rowOrder);
+    const columnsMoved = comparable && !sameOrder(before.model.columnOrder, drawing.model.columnOrder);
+    // What was sorted to the front is what the person wants to see.
+    if (rowsMoved) this.scroller.scrollTop = 0;
+    if (columnsMoved) this.scroller.scrollLeft = 0;
     this.render(true);
-    if (resorted) this.animate(before.model);
+    if (rowsMoved || columnsMoved) this.animate(before!.model);
   }
 
   /** Moves the tab stop (not the focus) to a cell and brings it into sight. */
@@ -146,8 +159,9 @@ export class HeatmapView {
     const { rows, columns } = model.matrix;
     if (this.axes.tall) {
       const longest = model.columnOrder.reduce((length, column) => Math.max(length, ...columnLabel(column).lines.map((line) => line.length)), 0);
-      this.headerHeight = FLAT_HEADER + Math.min(TALLEST_LABEL, Math.ceil(longest * LABEL_DIGIT));
+      this.headerHeight = FLAT_HEADER + Math.min(TALLEST_LABEL, Math.ceil(longest * LABEL_DIGIT)) + (columns > 100 ? UPRIGHT_INDEX : 0);
     }
+    this.grid.classList.toggle('upright', columns > 100);
     const room = this.scroller.clientWidth - ROW_HEADER_WIDTH - 2;
     this.cellWidth = Math.max(NARROWEST_CELL, Math.min(WIDEST_CELL, Math.floor(room / columns)));
     this.cellHeight = rows > 36 ? 18 : rows > 20 ? 22 : 26;
@@ -189,8 +203,19 @@ export class HeatmapView {
         this.dataset.name = drawing.cellName({ row, column });
         this.dataset.value = String(value);
         this.dataset.rank = String(rankAt(model, row, column));
-        this.setAttribute('aria-label', formatScore(value));
+        // A number that is shown is the cell's name already.
+        if (withText) this.removeAttribute('aria-label');
+        else this.setAttribute('aria-label', formatScore(value));
       });
+      place(cells);
+    };
+    const place = (cells: Selection<HTMLDivElement, CellDatum, HTMLDivElement, Line>): void => {
+      cells
+        .attr('aria-colindex', (cell) => cell.place + 2)
+        .style('left', (cell) => `${ROW_HEADER_WIDTH + cell.place * this.cellWidth}px`)
+        .attr('aria-selected', ({ row, column }) => (selected?.row === row && selected.column === column ? 'true' : null))
+        .classed('selected', ({ row, column }) => selected?.row === row && selected.column === column)
+        .classed('related', ({ row, column }) => related.has(row * columns + column));
     };
 
     const lines = select<HTMLElement, unknown>(this.grid)
@@ -202,7 +227,7 @@ export class HeatmapView {
         return line;
       })
       .attr('aria-rowindex', ({ place }) => place + 2)
-      .style('transform', ({ place }) => `translateY(${this.headerHeight + place * this.cellHeight}px)`)
+      .style('top', ({ place }) => `${this.headerHeight + place * this.cellHeight}px`)
       .order();
     lines
       .select<HTMLDivElement>('.row-head')
@@ -212,7 +237,7 @@ export class HeatmapView {
       .classed('holds-selection', ({ row }) => selected?.row === row)
       .text(({ row }) => drawing.rowLabel(row));
 
-    lines
+    const cells = lines
       .selectAll<HTMLDivElement, CellDatum>('.cell')
       .data(
         ({ index }) => columnLines.map((column): CellDatum => ({ row: index, column: column.index, place: column.place })),
@@ -221,18 +246,14 @@ export class HeatmapView {
       .join(
         (enter) => enter.append('div').attr('class', 'cell').attr('role', 'gridcell').attr('tabindex', -1).call(write),
         (update) => (full ? update.call(write) : update),
-      )
-      .attr('aria-colindex', ({ place }) => place + 2)
-      .style('transform', ({ place }) => `translateX(${place * this.cellWidth}px)`)
-      .attr('aria-selected', ({ row, column }) => (selected?.row === row && selected.column === column ? 'true' : null))
-      .classed('selected', ({ row, column }) => selected?.row === row && selected.column === column)
-      .classed('related', ({ row, column }) => related.has(row * columns + column))
-      .order();
+      );
+    // What comes into sight is put in order as it enters; only a new order moves what is there already.
+    if (full) cells.order();
 
     for (const element of this.grid.querySelectorAll('[tabindex="0"]')) element.setAttribute('tabindex', '-1');
     const active = this.elementOf(this.active);
     active?.setAttribute('tabindex', '0');
-    // Putting the lines in order may have moved the focused element, which takes the focus from it.
+    // Putting lines in order may have moved the focused element, which takes the focus from it.
     if (hadFocus && !this.grid.contains(document.activeElement)) active?.focus({ preventScroll: true });
   }
 
@@ -260,7 +281,7 @@ export class HeatmapView {
         (update) => (full ? update.call(write) : update),
       )
       .attr('aria-colindex', ({ place }) => place + 2)
-      .style('transform', ({ place }) => `translateX(${place * this.cellWidth}px)`)
+      .style('left', ({ place }) => `${ROW_HEADER_WIDTH + place * this.cellWidth}px`)
       .order();
   }
 
@@ -269,13 +290,27 @@ export class HeatmapView {
     const { matrix } = this.drawing!.model;
     const lines = order.map((index, place) => ({ index, place }));
     if (matrix.rows * matrix.columns <= DRAW_ALL) return lines;
-    const { scroller } = this;
-    const { first, end } =
-      axis === 'rows'
-        ? visibleLines(scroller.scrollTop, scroller.clientHeight, this.cellHeight, lines.length, MARGIN)
-        : visibleLines(scroller.scrollLeft, scroller.clientWidth, this.cellWidth, lines.length, MARGIN);
+    const { first, end } = (this.drawn[axis] = this.inSight(axis, MARGIN));
     const active = axis === 'rows' ? this.active.row : this.active.column;
     return lines.filter(({ index, place }) => (place >= first && place < end) || index === active);
+  }
+
+  private inSight(axis: 'rows' | 'columns', margin: number): Range {
+    const { scroller } = this;
+    const { rows, columns } = this.drawing!.model.matrix;
+    return axis === 'rows'
+      ? visibleLines(scroller.scrollTop, scroller.clientHeight - this.headerHeight, this.cellHeight, rows, margin)
+      : visibleLines(scroller.scrollLeft, scroller.clientWidth - ROW_HEADER_WIDTH, this.cellWidth, columns, margin);
+  }
+
+  /** Scrolling has come to lines that are not drawn. */
+  private outrunsDrawing(): boolean {
+    const { matrix } = this.drawing!.model;
+    if (matrix.rows * matrix.columns <= DRAW_ALL) return false;
+    return (['rows', 'columns'] as const).some((axis) => {
+      const { first, end } = this.inSight(axis, 0);
+      return first < this.drawn[axis].first || end > this.drawn[axis].end;
+    });
   }
 
   private listen(): void {
@@ -332,8 +367,10 @@ export class HeatmapView {
     scroller.addEventListener('scroll', () => {
       cancelAnimationFrame(this.frame);
       this.frame = requestAnimationFrame(() => {
-        this.render(false);
-        events.scrolled(scroller.scrollLeft);
+        if (!this.drawing) return;
+        const { scrollLeft } = scroller;
+        if (this.outrunsDrawing()) this.render(false);
+        events.scrolled(scrollLeft);
       });
     });
   }
@@ -384,13 +421,13 @@ export class HeatmapView {
     const { rows, columns } = before.matrix;
     if (rows * columns > DRAW_ALL || prefersReducedMotion()) return;
     const glide = (element: Element, axis: 'X' | 'Y', from: number, to: number): void => {
-      if (from !== to) element.animate([{ transform: `translate${axis}(${from}px)` }, { transform: `translate${axis}(${to}px)` }], { duration: 220, easing: 'ease-out' });
+      if (from !== to) element.animate([{ transform: `translate${axis}(${from - to}px)` }, { transform: 'none' }], { duration: 220, easing: 'ease-out' });
     };
-    const { cellWidth, cellHeight, headerHeight } = this;
+    const { cellWidth, cellHeight } = this;
     select(this.grid)
       .selectAll<HTMLDivElement, Line>('.line')
       .each(function ({ index, place }) {
-        glide(this, 'Y', headerHeight + before.rowOrder.indexOf(index) * cellHeight, headerHeight + place * cellHeight);
+        glide(this, 'Y', before.rowOrder.indexOf(index) * cellHeight, place * cellHeight);
       });
     select(this.grid)
       .selectAll<HTMLDivElement, CellDatum>('.cell')
