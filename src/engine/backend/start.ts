@@ -2,6 +2,7 @@ import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import type { BackendWasm} from '@tensorflow/tfjs-backend-wasm';
 import { getThreadsCount, setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
+import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
 import type { BackendInfo, BackendName } from '../../shared/results';
@@ -19,8 +20,15 @@ export interface BackendRequest {
 /** Quickest first. */
 const ORDER: readonly BackendName[] = ['wasm-threads', 'wasm-simd', 'wasm', 'cpu'];
 
+const BINARY: Readonly<Record<Exclude<BackendName, 'cpu'>, string>> = {
+  'wasm-threads': 'tfjs-backend-wasm-threaded-simd.wasm',
+  'wasm-simd': 'tfjs-backend-wasm-simd.wasm',
+  wasm: 'tfjs-backend-wasm.wasm',
+};
+
 /** tfjs keeps one backend per JavaScript thread, so this is as global as it is there. */
 let running: { request: BackendRequest; info: BackendInfo } | undefined;
+let wasmPaths: string | undefined;
 const makeWasm = tf.findBackendFactory('wasm') as () => Promise<BackendWasm>;
 
 /**
@@ -30,6 +38,8 @@ const makeWasm = tf.findBackendFactory('wasm') as () => Promise<BackendWasm>;
 export async function startBackend(request: BackendRequest): Promise<BackendInfo> {
   if (running && isSame(running.request, request)) return running.info;
   stopBackend();
+  // Also keeps tfjs from advertising its native packages on the console.
+  tf.enableProdMode();
   const failures: string[] = [];
   const causes: unknown[] = [];
   for (const name of request.choice === 'auto' ? ORDER : [request.choice]) {
@@ -74,7 +84,10 @@ async function start(name: BackendName, threads: number, wasmFolder: string): Pr
   if (name !== 'wasm' && !hasSimd()) throw new Error('this machine has no wasm SIMD');
   tf.env().set('WASM_HAS_SIMD_SUPPORT', name !== 'wasm');
   tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', name === 'wasm-threads');
-  setWasmPaths(wasmFolder + path.sep);
+  // Looked for first: tfjs reports a missing file as advice on web servers, and accepts no other path after it.
+  await access(path.join(wasmFolder, BINARY[name]));
+  if (wasmPaths !== wasmFolder) setWasmPaths(wasmFolder + path.sep);
+  wasmPaths = wasmFolder;
   setThreadsCount(threads);
   const backend = await withoutHandlers(() => (name === 'wasm-threads' ? withPthreads(wasmFolder, threads, makeWasm) : makeWasm()));
   failOnFullHeap(backend);

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { matrices } from './rows';
 import type { Work } from './work';
 
 /**
@@ -105,10 +106,9 @@ function scoresBackward<T extends tf.Tensor>(p: T, dp: T): T {
 }
 
 /** Cuts [batch, head, rows, dHead] into batch · head matrices [rows, dHead]. */
-function headByHead(x: tf.Tensor4D): { count: number; at: (index: number) => tf.Tensor2D } {
+function headByHead(x: tf.Tensor4D): ReturnType<typeof matrices> {
   const [batch, heads, rows, dHead] = x.shape;
-  const flat = tf.reshape(x, [batch * heads * rows, dHead]);
-  return { count: batch * heads, at: (index) => tf.slice(flat, [index * rows, 0], [rows, dHead]) as tf.Tensor2D };
+  return matrices(tf.reshape(x, [batch * heads * rows, dHead]), rows);
 }
 
 /** [batch · positions, dModel] → [batch, head, positions, dHead]. */

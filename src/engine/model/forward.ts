@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { SiteName } from '../../shared/sites';
 import { attend, causalMask, joinHeads, splitHeads, type AttentionInput } from './attention';
 import { activate, affine, linear, normalise, type Normalised } from './layers';
+import { takeRows } from './rows';
 import { pickSites, type SiteTensors } from './sites';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
@@ -199,10 +200,9 @@ function mlp({ config, blocks }: Gpt2, layer: number, mid: tf.Tensor2D, work: Wo
 
 /** The last position of each sequence: [batch · positions, width] → [batch, width]. */
 export function lastRows(x: tf.Tensor2D, batch: number): tf.Tensor2D {
-  const [rows, width] = x.shape;
-  const positions = rows / batch;
+  const positions = x.shape[0] / batch;
   if (positions === 1) return x;
-  return tf.reshape(tf.slice(tf.reshape(x, [batch, positions, width]), [0, positions - 1, 0], [batch, 1, width]), [batch, width]);
+  return takeRows(x, Array.from({ length: batch }, (_, i) => (i + 1) * positions - 1));
 }
 
 export function disposeKeyValues(all: readonly KeyValues[]): void {

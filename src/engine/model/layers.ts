@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from './config';
+import { matrices } from './rows';
 import type { Linear, Norm } from './weights';
 import type { Work } from './work';
 
@@ -15,17 +16,17 @@ const MIN_ROWS = 64;
 
 /** Applies `f` to blocks of rows, polling before each, and joins the results. `flopsPerRow` sizes the blocks. */
 function inRowBlocks(x: tf.Tensor2D, flopsPerRow: number, work: Work, f: (rows: tf.Tensor2D) => tf.Tensor2D): tf.Tensor2D {
-  const [rows, width] = x.shape;
+  const rows = x.shape[0];
   const step = Math.max(MIN_ROWS, Math.floor(FLOPS_BETWEEN_POLLS / flopsPerRow));
   if (rows <= step) {
     work.poll();
     return f(x);
   }
-  const parts: tf.Tensor2D[] = [];
-  for (let start = 0; start < rows; start += step) {
+  const blocks = matrices(x, step);
+  const parts = Array.from({ length: blocks.count }, (_, i) => {
     work.poll();
-    parts.push(f(tf.slice(x, [start, 0], [Math.min(step, rows - start), width])));
-  }
+    return tf.tidy(() => f(blocks.at(i)));
+  });
   return tf.concat(parts, 0);
 }
 

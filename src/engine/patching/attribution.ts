@@ -6,6 +6,7 @@ import { groupArrayName, type AttributionResult } from '../../shared/results';
 import { SITES, type SiteName } from '../../shared/sites';
 import { backward } from '../model/backward';
 import { disposeKeyValues, disposeRun, forward, keysAndValues, lastRows, type ForwardRun, type KeyValues } from '../model/forward';
+import { takeRows } from '../model/rows';
 import { SITE_TENSORS } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
@@ -149,7 +150,7 @@ function patchRows(base: tf.Tensor2D, extra: tf.Tensor2D | undefined, batch: num
   const width = (base.shape[0] / batch) * base.shape[1];
   const sequences = (x: tf.Tensor2D): tf.Tensor2D => tf.reshape(x, [x.size / width, width]);
   const pool = extra ? tf.concat([sequences(base), sequences(extra)], 0) : sequences(base);
-  return tf.reshape(tf.gather(pool, tf.tensor1d([...other], 'int32')), base.shape);
+  return tf.reshape(takeRows(pool, other), base.shape);
 }
 
 /** Runs the shared prefixes, each once, and hands out their keys and values in the order asked for; frees them afterwards. */
@@ -160,10 +161,7 @@ async function withPrefix(model: Gpt2, { prefixes }: SharedRuns, use: (past: (or
   try {
     await use((order) => {
       if (order.length === prefixes.length && order.every((index, row) => index === row)) return known;
-      const all = known.map(({ key, value }) => tf.tidy(() => {
-        const rows = tf.tensor1d([...order], 'int32');
-        return { key: tf.gather(key, rows), value: tf.gather(value, rows) };
-      }));
+      const all = known.map(({ key, value }) => ({ key: takeRows(key, order), value: takeRows(value, order) }));
       made.push(...all);
       return all;
     });

@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { LocalEngine } from '../../../src/engine/client/localEngine';
+import { arrayNamed } from '../../../src/shared/arrays';
+import { DIRECTIONS, type Direction, type TokenPair } from '../../../src/shared/experiment';
+import { groupArrayName, type AttributionResult } from '../../../src/shared/results';
+import { SITE_NAMES, type SiteName } from '../../../src/shared/sites';
+import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
+import { oracleAttribution, oracleLogits, oraclePatchedMetric, type OracleModel } from './oracle';
+import { expectedValues, loadParams, relativeError, remove, WASM_FOLDER, writeHashModel } from './support';
+
+/** fp32 rounding of two different orders of summation, relative to a site's largest value. */
+const ROUNDING = 5e-5;
+
+describe('engine against the plain oracle', function () {
+  this.timeout(120_000);
+  let engine: LocalEngine;
+  let oracle: OracleModel;
+  let folder: string;
+
+  before(async () => {
+    const { checkpoint } = await expectedValues('tiny-odd');
+    oracle = hashCheckpoint(checkpoint);
+    folder = await writeHashModel(checkpoint);
+    engine = new LocalEngine({ wasmFolder: WASM_FOLDER });
+    await engine.load(loadParams(folder));
+  });
+  after(async () => {
+    await engine.dispose();
+    await remove(folder);
+  });
+
+  const site = (result: AttributionResult, name: SiteName, pair = 0): Float32Array => {
+    const group = result.groups.findIndex(({ pairs }) => pairs.includes(pair));
+    const { data, shape } = arrayNamed(result.arrays, groupArrayName(group, name));
+    const width = data.length / shape[0]!;
+    const row = result.groups[group]!.pairs.indexOf(pair);
+    return data.subarray(row * width, (row + 1) * width);
+  };
+  const attribute = (pairs: TokenPair[], direction: Direction, sites: readonly SiteName[] = SITE_NAMES): Promise<AttributionResult> =>
+    engine.attribute({ experiment: { metric: 'logitDiff', direction, pairs }, sites });
+
+  it('equals it for every first differing position, in both directions', async () => {
+    const length = 9;
+    for (let first = 0; first < length; first++) {
+      const pair = madePair(length, first, 7 * first);
+      for (const direction of DIRECTIONS) {
+        const result = await attribute([pair], direction);
+        const expected = oracleAttribution(oracle, pair, direction);
+        for (const name of SITE_NAMES) {
+          const error = relativeError(site(result, name), expected.sites[name]);
+          assert.ok(error < ROUNDING, `${name}, first difference at ${first}, ${direction}: ${error}`);
+        }
+        assert.ok(Math.abs(result.logitDiff.clean[0]! - expected.logitDiff.clean) < 1e-4);
+        assert.ok(Math.abs(result.logitDiff.corrupted[0]! - expected.logitDiff.corrupted) < 1e-4);
+      }
+    }
+  });
+
+  it('gives exact zeros before the first difference, and in the last layer before the last position', async () => {
+    const { heads, layers } = { heads: oracle.config.n_head, layers: oracle.config.n_layer };
+    const pair = madePair(9, 4, 3);
+    const result = await attribute([pair], 'denoise');
+    for (const name of SITE_NAMES) {
+      const depth = name === 'z' ? heads : 1;
+      const values = site(result, name);
+      for (let layer = 0; layer < layers; layer++) {
+        const zeros = layer === layers - 1 && name !== 'resid_pre' ? 8 : 4;
+        const row = values.subarray(layer * 9 * depth, (layer + 1) * 9 * depth);
+        assert.ok(row.subarray(0, zeros * depth).every((value) => value === 0), `${name}, layer ${layer}`);
+        // The last token is the same in both prompts, so the embedding is too.
+        const isSame = name === 'resid_pre' && layer === 0;
+        assert.equal(row.subarray(8 * depth).some((value) => value !== 0), !isSame, `${name}, layer ${layer}, last position`);
+      }
+    }
+  });
+
+  it('equals it for many pairs of several lengths at once, shared prefixes and mirrored pairs among them', async () => {
+    const one = madePair(9, 4, 1);
+    const two = madePair(9, 4, 2);
+    const mirrored = { clean: one.corrupted, corrupted: one.clean, correct: one.incorrect, incorrect: one.correct };
+    const sharing = { ...two, clean: [...one.clean.slice(0, 4), ...two.clean.slice(4)], corrupted: [...one.clean.slice(0, 4), ...two.corrupted.slice(4)] };
+    const pairs = [one, madePair(6, 5, 3), two, mirrored, madePair(9, 0, 4), sharing, madePair(1, 0, 5), { ...one, correct: [3, 4, 3], incorrect: [8] }];
+    for (const direction of DIRECTIONS) {
+      const result = await attribute(pairs, direction);
+      assert.deepEqual(result.groups.map(({ length, positions, pairs: own }) => [length, positions, own]), [[9, 'all', [0, 2, 3, 4, 5, 7]], [6, 'all', [1]], [1, 'all', [6]]]);
+      pairs.forEach((pair, index) => {
+        const expected = oracleAttribution(oracle, pair, direction);
+        for (const name of SITE_NAMES) {
+          const error = relativeError(site(result, name, index), expected.sites[name]);
+          assert.ok(error < ROUNDING, `pair ${index}, ${name}, ${direction}: ${error}`);
+        }
+      });
+    }
+  });
+
+  it('gives the same values for fewer sites, in any order', async () => {
+    const pair = madePair(8, 2, 6);
+    const all = await attribute([pair], 'denoise');
+    for (const sites of [['z'], ['resid_pre'], ['mlp_out', 'attn_out']] as SiteName[][]) {
+      const some = await attribute([pair], 'denoise', sites);
+      assert.deepEqual(Object.keys(some.arrays.entries), sites.map((name) => groupArrayName(0, name)));
+      for (const name of sites) assert.deepEqual(site(some, name), site(all, name));
+    }
+  });
+
+  it('computes logits of prompts of several lengths, and predictions from them', async () => {
+    const prompts = [[5], [1, 2, 3], madePair(24, 3, 8).clean, [100, 0, 50]];
+    const logits = await engine.logits({ prompts });
+    const vocabulary = oracle.config.vocab_size;
+    prompts.forEach((prompt, index) => {
+      assert.ok(relativeError(logits[index]!, oracleLogits(oracle, prompt).subarray((prompt.length - 1) * vocabulary)) < ROUNDING);
+    });
+    const predictions = await engine.predict({ prompts, top: 4 });
+    predictions.forEach((own, index) => {
+      const sorted = [...logits[index]!].sort((a, b) => b - a);
+      assert.deepEqual(own.map(({ logit }) => logit), sorted.slice(0, 4));
+      assert.ok(own.every(({ token, logit }) => logits[index]![token] === logit));
+      const sum = sorted.reduce((total, logit) => total + Math.exp(logit - sorted[0]!), 0);
+      assert.ok(Math.abs(own[0]!.probability - 1 / sum) < 1e-9);
+    });
+  });
+
+  describe('invariants', () => {
+    it('head attributions of a layer sum to attn_out: the output bias has no difference', async () => {
+      for (const direction of DIRECTIONS) {
+        const result = await attribute([madePair(9, 2, 9)], direction);
+        const heads = oracle.config.n_head;
+        const z = site(result, 'z');
+        const sums = Float32Array.from({ length: z.length / heads }, (_, cell) => z.subarray(cell * heads, (cell + 1) * heads).reduce((sum, value) => sum + value, 0));
+        assert.ok(relativeError(sums, site(result, 'attn_out')) < ROUNDING);
+      }
+    });
+
+    it('replacing resid_pre of layer 0 by the clean one restores the clean metric, and only the changed position counts', async () => {
+      const pair = madePair(9, 4, 10);
+      const result = await attribute([pair], 'denoise');
+      const patched = oraclePatchedMetric(oracle, pair.corrupted, pair.clean, pair, 'resid_pre', 0, 1, (position) => position === 4);
+      assert.ok(Math.abs(patched - result.logitDiff.clean[0]!) < 1e-4);
+      const first = site(result, 'resid_pre').subarray(0, 9);
+      assert.ok(first.every((value, position) => (value !== 0) === (position === 4)));
+    });
+
+    it('is the slope of the metric along clean − corrupted, at every site', async () => {
+      const pair = madePair(9, 3, 11);
+      const { n_layer: layers, n_head: heads, n_embd: width } = oracle.config;
+      for (const direction of DIRECTIONS) {
+        const [base, other] = direction === 'denoise' ? [pair.corrupted, pair.clean] : [pair.clean, pair.corrupted];
+        // Positive supports the correct answer in both directions: noising removes clean activations.
+        const sign = direction === 'denoise' ? 1 : -1;
+        const result = await attribute([pair], direction);
+        for (const name of SITE_NAMES) {
+          const values = site(result, name);
+          const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+          for (let layer = 0; layer < layers; layer++) {
+            const depth = name === 'z' ? heads : 1;
+            const [position, head] = [8, layer % depth];
+            const where = (p: number, feature: number): boolean => p === position && (depth === 1 || Math.floor(feature / (width / heads)) === head);
+            const step = 1e-2;
+            const [up, down] = [step, -step].map((amount) => oraclePatchedMetric(oracle, base, other, pair, name, layer, amount, where)) as [number, number];
+            const slope = (sign * (up - down)) / (2 * step);
+            const value = values[(layer * 9 + position) * depth + head]!;
+            assert.ok(Math.abs(slope - value) <= 1e-3 * largest, `${name}, layer ${layer}, ${direction}: slope ${slope}, attribution ${value}`);
+          }
+        }
+      }
+    });
+
+    it('denoising one pair is noising its mirror image', async () => {
+      const pair = madePair(9, 3, 12);
+      const mirrored = { clean: pair.corrupted, corrupted: pair.clean, correct: pair.incorrect, incorrect: pair.correct };
+      const [one, other] = [await attribute([pair], 'denoise'), await attribute([mirrored], 'noise')];
+      for (const name of SITE_NAMES) assert.ok(relativeError(site(one, name), site(other, name)) < ROUNDING, name);
+      assert.ok(Math.abs(one.logitDiff.clean[0]! + other.logitDiff.corrupted[0]!) < 1e-5);
+    });
+  });
+});
+
+/** Prompts that first differ at `first`, and at one later position too; ids below 101. */
+export function madePair(length: number, first: number, seed: number): TokenPair {
+  const clean = Array.from({ length }, (_, i) => (seed * 31 + i * i * 17 + i * 5) % 101);
+  const corrupted = clean.map((token, i) => (i === first || i === first + 2 ? (token + 1 + ((seed + i) % 99)) % 101 : token));
+  return { clean, corrupted: first + 2 < length && first % 3 === 0 ? corrupted : corrupted.map((token, i) => (i === first ? token : clean[i]!)), correct: [(seed * 7 + 20) % 101], incorrect: [(seed * 7 + 61) % 101] };
+}
