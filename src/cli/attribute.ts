@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { isFolder } from '../models/files';
 import { BUNDLED } from '../models/resolveModel';
 import { checkExperiment } from '../prompts/check';
-import { parsePromptFile } from '../prompts/parse';
+import { LONGEST_FILE, parsePromptFile } from '../prompts/parse';
 import type { Problem } from '../prompts/problem';
 import { experimentOf, pairName, type PromptFile } from '../prompts/promptFile';
 import type { AttributionJob, ExperimentRunner } from '../runner/runner';
@@ -62,9 +62,14 @@ async function prepare(name: string, command: AttributeCommand, surroundings: Su
 }
 
 async function readText(name: string, folder: string): Promise<string> {
+  const file = path.resolve(folder, name);
   try {
-    return await readFile(path.resolve(folder, name), 'utf8');
+    const { size } = await stat(file);
+    // No character takes more bytes: what the parser would refuse anyway need not be read, whatever it is.
+    if (size > 3 * LONGEST_FILE) throw new CircuitError('prompt-file', `${name}:1:1: this file is too large for a prompt file (${(size / 1e6).toFixed(0)} MB) and was not read.`);
+    return await readFile(file, 'utf8');
   } catch (cause) {
+    if (CircuitError.is(cause)) throw cause;
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     throw new CircuitError('prompt-file', `${name}: ${missing ? 'there is no such file.' : `the file could not be read (${String(cause)}).`}`, { cause });
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -153,6 +153,15 @@ describe('attribute, the verb', () => {
     assert.equal(await run('a.prompts.json', 'missing.prompts.json'), 2);
     assert.match(err, /missing\.prompts\.json: there is no such file/);
     assert.equal(jobs.length, 0);
+  });
+
+  it('refuses a file that is no prompt file by its size alone', async () => {
+    await writeFile(path.join(folder, 'model.safetensors'), '');
+    await truncate(path.join(folder, 'model.safetensors'), 2 ** 33);
+    assert.equal(await run('model.safetensors'), 2);
+    assert.match(err, /^model\.safetensors:1:1: this file is too large for a prompt file \(8590 MB\)/);
+    assert.equal(await run('.'), 2);
+    assert.match(err, /could not be read/);
   });
 
   it('writes the run', async () => {
