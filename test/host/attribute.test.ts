@@ -73,8 +73,8 @@ describe('attributing in the editor', () => {
   });
 
   it('attributes two selected lines of any editor, with their answers', async () => {
-    const document = await vscode.workspace.openTextDocument({ content: `prompts = [\n  "${SHOPS.clean}" => "${SHOPS.correct}",\n  "${SHOPS.corrupted}" => "${SHOPS.incorrect}",\n]`, language: 'python' });
-    const editor = await vscode.window.showTextDocument(document);
+    const text = `prompts = [\n  "${SHOPS.clean}" => "${SHOPS.correct}",\n  "${SHOPS.corrupted}" => "${SHOPS.incorrect}",\n]`;
+    const editor = await vscode.window.showTextDocument(await workspaceFile('notes.py', text));
     editor.selection = new vscode.Selection(1, 4, 2, 8);
     await vscode.commands.executeCommand(COMMANDS.attributePromptPair);
     const { manifest } = api.panels.get('selected-prompts')!.run!;

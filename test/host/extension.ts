@@ -62,6 +62,8 @@ export async function eventually<T>(what: string, ask: () => T | undefined | fal
   }
 }
 
+/** Saves first, so that no dialog asks about it. */
 export async function closeEditors(): Promise<void> {
+  await vscode.workspace.saveAll(false);
   await vscode.commands.executeCommand('workbench.action.closeAllEditors');
 }
