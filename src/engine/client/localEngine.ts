@@ -28,7 +28,10 @@ interface Loaded {
   key: string;
 }
 
-/** The engine in this thread. Calls queue. While it computes the thread answers nothing else, except between pieces of work. */
+/**
+ * The engine in this thread. Calls queue. While it computes the thread answers nothing else, except between pieces of work.
+ * tfjs keeps one backend per thread, so there may be one of these at a time: dispose it before making the next.
+ */
 export class LocalEngine implements Engine {
   readonly capabilities: EngineCapabilities = { sites: SITE_NAMES };
   private loaded?: Loaded;

@@ -13,6 +13,8 @@ import type { HashTensor, HfGpt2Config } from '../../fixtures/hashCheckpoint';
 export interface OracleModel {
   config: HfGpt2Config;
   tensors: ReadonlyMap<string, HashTensor>;
+  /** Departures from GPT-2's own settings, as config.json names them. */
+  variant?: { activation_function?: 'gelu' | 'relu'; scale_attn_weights?: boolean; scale_attn_by_inverse_layer_idx?: boolean; tie_word_embeddings?: boolean };
 }
 
 export interface OracleAttribution {
@@ -97,7 +99,7 @@ interface OracleRun {
   activations: Probes;
 }
 
-function runOracle({ config, tensors }: OracleModel, tokens: readonly number[], { correct, incorrect }: Pick<TokenPair, 'correct' | 'incorrect'>, probes?: Probes): OracleRun {
+function runOracle({ config, tensors, variant = {} }: OracleModel, tokens: readonly number[], { correct, incorrect }: Pick<TokenPair, 'correct' | 'incorrect'>, probes?: Probes): OracleRun {
   const { n_layer: layers, n_head: heads, n_embd: width, layer_norm_epsilon: epsilon } = config;
   const positions = tokens.length;
   const dHead = width / heads;
@@ -110,7 +112,12 @@ function runOracle({ config, tensors }: OracleModel, tokens: readonly number[], 
     const { mean, variance } = tf.moments(x, -1, true);
     return tf.add(tf.mul(tf.div(tf.sub(x, mean), tf.sqrt(tf.add(variance, epsilon))), weight(`${name}.weight`)), weight(`${name}.bias`));
   };
-  const gelu = (x: tf.Tensor): tf.Tensor => tf.mul(tf.mul(x, 0.5), tf.add(1, tf.tanh(tf.mul(Math.sqrt(2 / Math.PI), tf.add(x, tf.mul(0.044715, tf.mul(x, tf.mul(x, x))))))));
+  const activation = (x: tf.Tensor): tf.Tensor => {
+    if (variant.activation_function === 'relu') return tf.relu(x);
+    if (variant.activation_function === 'gelu') return tf.mul(tf.mul(x, 0.5), tf.add(1, tf.erf(tf.div(x, Math.SQRT2))));
+    return geluNew(x);
+  };
+  const geluNew = (x: tf.Tensor): tf.Tensor => tf.mul(tf.mul(x, 0.5), tf.add(1, tf.tanh(tf.mul(Math.sqrt(2 / Math.PI), tf.add(x, tf.mul(0.044715, tf.mul(x, tf.mul(x, x))))))));
   const activations: Probes = { z: [], attn_out: [], mlp_out: [], resid_pre: [] };
   const at = (site: SiteName, layer: number, x: tf.Tensor): tf.Tensor => {
     const probed = probes ? tf.add(x, probes[site][layer]!) : x;
@@ -128,15 +135,16 @@ function runOracle({ config, tensors }: OracleModel, tokens: readonly number[], 
     const qkv = linear(norm(x, `${name}.ln_1`), `${name}.attn.c_attn`);
     const [q, k, v] = tf.split(qkv, 3, 1).map((part) => tf.split(part, heads, 1)) as [tf.Tensor[], tf.Tensor[], tf.Tensor[]];
     const outputs = q.map((own, head) => {
-      const scores = tf.div(tf.matMul(own, k[head]!, false, true), Math.sqrt(dHead));
+      const divisor = (variant.scale_attn_weights === false ? 1 : Math.sqrt(dHead)) * (variant.scale_attn_by_inverse_layer_idx ? layer + 1 : 1);
+      const scores = tf.div(tf.matMul(own, k[head]!, false, true), divisor);
       return tf.matMul(tf.softmax(tf.add(scores, hidden)), v[head]!);
     });
     const z = at('z', layer, tf.concat(outputs, 1));
     x = tf.add(x, at('attn_out', layer, linear(z, `${name}.attn.c_proj`)));
-    const mlp = linear(gelu(linear(norm(x, `${name}.ln_2`), `${name}.mlp.c_fc`)), `${name}.mlp.c_proj`);
+    const mlp = linear(activation(linear(norm(x, `${name}.ln_2`), `${name}.mlp.c_fc`)), `${name}.mlp.c_proj`);
     x = tf.add(x, at('mlp_out', layer, mlp));
   }
-  const logits = tf.matMul(norm(x, 'ln_f'), weight('wte.weight'), false, true) as tf.Tensor2D;
+  const logits = tf.matMul(norm(x, 'ln_f'), weight(variant.tie_word_embeddings === false ? 'lm_head.weight' : 'wte.weight'), false, true) as tf.Tensor2D;
   const share = new Float32Array(positions * config.vocab_size);
   const last = (positions - 1) * config.vocab_size;
   for (const token of correct) share[last + token]! += 1 / correct.length;
