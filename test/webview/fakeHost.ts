@@ -36,7 +36,7 @@ const STATE = 'webview-state';
 const parameters = new URLSearchParams(location.search);
 const toWebview = new Set<(message: unknown) => void>();
 const held: { method: string; release: () => void }[] = [];
-const holding = new Set<string>();
+const holding = new Set<string>(parameters.getAll('hold'));
 let current: Run | undefined;
 
 /** JSON with typed arrays beside it: `undefined` goes, NaN becomes null, arrays of floats survive. */

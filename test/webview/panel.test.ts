@@ -44,7 +44,7 @@ async function requests(page: Page, method: string): Promise<Record<string, unkn
 }
 
 async function eventually(check: () => Promise<void>): Promise<void> {
-  const end = Date.now() + 5000;
+  const end = Date.now() + 15_000;
   for (;;) {
     try {
       return await check();
@@ -203,14 +203,15 @@ describe('the panel in a browser', () => {
     });
 
     it('waits for numbers that are late, and says when they cannot be had', async () => {
-      const page = await open({ run: 'large' });
-      await page.evaluate(() => window.fakeHost.hold('layerDetail'));
-      await cell(page, 'L7H3').hover();
+      const page = await open({ run: 'ioi', hold: 'layerDetail' });
+      await cell(page, 'L4H6').hover();
       await textIs(tooltip(page), /Loading …/);
       await page.evaluate(() => window.fakeHost.release());
       await textIs(tooltip(page), /Its strongest positions\d+ “/);
       await page.evaluate(() => (window.fakeHost.failing = { layerDetail: 'The engine has stopped.' }));
-      await cell(page, 'L8H3').hover();
+      await page.getByRole('radio', { name: 'Raw logits' }).check();
+      await eventually(async () => assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(heads(sampleRun('ioi'), { pair: 'all', unit: 'raw' }), 4, 6)));
+      await cell(page, 'L4H6').hover();
       await textIs(tooltip(page), /The engine has stopped\./);
     });
   });
@@ -580,7 +581,8 @@ describe('the panel in a browser', () => {
   });
 
   describe('with a large run (48 layers × 25 heads × 1024 positions)', () => {
-    it('draws only what is in sight, and reaches the rest', async () => {
+    it('draws only what is in sight, and reaches the rest', async function () {
+      this.timeout(90_000);
       const page = await open({ run: 'large' });
       const run = sampleRun('large');
       const count = await page.locator('.map.tall .cell').count();
@@ -599,6 +601,7 @@ describe('the panel in a browser', () => {
     });
 
     it('notes its frame times', async function () {
+      this.timeout(90_000);
       const page = await open({ run: 'large', reducedMotion: false });
       const scrolling = await page.evaluate(async () => {
         const scroller = document.querySelector('.map-section.positions .map-scroller')!;

@@ -61,6 +61,8 @@ export interface OpenOptions {
   width?: number;
   height?: number;
   reducedMotion?: boolean;
+  /** Method whose answers wait from the start. */
+  hold?: string;
 }
 
 export interface OpenPanel {
@@ -71,7 +73,7 @@ export interface OpenPanel {
 }
 
 /** A fresh page with the panel in it, after its first drawing. */
-export async function openPanel({ run, theme = 'dark', width = 1280, height = 900, reducedMotion = true }: OpenOptions): Promise<OpenPanel> {
+export async function openPanel({ run, theme = 'dark', width = 1280, height = 900, reducedMotion = true, hold }: OpenOptions): Promise<OpenPanel> {
   const { browser, origin, fakeHost } = stage!;
   const context = await browser.newContext({ viewport: { width, height }, reducedMotion: reducedMotion ? 'reduce' : 'no-preference' });
   await context.addInitScript({ content: fakeHost });
@@ -81,7 +83,7 @@ export async function openPanel({ run, theme = 'dark', width = 1280, height = 90
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text());
   });
-  await page.goto(`${origin}/?${new URLSearchParams({ ...(run && { run }), theme })}`);
+  await page.goto(`${origin}/?${new URLSearchParams({ ...(run && { run }), ...(hold && { hold }), theme })}`);
   await page.waitForSelector(run ? '.map.tall .cell' : '.message');
   return { page, context, problems: async () => [...errors, ...(await page.evaluate(() => window.fakeHost.violations))] };
 }
