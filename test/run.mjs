@@ -57,7 +57,7 @@ async function runGroup(group) {
       ? await (await (await import('./load.mjs')).load('test/host/launch.ts')).launch({ bundle: path.resolve(bundled), counts, mochaOptions })
       : await run(
           process.execPath,
-          ['--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--reporter', 'test/reporter.cjs', '--timeout', group === 'e2e' ? '120000' : '30000', ...mochaOptions, bundled],
+          ['--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--reporter', 'test/reporter.cjs', '--timeout', group === 'e2e' ? '240000' : '30000', ...mochaOptions, bundled],
           { TEST_COUNTS: counts },
         );
   if (!existsSync(counts)) return { passed: 0, failed: 1, code: code || 1 };

@@ -94,7 +94,7 @@ describe('attributing prompts in the workbench', () => {
   it('right-click on several prompt files reruns each', async () => {
     await workbench.selectFiles('other.prompts.json', 'two.prompts.json');
     await workbench.explorerMenu('two.prompts.json', 'Rerun attribution');
-    await workbench.tab('Attribution: other.prompts.json').waitFor({ timeout: 60_000 });
+    await workbench.tab('Attribution: other.prompts.json').waitFor();
     await workbench.tab('Attribution: two.prompts.json').click();
     await workbench.panel.waitForRun('two.prompts.json');
     assert.equal(await workbench.panel.fact('Pairs').innerText(), '2');
@@ -108,7 +108,7 @@ describe('attributing prompts in the workbench', () => {
     await workbench.goTo(2, 1);
     for (const key of ['Shift+ArrowDown', 'Shift+End']) await workbench.page.keyboard.press(key);
     await workbench.command('Circuit Explorer: Attribute prompt pair');
-    await workbench.tab('Attribution: selected prompts').waitFor({ timeout: 60_000 });
+    await workbench.tab('Attribution: selected prompts').waitFor();
     await workbench.panel.waitForRun('gave the bag to');
     // The same pair as "shops" of the prompt file.
     assertMapEquals(await workbench.panel.values('heads'), (await cli('two.prompts.json', '--pair', 'shops')).heads.allPositions, 'H');
@@ -118,7 +118,7 @@ describe('attributing prompts in the workbench', () => {
     await workbench.openFile('plain.txt');
     await workbench.page.keyboard.press('Control+A');
     await workbench.command('Circuit Explorer: Attribute prompt pair');
-    await workbench.quickPickTitle('Correct answer').waitFor({ timeout: 60_000 });
+    await workbench.quickPickTitle('Correct answer').waitFor();
     await workbench.screenshot('answers');
     await workbench.quickPickRow('" Mary"').click();
     await workbench.quickPickTitle('Incorrect answer').waitFor();
@@ -132,7 +132,7 @@ describe('attributing prompts in the workbench', () => {
     await workbench.command('Circuit Explorer: Attribute prompt pair');
     await workbench.answer('clean prompt', PARK.clean);
     await workbench.answer('corrupted prompt', PARK.corrupted);
-    await workbench.quickPickTitle('Correct answer').waitFor({ timeout: 60_000 });
+    await workbench.quickPickTitle('Correct answer').waitFor();
     await workbench.quickPickRow('" Tom"').click();
     await workbench.quickPickTitle('Incorrect answer').waitFor();
     await workbench.quickPickRow('" James"').click();

@@ -49,7 +49,7 @@ describe('bad input', () => {
   async function complaintOf(name: string): Promise<string> {
     await workbench.explorerMenu(name, 'Rerun attribution');
     await workbench.tab(`Attribution: ${name}`).click();
-    await workbench.panel.failure.filter({ hasText: name }).waitFor({ timeout: 60_000 });
+    await workbench.panel.failure.filter({ hasText: name }).waitFor();
     return workbench.panel.failure.innerText();
   }
 
@@ -61,7 +61,7 @@ describe('bad input', () => {
 
   it('malformed JSON: says where, in the editor and in the panel', async () => {
     await workbench.openFile('malformed.prompts.json');
-    await workbench.page.locator('.squiggly-error').first().waitFor({ timeout: 30_000 });
+    await workbench.page.locator('.squiggly-error').first().waitFor();
     assert.match(await complaintOf('malformed.prompts.json'), /Line 1, column \d+: /);
     await workbench.screenshot('malformed');
   });

@@ -12,7 +12,7 @@ export class PanelPage {
 
   /** Waits until a run of this title is drawn. */
   async waitForRun(title: string | RegExp): Promise<void> {
-    await this.frame.locator('.facts h1', { hasText: title }).waitFor({ timeout: 60_000 });
+    await this.frame.locator('.facts h1', { hasText: title }).waitFor();
     for (const map of ['heads', 'positions'] as const) await this.cells(map).first().waitFor();
   }
 

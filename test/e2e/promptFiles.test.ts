@@ -27,7 +27,7 @@ describe('editing a prompt file', () => {
 
   it('warns of a missing leading space, and the quick fix puts it in', async () => {
     const editor = await workbench.openFile('space.prompts.json');
-    await editor.locator('.squiggly-warning, .squiggly-error').first().waitFor({ timeout: 30_000 });
+    await editor.locator('.squiggly-warning, .squiggly-error').first().waitFor();
     await workbench.goTo(await workbench.lineOf('space.prompts.json', '"correct"'), 20);
     await workbench.page.keyboard.press('Control+.');
     const fix = workbench.page.locator('.action-widget .monaco-list-row.action', { hasText: /space/i }).first();
@@ -42,18 +42,18 @@ describe('editing a prompt file', () => {
   it('says by how much the token counts differ, in the list of problems', async () => {
     await workbench.openFile('lengths.prompts.json');
     await workbench.command('Problems: Focus on Problems View');
-    await workbench.problem(/14.*15/).waitFor({ timeout: 30_000 });
+    await workbench.problem(/14.*15/).waitFor();
     await workbench.screenshot('problems');
   });
 
   it('knows from its schema which fields there are', async () => {
     await workbench.openFile('field.prompts.json');
-    await workbench.problem('nmae').waitFor({ timeout: 30_000 });
+    await workbench.problem('nmae').waitFor();
   });
 
   it('is not run while it is faulty: the panel says what is wrong', async () => {
     await workbench.explorerMenu('lengths.prompts.json', 'Rerun attribution');
-    await workbench.panel.failure.waitFor({ timeout: 60_000 });
+    await workbench.panel.failure.waitFor();
     assert.match(await workbench.panel.failure.innerText(), /14|15/);
     await workbench.screenshot('failed');
   });
