@@ -27,6 +27,9 @@ export class PromptDiagnostics implements vscode.Disposable {
   private readonly collection = vscode.languages.createDiagnosticCollection('circuit-prompts');
   private readonly shown = new Map<string, ShownProblem[]>();
   private readonly timers = new Map<string, NodeJS.Timeout>();
+  /** Documents whose tokens are being checked, and those that changed meanwhile. */
+  private readonly checking = new Set<string>();
+  private readonly outdated = new Set<string>();
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(
@@ -57,19 +60,27 @@ export class PromptDiagnostics implements vscode.Disposable {
 
   private update(document: vscode.TextDocument): void {
     if (!isPromptDocument(document)) return;
-    const file = promptFileOf(document);
-    const ofText = [...file.problems.filter(({ inSchema }) => !inSchema), ...restrictedModel(file)];
-    this.show(document, ofText);
+    this.show(document, problemsOfText(promptFileOf(document)));
     const key = document.uri.toString();
     clearTimeout(this.timers.get(key));
-    this.timers.set(key, setTimeout(() => void this.updateTokens(document, file, ofText), TOKEN_CHECK_DELAY));
+    this.timers.set(key, setTimeout(() => void this.updateTokens(document), TOKEN_CHECK_DELAY));
   }
 
-  private async updateTokens(document: vscode.TextDocument, file: PromptFile, ofText: Problem[]): Promise<void> {
+  /** One check at a time per document: of a file with thousands of pairs each takes a while, and only the last one counts. */
+  private async updateTokens(document: vscode.TextDocument): Promise<void> {
+    const key = document.uri.toString();
+    if (this.checking.has(key)) {
+      this.outdated.add(key);
+      return;
+    }
+    this.checking.add(key);
     const { version } = document;
+    const file = promptFileOf(document);
     const ofTokens = await checkTokens(file, document.uri, this.runner).catch((error: unknown) => this.asProblems(error, file));
-    if (document.isClosed || document.version !== version) return;
-    this.show(document, [...ofText, ...ofTokens]);
+    this.checking.delete(key);
+    if (document.isClosed) return;
+    if (document.version === version) this.show(document, [...problemsOfText(file), ...ofTokens]);
+    if (this.outdated.delete(key)) await this.updateTokens(document);
   }
 
   /** A model that is not on this machine is something to know, not a mistake in the file; what else fails goes to the log. */
@@ -91,9 +102,15 @@ export class PromptDiagnostics implements vscode.Disposable {
     const key = document.uri.toString();
     clearTimeout(this.timers.get(key));
     this.timers.delete(key);
+    this.outdated.delete(key);
     this.shown.delete(key);
     this.collection.delete(document.uri);
   }
+}
+
+/** What the JSON schema says too is left to it, so that it is said once. */
+function problemsOfText(file: PromptFile): Problem[] {
+  return [...file.problems.filter(({ inSchema }) => !inSchema), ...restrictedModel(file)];
 }
 
 function restrictedModel(file: PromptFile): Problem[] {
