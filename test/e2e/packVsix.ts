@@ -9,7 +9,8 @@ export async function packVsix({ build = true }: { build?: boolean } = {}): Prom
   const file = path.resolve('out', 'circuit-explorer.vsix');
   await mkdir(path.dirname(file), { recursive: true });
   // Everything is bundled, so no dependency is packed; what is packed stands in .vscodeignore.
-  await createVSIX({ packagePath: file, dependencies: false, allowMissingRepository: true });
+  // There is no public repository that links of the README could be completed with.
+  await createVSIX({ packagePath: file, dependencies: false, allowMissingRepository: true, rewriteRelativeLinks: false });
   return file;
 }
 
