@@ -34,6 +34,9 @@ export interface AttributionDependencies {
   log: Log;
 }
 
+/** Milliseconds. The engine reports more often than a person can see. */
+const PROGRESS_INTERVAL = 100;
+
 export function createAttributions({ runner, store, runIndex, panels, statusBar, log }: AttributionDependencies): Attributions {
   const waiting = new Map<string, Set<AbortController>>();
   let commandsRunning = 0;
@@ -41,7 +44,10 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
   const attribute = async (attribution: Attribution, abort: AbortController, onProgress: (stage: string, fraction: number) => void): Promise<Outcome> => {
     const { title, panelKey } = attribution;
     const panel = panels.show(panelKey);
+    let told = { stage: '', time: 0 };
     const tell = (stage: string, fraction: number): void => {
+      if (stage === told.stage && Date.now() - told.time < PROGRESS_INTERVAL) return;
+      told = { stage, time: Date.now() };
       panel.show({ kind: 'running', title, stage, fraction });
       statusBar.running(title, stage, fraction);
       onProgress(stage, fraction);
@@ -49,13 +55,13 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
     const commands = waiting.get(panelKey) ?? new Set();
     waiting.set(panelKey, commands.add(abort));
     try {
-      tell('waiting', 0);
+      tell('Waiting', 0);
       const job = await attribution.plan();
       const started = Date.now();
       const run = await runner.attribute(job, { signal: abort.signal, onProgress: ({ stage, fraction }) => tell(stage, fraction) });
       log.info(`${title}: ${run.manifest.pairs.length} pairs on ${run.manifest.model.id}, ${((Date.now() - started) / 1000).toFixed(1)} s`);
-      await keep(run);
       (panels.get(panelKey) ?? panel).showRun(run);
+      await keep(run);
       return { run };
     } catch (error) {
       const failure = error instanceof CircuitError ? error : new CircuitError('internal', toFailure(error).message, { cause: error });

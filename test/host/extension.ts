@@ -52,7 +52,7 @@ export function promptText(...pairs: WrittenPair[]): string {
 }
 
 /** Asks until there is an answer that is not undefined or false. */
-export async function eventually<T>(what: string, ask: () => T | undefined | false | Promise<T | undefined | false>, milliseconds = 20_000): Promise<T> {
+export async function eventually<T>(what: string, ask: () => T | undefined | false | Promise<T | undefined | false>, milliseconds = 60_000): Promise<T> {
   const end = Date.now() + milliseconds;
   for (;;) {
     const answer = await ask();

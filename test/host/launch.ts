@@ -48,7 +48,7 @@ const { loadOptions } = require('mocha/lib/cli/options');
 Mocha.reporters.Base.consoleLog = (...args) => appendFileSync(${JSON.stringify(output)}, format(...args) + '\\n');
 process.env.TEST_COUNTS = ${JSON.stringify(counts)};
 exports.run = () => new Promise((resolve, reject) => {
-  const options = loadOptions(${JSON.stringify(['--no-config', '--no-package', '--timeout', '60000', ...mochaOptions])});
+  const options = loadOptions(${JSON.stringify(['--no-config', '--no-package', '--timeout', '120000', ...mochaOptions])});
   const mocha = new Mocha({ ...options, color: false, reporter: require(${JSON.stringify(path.resolve('test/reporter.cjs'))}) });
   mocha.addFile(${JSON.stringify(bundle)});
   mocha.run((failures) => (failures === 0 ? resolve() : reject(new Error(failures + ' failed'))));
