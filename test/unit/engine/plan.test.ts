@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { parseConfig } from '../../../src/engine/model/config';
+import { checkLoad, checkRun, chunkBytes, weightBytes } from '../../../src/engine/model/memory';
+import { planChunks } from '../../../src/engine/patching/plan';
+import { shareRuns } from '../../../src/engine/patching/sharing';
+import { CircuitError } from '../../../src/shared/errors';
+import type { TokenPair } from '../../../src/shared/experiment';
+
+const GPT2 = parseConfig(JSON.stringify({ model_type: 'gpt2', n_layer: 12, n_head: 12, n_embd: 768, n_positions: 1024, vocab_size: 50257 }));
+const XL = parseConfig(JSON.stringify({ model_type: 'gpt2', n_layer: 48, n_head: 25, n_embd: 1600, n_positions: 1024, vocab_size: 50257 }));
+
+function pair(clean: number[], corrupted: number[]): TokenPair {
+  return { clean, corrupted, correct: [1], incorrect: [2] };
+}
+
+/** Pair of `length` tokens that differs at `first`; `seed` makes prompts distinct. */
+function made(length: number, first: number, seed = 0): TokenPair {
+  const clean = Array.from({ length }, (_, i) => seed * 100 + i);
+  return pair(clean, clean.map((token, i) => (i === first ? token + 20_000 : token)));
+}
+
+const plan = (pairs: TokenPair[], align?: 'end') => planChunks({ metric: 'logitDiff', direction: 'denoise', pairs, align }, GPT2);
+
+describe('engine plans', () => {
+  it('groups by token count, chunks by first difference too', () => {
+    const { groups, chunks } = plan([made(5, 2), made(7, 2), made(5, 3), made(5, 2, 1)]);
+    assert.deepEqual(groups, [{ pairs: [0, 2, 3], length: 5, positions: 'all' }, { pairs: [1], length: 7, positions: 'all' }]);
+    assert.deepEqual(chunks.map(({ group, pairs, prefix }) => [group, pairs, prefix]), [[0, [0, 3], 2], [1, [1], 2], [0, [2], 3]]);
+  });
+
+  it('cuts many pairs into chunks of an even number of bounded size', () => {
+    const { groups, chunks } = plan(Array.from({ length: 100 }, (_, i) => made(20, 5, i)));
+    assert.equal(groups.length, 1);
+    assert.deepEqual(chunks.flatMap(({ pairs }) => pairs), Array.from({ length: 100 }, (_, i) => i));
+    assert.ok(chunks.every(({ pairs }) => pairs.length % 2 === 0 && pairs.length * 30 <= 256));
+    assert.deepEqual(plan([made(600, 0), made(600, 0, 1)]).chunks.map(({ pairs }) => pairs), [[0], [1]]);
+  });
+
+  it('aligns pairs of unequal counts at the end, each keeping a position of its own', () => {
+    const beginning = pair([1, 2, 3, 4, 5], [1, 2, 3]);
+    const { groups, chunks } = plan([beginning, pair([1, 2, 3, 4, 5], [1, 9, 3, 4]), made(5, 1)], 'end');
+    assert.deepEqual(groups, [{ pairs: [0, 1], length: 5, positions: 'last' }, { pairs: [2], length: 5, positions: 'all' }]);
+    assert.deepEqual(chunks.map(({ prefix, cleanLength, corruptedLength }) => [prefix, cleanLength, corruptedLength]), [[2, 5, 3], [1, 5, 4], [1, 5, 5]]);
+  });
+
+  it('runs every distinct sequence once', () => {
+    const one = made(4, 2);
+    const mirrored = { ...one, clean: one.corrupted, corrupted: one.clean };
+    const other = pair([0, 1, 7, 3], [0, 1, 8, 3]);
+    assert.deepEqual(shareRuns([one, mirrored, other, { ...other, correct: [5] }], 2, 'denoise'), {
+      prefixes: [[0, 1]],
+      base: [[20_002, 3], [2, 3], [8, 3], [8, 3]],
+      basePrefix: [0, 0, 0, 0],
+      extra: [[7, 3]],
+      extraPrefix: [0],
+      other: [1, 0, 4, 4],
+    });
+    assert.deepEqual(shareRuns([one], 2, 'noise').base, [[2, 3]]);
+  });
+});
+
+describe('engine memory estimates', () => {
+  const refusal = (check: () => void): string => {
+    try {
+      check();
+    } catch (error) {
+      assert.ok(CircuitError.is(error, 'too-big'));
+      return error.message;
+    }
+    assert.fail('was not refused');
+  };
+
+  it('count XNNPACK\'s second copy of the matrices, not of the embeddings', () => {
+    assert.equal(weightBytes(GPT2, 'cpu'), 4 * (84_934_656 + 39_383_808));
+    assert.equal(weightBytes(GPT2, 'wasm-simd') - weightBytes(GPT2, 'cpu'), 4 * 84_934_656);
+  });
+
+  it('let GPT-2 small load in 2 GB, and refuse XL on wasm whatever is free', () => {
+    checkLoad({ config: GPT2, parameters: 124_439_808 }, 'wasm-threads', 2e9);
+    assert.match(refusal(() => checkLoad({ config: GPT2, parameters: 124_439_808 }, 'wasm-threads', 5e8)), /124 million parameters and needs about 1\.1 GB, but 0\.5 GB are free\. A model of about \d\d million/);
+    assert.match(refusal(() => checkLoad({ config: XL, parameters: 1_557_611_200 }, 'wasm-simd', 1e12)), /the wasm-simd backend can hold 4\.0 GB/);
+    checkLoad({ config: XL, parameters: 1_557_611_200 }, 'cpu', 1e12);
+  });
+
+  it('let the longest prompt of GPT-2 small run beside the model, and grow with what differs', () => {
+    const whole = plan([made(1024, 0)]);
+    checkRun(GPT2, whole, 4, 'wasm-threads', 1e12);
+    assert.match(refusal(() => checkRun(GPT2, whole, 4, 'wasm-threads', 5e8)), /Pair 1 differs over 1024 tokens and needs about .* GB, but 0\.5 GB are free: about \d+ tokens from the first difference on would fit/);
+    assert.ok(chunkBytes(GPT2, plan([made(1024, 1020)]).chunks[0]!, 4) < chunkBytes(GPT2, whole.chunks[0]!, 4) / 3);
+  });
+});
