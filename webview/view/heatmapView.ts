@@ -1,11 +1,11 @@
 import { select, type Selection } from 'd3';
 import type { Palette } from '../model/colour';
 import { cellFormat, formatScore } from '../model/format';
-import { rankAt, valueAt, type HeatmapModel } from '../model/heatmap';
+import { rankAt, valueAt } from '../model/heatmap';
 import { move, visibleLines, type Place } from '../model/navigation';
-import type { MapSort } from '../model/viewState';
 import { el } from './dom';
-import { prefersReducedMotion } from './theme';
+import { glideFrom, sameOrder } from './glide';
+import { DRAW_ALL, type Cell, type CellDatum, type Drawing, type HeatmapEvents, type Line } from './heatmapDrawing';
 
 /**
  * A heatmap as a grid of elements, of which only those in sight exist (beyond a few thousand cells):
@@ -13,61 +13,14 @@ import { prefersReducedMotion } from './theme';
  * what it says to a screen reader, a theme's borders and focus rings apply, and a test can point at it.
  */
 
-/** A cell, or a header where one of the two is −1. Indices of the matrix, not places on the screen. */
-export interface Cell {
-  row: number;
-  column: number;
-}
-
-export interface ColumnLabel {
-  /** Lines of the label: one token, or clean over corrupted. */
-  lines: string[];
-  index: string;
-  classes: string[];
-}
-
-export interface Drawing {
-  model: HeatmapModel;
-  sort: MapSort;
-  rowLabel(row: number): string;
-  rowName(row: number): string;
-  columnLabel(column: number): ColumnLabel;
-  columnName(column: number): string;
-  cellName(cell: Cell): string;
-  selected?: Cell;
-  /** Cells that stand behind what is selected elsewhere. */
-  related: readonly Cell[];
-}
-
-export interface HeatmapEvents {
-  /** The pointer or the focus is on a cell or header; undefined: on none. */
-  point(cell: Cell | undefined, anchor: Element | undefined, by: 'pointer' | 'focus'): void;
-  select(cell: Cell): void;
-  /** A column header was pressed: rows are sorted by it; a row header: columns are. */
-  sortRows(column: number): void;
-  sortColumns(row: number): void;
-  scrolled(left: number): void;
-}
-
-interface Line {
-  index: number;
-  place: number;
-}
-
 interface Range {
   first: number;
   end: number;
 }
 
-interface CellDatum extends Cell {
-  place: number;
-}
-
 const ROW_HEADER_WIDTH = 56;
 const WIDEST_CELL = 58;
 const NARROWEST_CELL = 20;
-/** Up to this many cells all exist, so that reading the page needs no scrolling. */
-const DRAW_ALL = 2500;
 /** Lines drawn beyond what is in sight on either side: until they are used up, scrolling is the browser's work alone. */
 const MARGIN = 10;
 /** Width of a character in cells (10 px) and in labels (11 px). */
@@ -123,7 +76,7 @@ export class HeatmapView {
     if (rowsMoved) this.scroller.scrollTop = 0;
     if (columnsMoved) this.scroller.scrollLeft = 0;
     this.render(true);
-    if (rowsMoved || columnsMoved) this.animate(before!.model);
+    if (rowsMoved || columnsMoved) glideFrom(before!.model, this.grid, this.cellWidth, this.cellHeight);
   }
 
   /** Moves the tab stop (not the focus) to a cell and brings it into sight. */
@@ -415,33 +368,4 @@ export class HeatmapView {
     const line = this.grid.querySelector(`.line[aria-rowindex="${rowOrder.indexOf(row) + 2}"]`);
     return line?.querySelector<HTMLElement>(column === -1 ? '.row-head' : `.cell${columnSelector}`) ?? null;
   }
-
-  /** Lets lines glide from their old places to the new ones, so that the eye can follow a sort. */
-  private animate(before: HeatmapModel): void {
-    const { rows, columns } = before.matrix;
-    if (rows * columns > DRAW_ALL || prefersReducedMotion()) return;
-    const glide = (element: Element, axis: 'X' | 'Y', from: number, to: number): void => {
-      if (from !== to) element.animate([{ transform: `translate${axis}(${from - to}px)` }, { transform: 'none' }], { duration: 220, easing: 'ease-out' });
-    };
-    const { cellWidth, cellHeight } = this;
-    select(this.grid)
-      .selectAll<HTMLDivElement, Line>('.line')
-      .each(function ({ index, place }) {
-        glide(this, 'Y', before.rowOrder.indexOf(index) * cellHeight, place * cellHeight);
-      });
-    select(this.grid)
-      .selectAll<HTMLDivElement, CellDatum>('.cell')
-      .each(function ({ column, place }) {
-        glide(this, 'X', before.columnOrder.indexOf(column) * cellWidth, place * cellWidth);
-      });
-    select(this.head)
-      .selectAll<HTMLDivElement, Line>('.column-head')
-      .each(function ({ index, place }) {
-        glide(this, 'X', before.columnOrder.indexOf(index) * cellWidth, place * cellWidth);
-      });
-  }
-}
-
-function sameOrder(a: readonly number[], b: readonly number[]): boolean {
-  return a.every((index, place) => index === b[place]);
 }

@@ -2,7 +2,8 @@ import type { Palette } from '../model/colour';
 import { isSorted, sortKey, type MapSort } from '../model/viewState';
 import type { SortKey } from '../../src/shared/ranking';
 import { button, dropDown, el, type Choice } from './dom';
-import { HeatmapView, type Drawing, type HeatmapEvents } from './heatmapView';
+import type { Drawing, HeatmapEvents } from './heatmapDrawing';
+import { HeatmapView } from './heatmapView';
 import { legend } from './legend';
 import { Slot } from './slot';
 

@@ -1,22 +1,23 @@
 import type { ListRow } from '../model/rankedList';
 import { formatScore, formatShare } from '../model/format';
 import type { TableColumn, TableState } from '../model/viewState';
-import type { Cell } from './heatmapView';
+import type { Cell } from './heatmapDrawing';
 import { el } from './dom';
 
 export interface TableDrawing {
   caption: string;
-  rows: readonly ListRow[];
-  /** How many there are in all, shown or not. */
-  total: number;
+  rows: readonly TableRow[];
   state: TableState;
   nameHeading: string;
   behindHeading: string;
-  nameOf(cell: Cell): string;
-  titleOf(cell: Cell): string;
-  /** What stands behind the row; undefined: not loaded yet. */
-  behindOf(cell: Cell): string | undefined;
   selected?: Cell;
+}
+
+export interface TableRow extends ListRow {
+  name: string;
+  title: string;
+  /** What stands behind the row; undefined: not loaded yet. */
+  behind?: string;
 }
 
 export interface TableEvents {
@@ -53,18 +54,18 @@ export function rankedTable(drawing: TableDrawing, events: TableEvents): HTMLTab
       {},
       rows.map((row) => {
         const isSelected = selected?.row === row.row && selected.column === row.column;
-        const name = drawing.nameOf(row);
+        const { name } = row;
         return el(
           'tr',
           { class: isSelected ? 'selected' : undefined, attributes: { 'data-name': name, 'data-value': row.value }, on: { click: () => events.select(row) } },
           [
             el('td', { class: 'rank', text: String(row.rank) }),
             el('th', { class: 'name', attributes: { scope: 'row' } }, [
-              el('button', { class: 'link', text: drawing.titleOf(row), attributes: { type: 'button', 'aria-pressed': isSelected ? 'true' : 'false', 'data-key': `row ${name}` } }),
+              el('button', { class: 'link', text: row.title, attributes: { type: 'button', 'aria-pressed': isSelected ? 'true' : 'false', 'data-key': `row ${name}` } }),
             ]),
             el('td', { class: row.value < 0 ? 'score negative' : 'score', text: formatScore(row.value) }),
             el('td', { class: 'share', text: formatShare(row.share) }),
-            el('td', { class: 'behind-column', text: drawing.behindOf(row) ?? '…' }),
+            el('td', { class: 'behind-column', text: row.behind ?? '…' }),
           ],
         );
       }),

@@ -1,63 +1,30 @@
 import type { PanelHost, PanelView, RunSummary } from '../../src/shared/panelProtocol';
-import { SITES, type SiteName } from '../../src/shared/sites';
-import type { HeadPositions, ViewOptions } from '../../src/shared/views';
-import { headsBehind, positionsBehind } from '../model/behind';
+import { SITES } from '../../src/shared/sites';
+import type { ViewOptions } from '../../src/shared/views';
+import { CellDetails, type DrawnHeads, type DrawnPositions } from '../cellDetails';
 import type { Palette } from '../model/colour';
-import {
-  columnPlace,
-  columnTitle,
-  describeHead,
-  describePosition,
-  fullTokens,
-  headName,
-  positionName,
-  siteCaption,
-  type CellDescription,
-  type Loaded,
-} from '../model/describe';
+import { columnTitle, headName, positionName, siteCaption, type CellDescription } from '../model/describe';
 import { viewCaption } from '../model/facts';
 import { formatScore, plural } from '../model/format';
-import { buildHeatmap, matrixAsTsv, type HeatmapModel } from '../model/heatmap';
-import { firstDirection, listRows, type ListRow } from '../model/rankedList';
-import { cleanToken, columnToken, shortTexts, tokenColumns, type TokenColumn } from '../model/tokens';
-import { BY_INDEX, groupOf, sameSelection, toggleLine, type MapName, type MapSort, type Selection, type TableColumn, type ViewState } from '../model/viewState';
+import { buildHeatmap, matrixAsTsv } from '../model/heatmap';
+import { columnToken, tokenColumns } from '../model/tokens';
+import { BY_INDEX, groupOf, sameSelection, toggleLine, type MapName, type MapSort, type Selection, type ViewState } from '../model/viewState';
 import { Numbers } from '../numbers';
 import { cellCard } from './cellCard';
 import { button, dropDown, el, segmented } from './dom';
 import { factsView } from './factsView';
-import type { Cell, ColumnLabel } from './heatmapView';
+import { headerCard } from './headerCard';
+import type { Cell } from './heatmapDrawing';
 import { MapSection } from './mapSection';
 import { pairsView } from './pairsView';
-import { rankedTable } from './rankedTable';
+import { positionLabel } from './positionLabel';
+import { SideTable, TABLE_ROWS } from './sideTable';
 import { Slot } from './slot';
 import { currentPalette } from './theme';
 import { Tooltip } from './tooltip';
 
-const TABLE_ROWS = 20;
-/** A positions map can have tens of thousands of cells; a table of that length helps nobody. */
-const MOST_TABLE_ROWS = 500;
 const BEHIND_IN_TOOLTIP = 5;
 const BEHIND_IN_DETAILS = 10;
-/** Runs whose layer details are no larger than this in all are fetched ahead; of others only what the table names. */
-const PREFETCH_BYTES = 600_000;
-const AT_ONCE = 4;
-/** What is marked as standing behind the selection is at least this share of the strongest. */
-const RELATED_SHARE = 0.1;
-
-/** What is on the screen: descriptions and copies are of this, even while other numbers are on their way. */
-interface DrawnHeads {
-  options: ViewOptions;
-  positions: HeadPositions;
-  model: HeatmapModel;
-}
-
-interface DrawnPositions {
-  options: ViewOptions;
-  group: number;
-  site: SiteName;
-  model: HeatmapModel;
-  columns: TokenColumn[];
-}
 
 interface Pointed {
   map: MapName;
@@ -75,7 +42,8 @@ export class RunView {
   private readonly live = el('div', { class: 'hidden', attributes: { 'aria-live': 'polite', 'aria-atomic': 'true', id: 'live' } });
   private readonly controls = new Slot(el('div', { class: 'toolbar main-toolbar', attributes: { role: 'group', 'aria-label': 'View' } }));
   private readonly pairs = new Slot(el('div'));
-  private readonly table = new Slot(el('section', { class: 'table-section', attributes: { 'aria-label': 'Strongest cells' } }));
+  private readonly cells: CellDetails;
+  private readonly table: SideTable;
   private readonly details = new Slot(el('section', { class: 'details', attributes: { 'aria-label': 'Selection' } }));
   private heads?: DrawnHeads;
   private positions?: DrawnPositions;
@@ -101,6 +69,12 @@ export class RunView {
   ) {
     this.numbers = new Numbers(host, run.id, () => this.schedule());
     this.numbers.put(view);
+    this.cells = new CellDetails(run, this.numbers);
+    this.table = new SideTable(this.cells, {
+      change: (table) => this.change({ table }),
+      select: (cell) => this.select(this.selectionOf(this.state.table.list, cell)),
+      copy: (text) => this.copy(text, 'Copied the table'),
+    });
     this.maps = {
       heads: this.mapSection('heads', 'Layer × head', { row: 'layer', column: 'head', tall: false }),
       positions: this.mapSection('positions', 'Layer × position', { row: 'layer', column: 'position', tall: true }),
@@ -160,7 +134,7 @@ export class RunView {
     this.renderDetails();
     this.refreshTooltip();
     this.restoreScroll();
-    this.prefetch();
+    if (this.heads) this.cells.prefetch(this.state.options, this.heads.model, this.state.table.list === 'heads' ? this.heads.model.ranked.slice(0, TABLE_ROWS) : []);
   }
 
   // Controls
@@ -266,8 +240,8 @@ export class RunView {
           columnLabel: (head) => ({ lines: [], index: `H${head}`, classes: [] }),
           columnName: (head) => `head ${head}`,
           cellName: ({ row, column }) => headName(row, column),
-          selected: selection?.kind === 'head' ? { row: selection.layer, column: selection.head } : undefined,
-          related: this.headsBehindSelection(),
+          selected: this.selectedIn('heads'),
+          related: this.cells.relatedHeads(selection, state),
         },
       },
       this.palette,
@@ -301,8 +275,8 @@ export class RunView {
           columnLabel: (position) => positionLabel(columns[position]!),
           columnName: (position) => columnTitle(columns[position]!),
           cellName: ({ row, column }) => positionName(row, column),
-          selected: selection?.kind === 'position' && selection.group === group ? { row: selection.layer, column: selection.position } : undefined,
-          related: this.positionsBehindSelection(),
+          selected: this.selectedIn('positions'),
+          related: this.cells.relatedPositions(selection, state),
         },
       },
       this.palette,
@@ -357,59 +331,28 @@ export class RunView {
     }
   }
 
-  /** Length groups that the chosen pairs are in. */
-  private shownGroups(pair: ViewOptions['pair']): number[] {
-    return this.run.groups.flatMap(({ pairs }, group) => (pair === 'all' || pairs.includes(pair) ? [group] : []));
+  /** The selected cell, if it is one of that map as drawn. */
+  private selectedIn(map: MapName): Cell | undefined {
+    const { selection } = this.state;
+    if (selection?.kind === 'head') return map === 'heads' ? { row: selection.layer, column: selection.head } : undefined;
+    return selection && map === 'positions' && selection.group === this.positions?.group ? { row: selection.layer, column: selection.position } : undefined;
   }
 
-  private behind(options: ViewOptions, groups: readonly number[], layer: number): Loaded {
-    const asked = groups.map((group) => ({ group, answer: this.numbers.layerDetail(options, group, layer) }));
-    const details = [];
-    for (const { group, answer } of asked) {
-      if (answer.state !== 'ready') return answer;
-      details.push({ group, detail: answer.value });
-    }
-    return { state: 'ready', details };
+  private describe(map: MapName, cell: Cell, most: number): CellDescription | undefined {
+    if (map === 'heads') return this.heads && this.cells.ofHead(this.heads, cell, most);
+    return this.positions && this.cells.ofPosition(this.positions, cell, most);
   }
 
-  private describe(map: MapName, { row, column }: Cell, most: number): CellDescription | undefined {
-    if (map === 'heads') {
-      if (!this.heads) return undefined;
-      const { model, options, positions } = this.heads;
-      const columns = this.run.groups.map((group) => tokenColumns(this.run.pairs, group, options.pair));
-      const loaded = this.behind(options, this.shownGroups(options.pair), row);
-      return describeHead({ layer: row, head: column }, model, positions, options, columns, loaded, most);
-    }
-    if (!this.positions) return undefined;
-    const { model, options, group, site, columns } = this.positions;
-    const token = columns[column]!;
-    const hasHeads = (site === 'z' || site === 'attn_out') && !token.shared;
-    const loaded: Loaded = hasHeads ? this.behind(options, [group], row) : { state: 'loading' };
-    return describePosition({ layer: row, position: column }, model, site, options, token, loaded, most);
-  }
-
-  private headsBehindSelection(): Cell[] {
-    const { selection, options, site } = this.state;
-    if (selection?.kind !== 'position' || (site !== 'z' && site !== 'attn_out')) return [];
-    const detail = this.numbers.knownLayerDetail(options, selection.group, selection.layer);
-    if (!detail) return [];
-    return strongOnes(headsBehind(detail, selection.position, BEHIND_IN_TOOLTIP))
-      .map(({ head }) => ({ row: selection.layer, column: head }));
-  }
-
-  private positionsBehindSelection(): Cell[] {
-    const { selection, options, group, site } = this.state;
-    if (selection?.kind !== 'head' || (site !== 'z' && site !== 'attn_out')) return [];
-    const detail = this.numbers.knownLayerDetail(options, group, selection.layer);
-    if (!detail) return [];
-    return strongOnes(positionsBehind([{ group, detail }], selection.head, BEHIND_IN_TOOLTIP))
-      .map(({ position }) => ({ row: selection.layer, column: position }));
+  private renderTable(): void {
+    const { table } = this.state;
+    const drawn = table.list === 'heads' ? this.heads : this.positions;
+    if (this.heads && drawn) this.table.render(table, this.heads, this.positions, this.selectedIn(table.list), viewCaption(this.run, drawn.options));
   }
 
   private renderDetails(): void {
-    const { selection } = this.state;
-    const shown = selection?.kind === 'position' && selection.group !== this.positions?.group ? undefined : selection;
-    const description = shown && this.describe(shown.kind === 'head' ? 'heads' : 'positions', { row: shown.layer, column: shown.kind === 'head' ? shown.head : shown.position }, BEHIND_IN_DETAILS);
+    const map = this.state.selection?.kind === 'position' ? 'positions' : 'heads';
+    const cell = this.selectedIn(map);
+    const description = cell && this.describe(map, cell, BEHIND_IN_DETAILS);
     if (description && this.toSpeak && description.behind.state !== 'loading') {
       this.toSpeak = false;
       const { behind } = description;
@@ -427,91 +370,6 @@ export class RunView {
           ]
         : [el('p', { class: 'caption', text: 'Select a cell or a row to keep its details here.' })],
     );
-  }
-
-  // Table
-
-  private renderTable(): void {
-    const { state, run, heads, positions } = this;
-    const { list, all } = state.table;
-    const drawn = list === 'heads' ? heads : positions;
-    if (!drawn) return;
-    const { model } = drawn;
-    const most = all ? MOST_TABLE_ROWS : TABLE_ROWS;
-    const rows = listRows(model, state.table, most);
-    const total = model.ranked.length;
-    const behindTexts = rows.map((row) => this.behindText(list, row));
-    const { selection } = state;
-    const selected =
-      selection?.kind === 'head' && list === 'heads'
-        ? { row: selection.layer, column: selection.head }
-        : selection?.kind === 'position' && list === 'positions' && selection.group === positions?.group
-          ? { row: selection.layer, column: selection.position }
-          : undefined;
-    const signature = JSON.stringify([state.table, rows, behindTexts, selected, list === 'positions' ? positions?.columns.map(columnToken) : '']);
-    this.table.render(signature, () => [
-      el('div', { class: 'section-title' }, [
-        el('h2', { text: list === 'heads' ? 'Top heads' : 'Top positions' }),
-        segmented('List', [{ value: 'heads', label: 'Heads' }, { value: 'positions', label: 'Positions' }], list, (value) =>
-          this.change({ table: { ...state.table, list: value, column: 'rank', descending: false } }),
-        ),
-      ]),
-      el('div', { class: 'table-scroller' }, [
-        rankedTable(
-          {
-            caption: list === 'heads' ? 'Heads by strength' : 'Layers and positions by strength',
-            rows,
-            total,
-            state: state.table,
-            nameHeading: list === 'heads' ? 'Head' : 'Place',
-            behindHeading: list === 'heads' ? 'Strongest position' : 'Strongest head',
-            nameOf: ({ row, column }) => (list === 'heads' ? headName(row, column) : positionName(row, column)),
-            titleOf: ({ row, column }) => (list === 'heads' ? headName(row, column) : `L${row} · ${columnPlace(positions!.columns[column]!)} ${shortTexts(positions!.columns[column]!.clean)}`),
-            behindOf: (cell) => behindTexts[rows.indexOf(cell as ListRow)],
-            selected,
-          },
-          { sort: (column) => this.sortTable(column), select: (cell) => this.select(this.selectionOf(list, cell)) },
-        ),
-      ]),
-      el('div', { class: 'actions' }, [
-        total > TABLE_ROWS &&
-          button(all ? `Show the top ${TABLE_ROWS}` : total <= MOST_TABLE_ROWS ? `Show all ${total}` : `Show the top ${MOST_TABLE_ROWS} of ${total}`, () => this.change({ table: { ...state.table, all: !all } })),
-        button('Copy table', () => this.copyTable(rows, behindTexts)),
-      ]),
-      el('p', { class: 'caption', text: viewCaption(run, drawn.options) }),
-    ]);
-  }
-
-  /** "14 “ to”" for a head, "L9H6" for a position, as far as it is known. */
-  private behindText(list: MapName, { row, column }: Cell): string | undefined {
-    if (list === 'heads') {
-      const { options } = this.heads!;
-      const details = this.shownGroups(options.pair).map((group) => ({ group, detail: this.numbers.knownLayerDetail(options, group, row) }));
-      const known = details.flatMap(({ group, detail }) => (detail ? [{ group, detail }] : []));
-      if (known.length < details.length) return undefined;
-      const [strongest] = positionsBehind(known, column, 1);
-      if (!strongest || strongest.value === 0) return '–';
-      const token = tokenColumns(this.run.pairs, this.run.groups[strongest.group]!, options.pair)[strongest.position]!;
-      return `${columnPlace(token)} ${cleanToken(token)}`;
-    }
-    const { options, group, site, columns } = this.positions!;
-    if ((site !== 'z' && site !== 'attn_out') || columns[column]!.shared) return '–';
-    const detail = this.numbers.knownLayerDetail(options, group, row);
-    if (!detail) return undefined;
-    const [strongest] = headsBehind(detail, column, 1);
-    return strongest && strongest.value !== 0 ? `${headName(row, strongest.head)} ${formatScore(strongest.value)}` : '–';
-  }
-
-  private sortTable(column: TableColumn): void {
-    const { table } = this.state;
-    const descending = table.column === column ? !table.descending : firstDirection(column);
-    this.change({ table: { ...table, column, descending } });
-  }
-
-  private copyTable(rows: readonly ListRow[], behindTexts: readonly (string | undefined)[]): void {
-    const { list } = this.state.table;
-    const lines = rows.map((row, index) => [row.rank, list === 'heads' ? headName(row.row, row.column) : positionName(row.row, row.column), row.value, row.share, behindTexts[index] ?? ''].join('\t'));
-    this.copy(['rank', list === 'heads' ? 'head' : 'place', 'score', 'share', list === 'heads' ? 'strongest position' : 'strongest head'].join('\t') + '\n' + lines.join('\n') + '\n', 'Copied the table');
   }
 
   private copy(text: string, done: string): void {
@@ -541,25 +399,9 @@ export class RunView {
     if (!pointed) return;
     const { map, cell, anchor } = pointed;
     if (!anchor.isConnected) return this.hideTooltip();
-    if (cell.row === -1 || cell.column === -1) return this.tooltip.show(anchor, this.headerCard(map, cell));
+    if (cell.row === -1 || cell.column === -1) return this.tooltip.show(anchor, headerCard(map, cell, this.state.sort[map], this.positions?.columns));
     const description = this.describe(map, cell, BEHIND_IN_TOOLTIP);
     if (description) this.tooltip.show(anchor, cellCard(description));
-  }
-
-  private headerCard(map: MapName, { row, column }: Cell): HTMLElement[] {
-    const sort = this.state.sort[map];
-    const isColumn = row === -1;
-    const key = isColumn ? sort.rows : sort.columns;
-    const sorted = key.by === 'line' && key.line === (isColumn ? column : row);
-    const others = isColumn ? 'layers' : map === 'heads' ? 'heads' : 'positions';
-    const token = map === 'positions' && isColumn ? this.positions?.columns[column] : undefined;
-    const title = token ? columnTitle(token) : isColumn ? `head ${column}` : `layer ${row}`;
-    const tokens = token && fullTokens(token);
-    return [
-      el('div', { class: 'card-title', text: title }),
-      ...(tokens === undefined ? [] : [el('div', { class: 'card-tokens', text: tokens })]),
-      el('div', { class: 'card-note', text: sorted ? `The ${others} are sorted by it; press again for their own order.` : `Press to sort the ${others} by it.` }),
-    ];
   }
 
   private hideTooltip(): void {
@@ -587,39 +429,4 @@ export class RunView {
     if (positions > 0) this.maps.positions.heatmap.scrollLeft = positions;
     if (page > 0) window.scrollTo({ top: page });
   }
-
-  /** Fetches what hovering will ask for, a few messages at a time. */
-  private prefetch(): void {
-    if (this.numbers.asking >= AT_ONCE || !this.heads) return;
-    const { run, state } = this;
-    const { layers, heads } = run.model;
-    const groups = this.shownGroups(state.options.pair);
-    const bytes = groups.reduce((sum, group) => sum + run.groups[group]!.length * heads * layers * 4, 0);
-    const wanted =
-      bytes <= PREFETCH_BYTES
-        ? this.heads.model.ranked.map(({ row }) => row)
-        : state.table.list === 'heads'
-          ? this.heads.model.ranked.slice(0, TABLE_ROWS).map(({ row }) => row)
-          : [];
-    for (const layer of new Set(wanted)) {
-      for (const group of groups) {
-        this.numbers.layerDetail(state.options, group, layer);
-        if (this.numbers.asking >= AT_ONCE) return;
-      }
-    }
-  }
-}
-
-function strongOnes<T extends { value: number }>(strongestFirst: readonly T[]): T[] {
-  const least = Math.abs(strongestFirst[0]?.value ?? 0) * RELATED_SHARE;
-  return strongestFirst.filter(({ value }) => value !== 0 && Math.abs(value) >= least);
-}
-
-/** Clean over corrupted where they differ; the common token, or the two most frequent, elsewhere. */
-function positionLabel(column: TokenColumn): ColumnLabel {
-  const clean = shortTexts(column.clean);
-  const lines = column.differs ? [clean, shortTexts(column.corrupted)] : [clean];
-  const varied = column.clean.length > 1;
-  const classes = [column.differs ? 'differs' : '', column.shared ? 'shared' : '', varied ? 'varied' : ''].filter((name) => name !== '');
-  return { lines: lines[0] === lines[1] ? [clean] : lines, index: columnPlace(column), classes };
 }

@@ -1,0 +1,97 @@
+import type { CellDetails, DrawnHeads, DrawnPositions } from '../cellDetails';
+import { columnPlace, headName, positionName } from '../model/describe';
+import type { HeatmapModel } from '../model/heatmap';
+import { firstDirection, listRows, type ListRow } from '../model/rankedList';
+import { shortTexts } from '../model/tokens';
+import type { TableColumn, TableState } from '../model/viewState';
+import { button, el, segmented } from './dom';
+import type { Cell } from './heatmapDrawing';
+import { rankedTable } from './rankedTable';
+import { Slot } from './slot';
+
+export const TABLE_ROWS = 20;
+/** A positions map can have tens of thousands of cells; a table of that length helps nobody. */
+const MOST_TABLE_ROWS = 500;
+
+export interface SideTableEvents {
+  change(table: TableState): void;
+  select(cell: Cell): void;
+  copy(text: string): void;
+}
+
+/** What the table says of one of the two maps. */
+interface List {
+  title: string;
+  caption: string;
+  nameHeading: string;
+  behindHeading: string;
+  model: HeatmapModel;
+  nameOf(cell: Cell): string;
+  titleOf(cell: Cell): string;
+  behindOf(cell: Cell): string | undefined;
+}
+
+/** The strongest cells of the map that is chosen in it, beside the maps. */
+export class SideTable {
+  private readonly slot = new Slot(el('section', { class: 'table-section', attributes: { 'aria-label': 'Strongest cells' } }));
+  readonly element = this.slot.element;
+
+  constructor(
+    private readonly details: CellDetails,
+    private readonly events: SideTableEvents,
+  ) {}
+
+  render(state: TableState, heads: DrawnHeads, positions: DrawnPositions | undefined, selected: Cell | undefined, caption: string): void {
+    const list = state.list === 'heads' ? this.listOfHeads(heads) : positions && this.listOfPositions(positions);
+    if (!list) return;
+    const total = list.model.ranked.length;
+    const rows = listRows(list.model, state, state.all ? MOST_TABLE_ROWS : TABLE_ROWS);
+    const shown = rows.map((row) => ({ ...row, name: list.nameOf(row), title: list.titleOf(row), behind: list.behindOf(row) }));
+    this.slot.render(JSON.stringify([state, shown, selected, caption]), () => [
+      el('div', { class: 'section-title' }, [
+        el('h2', { text: list.title }),
+        segmented('List', [{ value: 'heads', label: 'Heads' }, { value: 'positions', label: 'Positions' }], state.list, (value) =>
+          this.events.change({ ...state, list: value, column: 'rank', descending: false }),
+        ),
+      ]),
+      el('div', { class: 'table-scroller' }, [
+        rankedTable({ caption: list.caption, rows: shown, state, nameHeading: list.nameHeading, behindHeading: list.behindHeading, selected }, { sort: (column) => this.sort(state, column), select: this.events.select }),
+      ]),
+      el('div', { class: 'actions' }, [
+        total > TABLE_ROWS &&
+          button(state.all ? `Show the top ${TABLE_ROWS}` : total <= MOST_TABLE_ROWS ? `Show all ${total}` : `Show the top ${MOST_TABLE_ROWS} of ${total}`, () => this.events.change({ ...state, all: !state.all })),
+        button('Copy table', () => this.events.copy(asTsv(list, rows))),
+      ]),
+      el('p', { class: 'caption', text: caption }),
+    ]);
+  }
+
+  private listOfHeads(drawn: DrawnHeads): List {
+    const nameOf = ({ row, column }: Cell): string => headName(row, column);
+    return {
+      ...{ title: 'Top heads', caption: 'Heads by strength', nameHeading: 'Head', behindHeading: 'Strongest position', model: drawn.model },
+      ...{ nameOf, titleOf: nameOf, behindOf: (cell) => this.details.strongestPosition(drawn, cell) },
+    };
+  }
+
+  private listOfPositions(drawn: DrawnPositions): List {
+    const { columns, model } = drawn;
+    return {
+      ...{ title: 'Top positions', caption: 'Layers and positions by strength', nameHeading: 'Place', behindHeading: 'Strongest head', model },
+      nameOf: ({ row, column }) => positionName(row, column),
+      titleOf: ({ row, column }) => `L${row} · ${columnPlace(columns[column]!)} ${shortTexts(columns[column]!.clean)}${columns[column]!.differs ? ' ≠' : ''}`,
+      behindOf: (cell) => this.details.strongestHead(drawn, cell),
+    };
+  }
+
+  private sort(state: TableState, column: TableColumn): void {
+    const descending = state.column === column ? !state.descending : firstDirection(column);
+    this.events.change({ ...state, column, descending });
+  }
+}
+
+function asTsv(list: List, rows: readonly ListRow[]): string {
+  const heading = ['rank', list.nameHeading.toLowerCase(), 'score', 'share', list.behindHeading.toLowerCase()];
+  const lines = rows.map((row) => [row.rank, list.nameOf(row), row.value, row.share, list.behindOf(row) ?? '']);
+  return [heading, ...lines].map((line) => line.join('\t')).join('\n') + '\n';
+}
