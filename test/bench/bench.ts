@@ -59,7 +59,7 @@ function disagreement(heads: readonly number[][], reference: readonly number[][]
 async function tutorialTable(folder: string): Promise<Named[]> {
   const task = (name: string, rest: Omit<RunTask, 'folder'>) => ({ name, task: { folder, ...rest } });
   const tasks = [
-    task('naive autodiff', { kind: 'naive', backend: 'wasm-simd', threads: 1, repeats: 3 }),
+    task('naive autodiff', { kind: 'naive', backend: 'wasm-simd', threads: 1, repeats: Math.min(3, REPEATS) }),
     task('engine, one thread', { kind: 'engine', backend: 'wasm-simd', threads: 1, repeats: REPEATS }),
     task('engine, as it chooses', { kind: 'engine', backend: 'auto', threads: 0, repeats: REPEATS }),
   ];
@@ -73,7 +73,7 @@ async function tutorialTable(folder: string): Promise<Named[]> {
     between(spread(seconds)),
     `× ${between(ratio(naive.seconds, seconds), 1)}`,
     number(peakMegabytes, 0),
-    disagreement(heads, naive.heads).toExponential(0),
+    heads === naive.heads ? '' : disagreement(heads, naive.heads).toExponential(0),
   ]);
   console.log(`\n## The tutorial's shape at GPT-2 small's size\n`);
   console.log('8 pairs of 15 tokens that differ at position 10, random weights, all four sites. Median (min to max).\n');
