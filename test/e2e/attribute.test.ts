@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { attributeByCli } from './cli';
+import { expectedByCli } from './cli';
 import { assertMapEquals, assertMatches } from './expectations';
 import { JOHN, MARY, PARK, promptFile, SAMPLE, SHOPS } from './samples';
 import { Workbench } from './workbench';
 
 describe('attributing prompts in the workbench', () => {
   let workbench: Workbench;
-  const cli = (name: string, ...options: string[]): ReturnType<typeof attributeByCli> => attributeByCli(path.join(workbench.folder, name), { options });
+  const cli = (name: string, ...options: string[]): ReturnType<typeof expectedByCli> => expectedByCli(path.join(workbench.folder, name), ...options);
 
   before(async () => {
     workbench = await Workbench.open({

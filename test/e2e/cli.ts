@@ -1,7 +1,20 @@
 import { spawn } from 'node:child_process';
 import type { AttributionJson } from '../../src/cli/attributionJson';
 
-/** What the command line says about a prompt file, for comparing with what the workbench shows. */
+const answers = new Map<string, Promise<AttributionJson>>();
+
+/**
+ * What the command line says about a prompt file that does not change, for comparing with what the workbench shows:
+ * asked once, and of one thread, so that two schedules of the same mathematics are compared.
+ */
+export function expectedByCli(file: string, ...options: string[]): Promise<AttributionJson> {
+  const key = [file, ...options].join(' ');
+  const answer = answers.get(key) ?? attributeByCli(file, { options: [...options, '--backend', 'wasm-simd'] });
+  answers.set(key, answer);
+  return answer;
+}
+
+/** Runs the command line on a prompt file. */
 export function attributeByCli(file: string, { node = process.execPath, options = [] }: { node?: string; options?: readonly string[] } = {}): Promise<AttributionJson> {
   return new Promise((resolve, reject) => {
     const child = spawn(node, ['dist/cli.js', 'attribute', file, '--json', ...options]);

@@ -89,7 +89,7 @@ export class PanelPage {
 
 /** Scores are written with a sign, and with U+2212 for minus. */
 function readNumber(text: string): number {
-  const value = Number(text.replace('\u2212', '-'));
+  const value = Number(text.replaceAll('\u2212', '-'));
   if (text.trim() === '' || Number.isNaN(value)) throw new Error(`"${text}" is no number`);
   return value;
 }
