@@ -125,7 +125,8 @@ export class Workbench {
     await this.explorerRow(name).click({ button: 'right' });
     const menu = this.page.locator('.context-view .monaco-menu');
     // VS Code ignores a click that comes so soon after the menu has opened that it may belong to the opening.
-    while (!(await menu.isHidden())) {
+    await menu.waitFor();
+    while (await menu.isVisible()) {
       await menu.locator('.action-item', { hasText: item }).first().click();
       await menu.waitFor({ state: 'hidden', timeout: 2000 }).catch(() => undefined);
     }
