@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Engine } from '../../../src/engine/client/engine';
 import { LocalEngine } from '../../../src/engine/client/localEngine';
@@ -61,7 +62,24 @@ describe('engine in a worker thread', function () {
     assert.equal(top!.length, 3);
   });
 
-  it('rejects open calls when the thread dies, and starts afresh with the next', async () => {
+  it('starts a fresh thread after one that died within a call', async () => {
+    // Dies at its first request; from then on it is the real one.
+    const mortal = path.join(folder, 'mortal.js');
+    const died = JSON.stringify(path.join(folder, 'died'));
+    await writeFile(mortal, `const fs = require('node:fs');
+      if (fs.existsSync(${died})) require(${JSON.stringify(script)});
+      else require('node:worker_threads').parentPort.once('message', () => { fs.writeFileSync(${died}, ''); process.exit(3); });`);
+    const own = startWorkerEngine({ script: mortal });
+    try {
+      await assert.rejects(own.load(loadParams(folder)), (error) => CircuitError.is(error, 'internal') && /exit code 3/.test(error.message));
+      await own.load(loadParams(folder));
+      assert.equal((await own.attribute(params())).logitDiff.clean.length, 4);
+    } finally {
+      await own.dispose();
+    }
+  });
+
+  it('rejects open calls when it is shut down or its script is missing', async () => {
     const dead = startWorkerEngine({ script: path.join(path.dirname(script), 'none.js') });
     await assert.rejects(dead.load(loadParams(folder)), (error) => CircuitError.is(error, 'internal') && /stopped unexpectedly/.test(error.message));
     await dead.dispose();
