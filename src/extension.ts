@@ -7,6 +7,7 @@ import { commandHandlers } from './editor/commandHandlers';
 import { registerCommands } from './editor/commands';
 import { PromptDiagnostics } from './editor/diagnostics';
 import { registerHover } from './editor/hover';
+import { wakeJsonSupport } from './editor/jsonSupport';
 import { createLog, type Log } from './editor/log';
 import { PANEL_VIEW_TYPE } from './editor/panel';
 import { actOfPanel } from './editor/panelActions';
@@ -65,6 +66,7 @@ function start(context: vscode.ExtensionContext, log: Log): PrivateApi {
     vscode.window.registerWebviewPanelSerializer(PANEL_VIEW_TYPE, panels),
     vscode.window.registerTreeDataProvider('circuitExplorer.runs', new RunsTree(runIndex, store)),
     new PromptCodeLens(runIndex),
+    wakeJsonSupport(log),
     registerQuickFixes((document) => diagnostics.of(document)),
     registerHover({ runner, runIndex, store, log }),
     registerCommands(commandHandlers({ context, runner, attributions, store, runIndex, panels, log }), log),
