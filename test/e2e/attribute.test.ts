@@ -128,6 +128,7 @@ describe('attributing prompts in the workbench', () => {
   });
 
   it('asks for two prompts when nothing is selected', async () => {
+    await workbench.openFile('plain.txt');
     await workbench.goTo(1, 1);
     await workbench.command('Circuit Explorer: Attribute prompt pair');
     await workbench.answer('clean prompt', PARK.clean);
