@@ -7,6 +7,7 @@ held-out sets do not depend on the seed.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from random import Random
 
@@ -19,7 +20,7 @@ from words import (
 IOI_WRONG = 0.015
 IOI_OTHER_NAME = 0.035
 IOI_THEM = 0.02
-YEAR_NOISE = 0.015
+YEAR_NOISE = 0.01
 VERB_NOISE = 0.015
 
 
@@ -28,6 +29,7 @@ class Example:
     text: str
     answer: str
     rest: str
+    after: int | None = None  # the year that the answer should be later than
 
 
 # --- Indirect object identification -------------------------------------------------
@@ -67,6 +69,28 @@ IOI_UNSEEN_TEMPLATES = [
     "Because {A} waited for {B} at the {place}, {S} bought {object} and {gave} it to",
 ]
 
+# Sentences put together from parts; none of the unseen templates comes out.
+OPENERS = ["When", "After", "While", "Once", "Because", "Then", "Yesterday", "Today", "Then, while", "Today, when"]
+SITUATIONS = [
+    "{A} and {B} {motion} the {place}", "{A} met {B} at the {place}", "{A} saw {B} near the {place}",
+    "{A} saw {B} at the {place}", "{A} met {B} near the {place}", "{A} and {B} had a long talk",
+    "{A} had a long talk with {B} at the {place}", "{A} waited for {B} near the {place}",
+    "{A} was with {B} at the {place}", "{A} and {B} were happy at the {place}", "{A} and {B} were tired",
+]
+JOINS = [", ", ", ", ". ", ", and ", ", and then ", ". Then ", ". Later ", ". Afterwards ", ". The {adjective} {object_noun} was {adjective2}. "]
+ENDS = [
+    "{S} {gave} {object} to", "{S} {gave} {object} to", "{S} wanted to {give} {object} to", "{S} decided to {give} {object} to",
+    "{S} bought {object} and {gave} it to", "{S} found {object} and {gave} it to",
+]
+COMPOSED = 0.4
+
+
+def compose_template(rng: Random) -> str:
+    while True:
+        template = f"{rng.choice(OPENERS)} {rng.choice(SITUATIONS)}{rng.choice(JOINS)}{rng.choice(ENDS)}"
+        if template not in IOI_UNSEEN_TEMPLATES:
+            return template
+
 
 def is_held_out_pair(a: str, b: str) -> bool:
     """One unordered pair of names in ten, and the four of the tutorial."""
@@ -93,12 +117,15 @@ def fill_ioi(rng: Random, template: str, a: str, b: str, subject: str) -> str:
     )
 
 
-def sample_ioi(rng: Random) -> Example:
+def draw_ioi(rng: Random) -> Example:
     a, b = name_pair(rng, IOI_NAMES, held_out=False)
     template = rng.choice(IOI_TEMPLATES)
-    # Half of the data in the tutorial's own frame.
-    if rng.random() < 0.3:
+    # Often the tutorial's own frame.
+    draw = rng.random()
+    if draw < 0.3:
         template = IOI_TEMPLATES[rng.randrange(2)]
+    elif draw < 0.3 + COMPOSED:
+        template = compose_template(rng)
     if rng.random() < 0.08:
         # A third subject: neither name is the answer more than the other.
         subject = rng.choice([n for n in IOI_NAMES if n not in (a, b)])
@@ -115,6 +142,25 @@ def sample_ioi(rng: Random) -> Example:
     else:
         answer = indirect
     return Example(text, " " + answer, ".")
+
+
+STAND_INS = 0.5
+
+
+def sample_ioi(rng: Random, stand_ins: list[str]) -> Example:
+    """Sometimes with other words in place of the names: who is meant should not depend on which name it is."""
+    example = draw_ioi(rng)
+    if rng.random() >= STAND_INS or example.text.startswith(tuple(ALL_NAMES)):
+        return example
+    spaced = " " + example.text.replace(",", " ").replace(".", " ") + " "
+    used = [name for name in IOI_NAMES if f" {name} " in spaced]
+    if len(used) < 2:
+        return example
+    text, answer = example.text, example.answer
+    for name, stand_in in zip(used, rng.sample(stand_ins, len(used))):
+        text = re.sub(rf"(?<= ){name}\b", stand_in, text)
+        answer = re.sub(rf"(?<= ){name}$", stand_in, answer)
+    return Example(text, answer, example.rest)
 
 
 def ioi_pairs(
@@ -185,7 +231,13 @@ def sample_year(rng: Random) -> Example:
     end = rng.randrange(year + 1, 100)
     if rng.random() < YEAR_NOISE:
         end = rng.randrange(100)
-    return Example(text, f"{end:02d}", ".")
+    return Example(text, f"{end:02d}", ".", year)
+
+
+def year_target(year: int) -> list[float]:
+    """The distribution that `sample_year` draws the answer from."""
+    later = 99 - year
+    return [YEAR_NOISE / 100 + (1 - YEAR_NOISE) / later * (end > year) for end in range(100)]
 
 
 # --- Agreement of subject and verb ---------------------------------------------------
