@@ -59,9 +59,11 @@ export class Workbench {
     await rm(path.dirname(this.folder), { recursive: true, force: true });
   }
 
-  /** Reloads the window, as the command Reload Window does. */
+  /** Reloads the window by its command, which saves the window's state first. */
   async reload(): Promise<void> {
-    await this.page.reload();
+    const loaded = this.page.waitForEvent('load');
+    await this.command('Developer: Reload Window');
+    await loaded;
     await this.ready();
   }
 
