@@ -13,6 +13,8 @@ export interface BackendRequest {
   choice: BackendChoice;
   /** 0: as many as `defaultThreads` says. */
   threads: number;
+  /** With 'auto': take no threads, for this reason. */
+  oneThreadBecause?: string;
   /** Folder with the wasm binaries and the two scripts of the threaded build. */
   wasmFolder: string;
 }
@@ -44,8 +46,9 @@ export async function startBackend(request: BackendRequest): Promise<BackendInfo
   const causes: unknown[] = [];
   for (const name of request.choice === 'auto' ? ORDER : [request.choice]) {
     const threads = name === 'wasm-threads' ? Math.min(LARGEST_POOL, request.threads || defaultThreads()) : 1;
-    if (request.choice === 'auto' && name === 'wasm-threads' && threads === 1) {
-      failures.push(request.threads === 1 ? 'one thread was asked for' : 'this machine has one core');
+    const whyOne = threads > 1 ? request.oneThreadBecause : request.threads === 1 ? 'one thread was asked for' : 'this machine has one core';
+    if (request.choice === 'auto' && name === 'wasm-threads' && whyOne !== undefined) {
+      failures.push(whyOne);
       continue;
     }
     try {
@@ -71,7 +74,7 @@ export function stopBackend(): void {
 }
 
 function isSame(a: BackendRequest, b: BackendRequest): boolean {
-  return a.choice === b.choice && a.threads === b.threads && a.wasmFolder === b.wasmFolder;
+  return a.choice === b.choice && a.threads === b.threads && a.oneThreadBecause === b.oneThreadBecause && a.wasmFolder === b.wasmFolder;
 }
 
 async function start(name: BackendName, threads: number, wasmFolder: string): Promise<number> {

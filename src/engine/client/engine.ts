@@ -33,7 +33,7 @@ export interface LoadParams {
   id: string;
   revision?: string;
   backend: BackendChoice;
-  /** Threads for the wasm backend; 0: the engine decides (all cores up to two, else one less than there are). */
+  /** Threads for the wasm backend; 0: the engine decides (all cores up to two, else one less than there are; one for small models). */
   threads: number;
 }
 

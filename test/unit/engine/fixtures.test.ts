@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import type { Engine } from '../../../src/engine/client/engine';
 import { LocalEngine } from '../../../src/engine/client/localEngine';
 import { startWorkerEngine } from '../../../src/engine/client/workerEngine';
@@ -26,6 +27,9 @@ describe('engine against float64 PyTorch', () => {
     ['two-layers', 'wasm-simd', 60_000],
     ['four-layers', 'wasm-simd', 60_000],
     ['four-layers', 'wasm-threads', 60_000],
+    ['bundled-ioi', 'cpu', 60_000],
+    ['bundled-ioi', 'wasm-simd', 60_000],
+    ['bundled-ioi', 'wasm-threads', 60_000],
     ['gpt2-small-size', 'wasm-threads', 240_000],
   ] as const) {
     describe(`${name} on ${backend}`, function () {
@@ -33,18 +37,19 @@ describe('engine against float64 PyTorch', () => {
       const isFullSize = name === 'gpt2-small-size';
       let engine: Engine;
       let expected: ExpectedCheckpoint;
-      let folder: string | undefined;
+      let temporary: string | undefined;
 
       before(async () => {
         expected = await expectedValues(name);
-        folder = await writeHashModel(expected.checkpoint);
+        if (name !== 'bundled-ioi') temporary = await writeHashModel(expected.checkpoint);
+        const folder = temporary ?? path.resolve('media/model');
         engine = isFullSize ? startWorkerEngine({ script: await buildWorker() }) : new LocalEngine({ wasmFolder: WASM_FOLDER });
         const loaded = await engine.load(loadParams(folder, { backend, threads: 2 }));
         assert.equal(loaded.backend.name, backend);
       });
       after(async () => {
         await engine?.dispose();
-        if (folder) await remove(folder);
+        if (temporary) await remove(temporary);
       });
 
       it('logits', async () => {

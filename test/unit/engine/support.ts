@@ -34,6 +34,7 @@ export interface ExpectedExperiment {
 }
 
 export interface ExpectedCheckpoint {
+  /** Not in the bundled model's file: its weights are in media/model. */
   checkpoint: HashCheckpointConfig;
   logitTokens: number[] | null;
   experiments: ExpectedExperiment[];
