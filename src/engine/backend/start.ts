@@ -13,8 +13,8 @@ export interface BackendRequest {
   choice: BackendChoice;
   /** 0: as many as `defaultThreads` says. */
   threads: number;
-  /** With 'auto': take no threads, for this reason. */
-  oneThreadBecause?: string;
+  /** With 'auto': one thread is the quicker choice. */
+  preferOneThread?: boolean;
   /** Folder with the wasm binaries and the two scripts of the threaded build. */
   wasmFolder: string;
 }
@@ -46,10 +46,12 @@ export async function startBackend(request: BackendRequest): Promise<BackendInfo
   const causes: unknown[] = [];
   for (const name of request.choice === 'auto' ? ORDER : [request.choice]) {
     const threads = name === 'wasm-threads' ? Math.min(LARGEST_POOL, request.threads || defaultThreads()) : 1;
-    const whyOne = threads > 1 ? request.oneThreadBecause : request.threads === 1 ? 'one thread was asked for' : 'this machine has one core';
-    if (request.choice === 'auto' && name === 'wasm-threads' && whyOne !== undefined) {
-      failures.push(whyOne);
-      continue;
+    if (request.choice === 'auto' && name === 'wasm-threads') {
+      if (request.preferOneThread) continue;
+      if (threads === 1) {
+        failures.push(request.threads === 1 ? 'one thread was asked for' : 'this machine has one core');
+        continue;
+      }
     }
     try {
       const actual = await start(name, threads, request.wasmFolder);
@@ -74,7 +76,7 @@ export function stopBackend(): void {
 }
 
 function isSame(a: BackendRequest, b: BackendRequest): boolean {
-  return a.choice === b.choice && a.threads === b.threads && a.oneThreadBecause === b.oneThreadBecause && a.wasmFolder === b.wasmFolder;
+  return a.choice === b.choice && a.threads === b.threads && a.preferOneThread === b.preferOneThread && a.wasmFolder === b.wasmFolder;
 }
 
 async function start(name: BackendName, threads: number, wasmFolder: string): Promise<number> {

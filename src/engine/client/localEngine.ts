@@ -57,8 +57,8 @@ export class LocalEngine implements Engine {
       const checkpoint = await openCheckpoint(params.folder);
       this.unload();
       const { backend: choice, threads } = params;
-      const oneThreadBecause = threads === 0 && checkpoint.config.dModel < WIDTH_WORTH_THREADS ? 'a model this small is quicker on one thread' : undefined;
-      const backend = await startBackend({ choice, threads, oneThreadBecause, wasmFolder: this.options.wasmFolder });
+      const preferOneThread = threads === 0 && checkpoint.config.dModel < WIDTH_WORTH_THREADS;
+      const backend = await startBackend({ choice, threads, preferOneThread, wasmFolder: this.options.wasmFolder });
       checkLoad(checkpoint, backend.name, this.free());
       const work = new Work(call, checkpoint.fileSize);
       work.begin('Reading the model');

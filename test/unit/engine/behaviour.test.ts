@@ -192,8 +192,8 @@ describe('engine backends', function () {
       await fails(startBackend({ choice: 'wasm-threads', threads: 2, wasmFolder: incomplete }), 'backend', /wasm-threads did not start/);
       const single = await startBackend({ choice: 'auto', threads: 1, wasmFolder: WASM_FOLDER });
       assert.deepEqual(single, { name: 'wasm-simd', threads: 1, note: 'one thread was asked for' });
-      const small = await startBackend({ choice: 'auto', threads: 2, oneThreadBecause: 'the model is small', wasmFolder: WASM_FOLDER });
-      assert.deepEqual(small, { name: 'wasm-simd', threads: 1, note: 'the model is small' });
+      const small = await startBackend({ choice: 'auto', threads: 2, preferOneThread: true, wasmFolder: WASM_FOLDER });
+      assert.deepEqual(small, { name: 'wasm-simd', threads: 1 });
       const none = await startBackend({ choice: 'auto', threads: 2, wasmFolder: path.join(incomplete, 'none') });
       assert.equal(none.name, 'cpu');
     } finally {
