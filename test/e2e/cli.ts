@@ -3,13 +3,10 @@ import type { AttributionJson } from '../../src/cli/attributionJson';
 
 const answers = new Map<string, Promise<AttributionJson>>();
 
-/**
- * What the command line says about a prompt file that does not change, for comparing with what the workbench shows:
- * asked once, and of one thread, so that two schedules of the same mathematics are compared.
- */
+/** What the command line says about a prompt file that does not change, for comparing with what the workbench shows. Asked once. */
 export function expectedByCli(file: string, ...options: string[]): Promise<AttributionJson> {
   const key = [file, ...options].join(' ');
-  const answer = answers.get(key) ?? attributeByCli(file, { options: [...options, '--backend', 'wasm-simd'] });
+  const answer = answers.get(key) ?? attributeByCli(file, { options });
   answers.set(key, answer);
   return answer;
 }

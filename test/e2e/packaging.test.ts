@@ -62,7 +62,7 @@ describe('the VSIX', () => {
       /^dist\/webview\/panel\.(js|css)$/,
       /^dist\/wasm\/tfjs-backend-wasm[a-z.-]*\.(wasm|js)$/,
       /^media\/[a-z.-]+\.json$/i,
-      /^media\/icons\/\w+\.(png|svg)$/,
+      /^media\/icons\/[\w-]+\.(png|svg)$/,
       /^media\/walkthrough\/\w+\.svg$/,
       /^media\/samples\/[\w.-]+\.prompts\.json$/,
       /^media\/model\/[\w.-]+$/,
