@@ -17,9 +17,7 @@ describe('editing a prompt file', () => {
 
   it('has no complaint about a sound file, and says so in the hover with its tokens', async () => {
     const editor = await workbench.openFile('sound.prompts.json');
-    await editor.locator('.view-line', { hasText: '"clean"' }).locator('span', { hasText: 'shops' }).last().hover();
-    const hover = workbench.page.locator('.monaco-hover:visible', { hasText: 'clean' }).first();
-    await hover.waitFor();
+    const hover = await workbench.hoverText(editor.locator('.view-line', { hasText: '"clean"' }).locator('span', { hasText: 'shops' }).last(), 'clean');
     await workbench.screenshot('hover-prompt');
     assert.match(await hover.innerText(), /John/);
     assert.equal(await editor.locator('.squiggly-error, .squiggly-warning').count(), 0);

@@ -144,6 +144,23 @@ export class Workbench {
     await input.waitFor({ state: 'hidden' });
   }
 
+  /** Rests the mouse on a piece of text until its hover says this. */
+  async hoverText(target: Locator, text: string): Promise<Locator> {
+    const hover = this.page.locator('.monaco-hover:visible', { hasText: text }).first();
+    const end = Date.now() + SLOW;
+    // A hover shows what the extensions known at that moment say: come back until ours has started.
+    for (;;) {
+      await target.hover();
+      try {
+        await hover.waitFor({ timeout: 3000 });
+        return hover;
+      } catch (error) {
+        if (Date.now() > end) throw error;
+        await this.page.mouse.move(5, 5);
+      }
+    }
+  }
+
   /** The panel shown last. */
   get panel(): PanelPage {
     return new PanelPage(this.page.frameLocator('iframe.webview.ready >> nth=-1').frameLocator('iframe#active-frame'));
