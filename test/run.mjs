@@ -80,7 +80,18 @@ if (named.length === 0 || named.some((group) => group !== 'unit') || !existsSync
   console.log('\n== build');
   if ((await run(process.execPath, ['esbuild.mjs', ...(named.length === 0 ? ['--clean'] : [])])) !== 0) total.failed++;
 }
-for (const group of named.length > 0 ? named : GROUPS) {
+const groups = named.length > 0 ? named : GROUPS;
+if (groups.some((group) => group !== 'unit')) {
+  // Here and not in a test: fetching a browser may take longer than a test may.
+  console.log('\n== browser');
+  try {
+    console.log(await (await (await import('./load.mjs')).load('test/e2e/chromium.ts')).findChromium());
+  } catch (error) {
+    total.failed++;
+    console.error(error instanceof Error ? error.message : error);
+  }
+}
+for (const group of groups) {
   console.log(`\n== ${group}`);
   const start = Date.now();
   try {
