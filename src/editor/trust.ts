@@ -7,12 +7,14 @@ import { isFolderReference } from '../models/resolveModel';
  * with a workspace that nobody has looked at.
  */
 export function isModelTrusted(model: string | undefined, isTrusted: boolean): boolean {
-  return model === undefined || isTrusted || !isFolderReference(model);
+  // Trimmed as `resolveModel` does, so that a space before a path does not hide it.
+  return model === undefined || isTrusted || !isFolderReference(model.trim());
 }
 
 /** The model that a prompt file may use: a folder counts from the file's own, an untrusted one is as if it were not there. */
 export function usableModel(model: string | undefined, promptFile: Pick<vscode.Uri, 'scheme' | 'fsPath'>, isTrusted: boolean): string | undefined {
   if (model === undefined || !isModelTrusted(model, isTrusted)) return undefined;
-  const isRelative = /^\.{1,2}($|[\\/])/.test(model);
-  return isRelative && promptFile.scheme === 'file' ? path.resolve(path.dirname(promptFile.fsPath), model) : model;
+  const reference = model.trim();
+  const isRelative = /^\.{1,2}($|[\\/])/.test(reference);
+  return isRelative && promptFile.scheme === 'file' ? path.resolve(path.dirname(promptFile.fsPath), reference) : reference;
 }

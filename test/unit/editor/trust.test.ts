@@ -11,11 +11,13 @@ describe('models named by prompt files', () => {
     assert.equal(usableModel('openai-community/gpt2', inFolder, true), 'openai-community/gpt2');
     assert.equal(usableModel('/models/gpt2', inFolder, true), '/models/gpt2');
     assert.equal(usableModel('../gpt2', inFolder, true), '/prompts/gpt2');
+    assert.equal(usableModel(' ../gpt2', inFolder, true), '/prompts/gpt2');
     assert.equal(usableModel('./gpt2', virtual, true), './gpt2');
   });
 
   it('are ignored in Restricted Mode when they are folders, names are not', () => {
     for (const folder of ['/models/gpt2', './gpt2', '../gpt2', '~/gpt2', 'C:\\gpt2', '\\\\server\\gpt2']) assert.equal(usableModel(folder, inFolder, false), undefined, folder);
+    for (const padded of [' /models/gpt2', '\t~/gpt2', '\n./gpt2', '\u00a0../gpt2', ' C:\\gpt2']) assert.equal(usableModel(padded, inFolder, false), undefined, JSON.stringify(padded));
     for (const name of ['bundled', 'gpt2', 'openai-community/gpt2']) assert.equal(usableModel(name, inFolder, false), name);
   });
 });
