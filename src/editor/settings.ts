@@ -1,18 +1,13 @@
 import * as vscode from 'vscode';
 import type { RunSettings } from '../runner/settings';
+import { runSettingsFrom } from './settingValues';
 
 const SECTION = 'circuitExplorer';
 
 /** The only reader and writer of configuration. `scope`: the document the settings are for. */
 export function runSettings(scope?: vscode.Uri): RunSettings {
   const configuration = vscode.workspace.getConfiguration(SECTION, scope);
-  return {
-    model: configuration.get<string>('model', 'bundled').trim() || 'bundled',
-    backend: configuration.get<RunSettings['backend']>('backend', 'auto'),
-    threads: Math.max(0, Math.trunc(configuration.get<number>('threads', 0))),
-    prependBos: configuration.get<RunSettings['prependBos']>('prependBos', 'model'),
-    direction: configuration.get<RunSettings['direction']>('direction', 'denoise'),
-  };
+  return runSettingsFrom((name) => configuration.get(name));
 }
 
 export function codeLensEnabled(scope: vscode.Uri): boolean {

@@ -1,0 +1,15 @@
+import type { RunSettings } from '../runner/settings';
+import { DIRECTIONS } from '../shared/experiment';
+
+/** Settings as they may be used: settings.json takes any value, and one of the wrong type counts as not set (the editor marks it there). */
+export function runSettingsFrom(get: (name: string) => unknown): RunSettings {
+  const [model, backend, threads, prependBos, direction] = ['model', 'backend', 'threads', 'prependBos', 'direction'].map(get);
+  return {
+    model: (typeof model === 'string' && model.trim()) || 'bundled',
+    // A name that is none is the engine's to refuse, with those there are.
+    backend: typeof backend === 'string' ? (backend as RunSettings['backend']) : 'auto',
+    threads: typeof threads === 'number' && threads > 0 ? Math.trunc(threads) : 0,
+    prependBos: typeof prependBos === 'boolean' ? prependBos : 'model',
+    direction: DIRECTIONS.find((known) => known === direction) ?? 'denoise',
+  };
+}
