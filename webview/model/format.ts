@@ -40,9 +40,10 @@ export function formatShare(share: number): string {
 export function formatSeconds(seconds: number): string {
   if (!Number.isFinite(seconds)) return NO_NUMBER;
   if (seconds < 0.001) return '0 s';
-  if (seconds < 1) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
-  if (seconds < 60) return `${format('.3r')(seconds)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  if (seconds < 0.9995) return `${Math.max(1, Math.round(seconds * 1000))} ms`;
+  if (seconds < 59.95) return `${format('.3r')(seconds)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

@@ -31,7 +31,7 @@ export function move({ row, column }: Place, key: string, ctrl: boolean, { rows,
     case 'End':
       return ctrl ? place(last.row, last.column) : place(row, last.column);
     case 'PageUp':
-      return place(Math.max(0, row - page), column);
+      return place(Math.max(Math.min(row, 0), row - page), column);
     case 'PageDown':
       return place(Math.min(last.row, row + page), column);
     default:

@@ -37,5 +37,6 @@ describe('numbers on the screen', () => {
 
   it('are times a person reads', () => {
     assert.deepEqual([0, 0.0421, 1.5, 75].map(formatSeconds), ['0 s', '42 ms', '1.50 s', '1 min 15 s']);
+    assert.deepEqual([0.99996, 59.97, 119.7].map(formatSeconds), ['1.00 s', '1 min 0 s', '2 min 0 s']);
   });
 });

@@ -31,6 +31,7 @@ describe('moving in a grid by keyboard', () => {
     assert.deepEqual(go(3, 3, 'PageDown'), [8, 3]);
     assert.deepEqual(go(9, 3, 'PageDown'), [11, 3]);
     assert.deepEqual(go(3, 3, 'PageUp'), [0, 3]);
+    assert.deepEqual(go(-1, 3, 'PageUp'), [-1, 3]);
   });
 
   it('leaves other keys alone', () => {
