@@ -41,6 +41,11 @@ describe('manifest', () => {
     }
   });
 
+  it('offers to reveal a run file only where there is a file manager beside it', () => {
+    const reveal = contributes.menus['view/item/context']!.find(({ command }) => command === COMMANDS.revealRun);
+    assert.match(reveal?.when ?? '', /!isWeb && !remoteName/);
+  });
+
   it('chords its keys and keeps them to prompt files', () => {
     for (const { key, when } of contributes.keybindings) {
       assert.match(key, /^ctrl\+k /);
