@@ -127,14 +127,14 @@ function siteScores(
   own: tf.Tensor2D,
   extra: tf.Tensor2D | undefined,
   gradient: tf.Tensor2D,
-  { other }: SharedRuns,
+  shared: SharedRuns,
   batch: number,
 ): tf.Tensor {
   const [at, b, e, g] =
     positions === 'all'
       ? [gradient.shape[0] / batch, own, extra, gradient]
-      : [1, lastRows(own, batch), extra && lastRows(extra, batch), lastRows(gradient, batch)];
-  const others = patchRows(b, e, batch, other);
+      : [1, lastRows(own, batch), extra && lastRows(extra, shared.extra.length), lastRows(gradient, batch)];
+  const others = patchRows(b, e, batch, shared.other);
   const delta = direction === 'denoise' ? tf.sub(others, b) : tf.sub(b, others);
   const { heads, dHead, dModel } = model.config;
   const product = tf.mul(delta, g);

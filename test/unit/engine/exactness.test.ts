@@ -74,6 +74,25 @@ describe('engine against the plain oracle', function () {
     }
   });
 
+  it('gives pairs that are aligned at the end and share a prompt the values that each has alone', async () => {
+    const own = madePair(9, 4, 1);
+    const shorter = [own.corrupted.slice(0, -2), [...own.corrupted.slice(0, 5), 3, 2]];
+    const sharedClean = shorter.map((corrupted): TokenPair => ({ ...own, corrupted }));
+    const sharedCorrupted = shorter.map((clean): TokenPair => ({ ...own, clean, corrupted: own.clean }));
+    for (const pairs of [sharedClean, sharedCorrupted]) {
+      for (const direction of DIRECTIONS) {
+        const together = await engine.attribute({ experiment: { metric: 'logitDiff', direction, align: 'end', pairs }, sites: SITE_NAMES });
+        for (const [index, pair] of pairs.entries()) {
+          const alone = await engine.attribute({ experiment: { metric: 'logitDiff', direction, align: 'end', pairs: [pair] }, sites: SITE_NAMES });
+          for (const name of SITE_NAMES) {
+            const error = relativeError(site(together, name, index), site(alone, name));
+            assert.ok(error < ROUNDING, `${name}, pair ${index}, ${direction}: ${error}`);
+          }
+        }
+      }
+    }
+  });
+
   it('equals it for many pairs of several lengths at once, shared prefixes and mirrored pairs among them', async () => {
     const one = madePair(9, 4, 1);
     const two = madePair(9, 4, 2);
