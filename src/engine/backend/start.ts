@@ -29,7 +29,7 @@ const BINARY: Readonly<Record<Exclude<BackendName, 'cpu'>, string>> = {
 };
 
 /** tfjs keeps one backend per JavaScript thread, so this is as global as it is there. */
-let running: { request: BackendRequest; info: BackendInfo } | undefined;
+let running: { request: BackendRequest; info: BackendInfo; heapAtStart: number } | undefined;
 let wasmPaths: string | undefined;
 const makeWasm = tf.findBackendFactory('wasm') as () => Promise<BackendWasm>;
 
@@ -57,7 +57,7 @@ export async function startBackend(request: BackendRequest): Promise<BackendInfo
       const actual = await start(name, threads, request.wasmFolder);
       const info: BackendInfo = { name, threads: actual };
       if (failures.length > 0) info.note = failures.join('; ');
-      running = { request, info };
+      running = { request, info, heapAtStart: heapBytes() };
       return info;
     } catch (error) {
       failures.push(`${name} did not start (${error instanceof Error ? error.message : describe(error)})`);
@@ -73,6 +73,15 @@ export function stopBackend(): void {
   const name = running.info.name === 'cpu' ? 'cpu' : 'wasm';
   running = undefined;
   if (name === 'wasm') tf.removeBackend('wasm');
+}
+
+/** Bytes by which the wasm heap has grown since its start. It never shrinks, so what it does not use of them it will use first. 0 on cpu. */
+export function heapGrowth(): number {
+  return running ? heapBytes() - running.heapAtStart : 0;
+}
+
+function heapBytes(): number {
+  return tf.getBackend() === 'wasm' ? (tf.backend() as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8.byteLength : 0;
 }
 
 function isSame(a: BackendRequest, b: BackendRequest): boolean {

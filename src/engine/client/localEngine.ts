@@ -2,10 +2,10 @@ import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
 import type { AttributionResult, BackendInfo, ModelInfo, Prediction } from '../../shared/results';
 import { SITE_NAMES } from '../../shared/sites';
-import { startBackend, stopBackend } from '../backend/start';
+import { heapGrowth, startBackend, stopBackend } from '../backend/start';
 import { fingerprint, openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { lastLogits, logitsWork } from '../model/logits';
-import { checkLoad, checkRun, freeMemory } from '../model/memory';
+import { checkLoad, checkRun, freeMemory, weightBytes } from '../model/memory';
 import { disposeWeights, loadWeights, type Gpt2 } from '../model/weights';
 import { Work, type WorkOptions } from '../model/work';
 import { attribute } from '../patching/attribution';
@@ -59,7 +59,7 @@ export class LocalEngine implements Engine {
       const { backend: choice, threads } = params;
       const preferOneThread = threads === 0 && checkpoint.config.dModel < WIDTH_WORTH_THREADS;
       const backend = await startBackend({ choice, threads, preferOneThread, wasmFolder: this.options.wasmFolder });
-      checkLoad(checkpoint, backend.name, this.free());
+      checkLoad(checkpoint, backend.name, this.room(backend, 0));
       const work = new Work(call, checkpoint.fileSize);
       work.begin('Reading the model');
       const { model, hash } = await loadWeights(checkpoint, work);
@@ -76,7 +76,7 @@ export class LocalEngine implements Engine {
       const unknown = sites.find((site) => !SITE_NAMES.includes(site));
       if (unknown !== undefined) throw new CircuitError('experiment', `There is no site "${String(unknown)}"; there are ${SITE_NAMES.join(', ')}.`);
       const plan = planChunks(experiment, model.config);
-      checkRun(model.config, plan, new Set(sites).size, backend.name, this.free());
+      checkRun(model.config, plan, new Set(sites).size, backend.name, this.room(backend, weightBytes(model.config, backend.name)));
       const work = new Work(call, planWork(plan, model.config));
       const result = await attribute(model, experiment, plan, [...new Set(sites)], work);
       return { ...result, backend, seconds: (performance.now() - start) / 1000 };
@@ -129,8 +129,10 @@ export class LocalEngine implements Engine {
     this.loaded = undefined;
   }
 
-  private free(): number {
-    return (this.options.freeMemory ?? freeMemory)();
+  /** Bytes that can be filled: what the system can give, and what the wasm heap has taken from it and `held` does not fill. */
+  private room({ name }: BackendInfo, held: number): number {
+    const free = (this.options.freeMemory ?? freeMemory)();
+    return name === 'cpu' ? free : free + heapGrowth() - held;
   }
 }
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { appendFile, copyFile, cp, rm, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, cp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { startBackend, stopBackend } from '../../../src/engine/backend/start';
 import { defaultThreads } from '../../../src/engine/backend/threads';
 import type { Engine } from '../../../src/engine/client/engine';
 import { LocalEngine } from '../../../src/engine/client/localEngine';
+import { parseConfig } from '../../../src/engine/model/config';
+import { weightBytes } from '../../../src/engine/model/memory';
 import { CircuitError, type ErrorCode } from '../../../src/shared/errors';
 import type { TokenExperiment, TokenPair } from '../../../src/shared/experiment';
 import { SITE_NAMES } from '../../../src/shared/sites';
@@ -59,7 +61,7 @@ describe('engine behaviour', function () {
       await fails(engine.attribute({ experiment: { metric: 'logitDiff', direction: 'denoise', pairs: [pair] }, sites: ['q' as never] }), 'experiment', /no site "q"/);
     });
     it('what does not fit in memory, saying what would', async () => {
-      free = 40_000;
+      free = 40_000 + weightBytes(parseConfig(await readFile(path.join(folder, 'config.json'), 'utf8')), 'wasm-simd');
       await fails(run([{ ...pair, clean: Array.from({ length: 24 }, (_, i) => i), corrupted: Array.from({ length: 24 }, (_, i) => i + 1) }]), 'too-big', /differs over 24 tokens.*about \d+ tokens from the first difference on would fit/);
       free = 1e6;
       const other = await writeHashModel(expected.checkpoint);
@@ -69,6 +71,18 @@ describe('engine behaviour', function () {
       free = Infinity;
       await engine.load(loadParams(folder));
       await run([pair]);
+    });
+    it('nothing for want of memory that the wasm heap has already taken and does not use', async () => {
+      await engine.load(loadParams(folder));
+      tf.tidy(() => void tf.zeros([50_000_000]));
+      free = 0;
+      await run([pair]);
+      const other = await writeHashModel(expected.checkpoint);
+      await engine.load(loadParams(other));
+      await remove(other);
+      await fails(engine.load(loadParams(folder, { backend: 'wasm' })), 'too-big', /but 0 MB are free/);
+      free = Infinity;
+      await engine.load(loadParams(folder));
     });
     it('everything before a model is loaded', () => {
       const empty = new LocalEngine({ wasmFolder: WASM_FOLDER });
