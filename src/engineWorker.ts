@@ -5,4 +5,10 @@ import { LocalEngine } from './engine/client/localEngine';
 
 /** Composition root of the engine's thread. `__dirname` is dist/. */
 if (!parentPort) throw new Error('engineWorker.js is started as a worker thread');
-serveEngine(parentPort, new LocalEngine({ wasmFolder: path.join(__dirname, 'wasm') }), workerData as EngineThreadData, () => process.exit(1));
+const engine = new LocalEngine({ wasmFolder: path.join(__dirname, 'wasm') });
+serveEngine(parentPort, engine, workerData as EngineThreadData, (error) => {
+  // Thrown where nobody catches it: that ends the thread and tells its owner why.
+  setImmediate(() => {
+    throw error;
+  });
+});

@@ -1,5 +1,4 @@
 import type { MessagePort } from 'node:worker_threads';
-import { CircuitError } from '../../shared/errors';
 import { serveRpc, type Handlers } from '../../shared/rpc';
 import { CancelFlags } from './cancelFlags';
 import type { Engine } from './engine';
@@ -14,18 +13,19 @@ export interface EngineThreadData {
 }
 
 /**
- * The thread's side: answers calls with an engine of its own. `onCrash` is called after the answer when the wasm module
- * has trapped: its memory cannot be trusted any more, and the thread should end, to be started afresh by the next call.
+ * The thread's side: answers calls with an engine of its own. When the wasm module has trapped, its memory cannot be trusted
+ * any more: the call is not answered, and `onCrash` should end the thread by that error, to be started afresh by the next call.
  */
-export function serveEngine(port: MessagePort, engine: LocalEngine, { cancelFlags }: EngineThreadData, onCrash: () => void): void {
+export function serveEngine(port: MessagePort, engine: LocalEngine, { cancelFlags }: EngineThreadData, onCrash: (error: Error) => void): void {
   const flags = new CancelFlags(cancelFlags);
   const guarded = async <T>(call: Promise<T>): Promise<T> => {
     try {
       return await call;
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-      setImmediate(onCrash);
-      throw new CircuitError('internal', 'The computation crashed, probably for want of memory. The engine starts again with the next run; try shorter prompts or a smaller model.', { cause: error });
+      onCrash(error);
+      // An answer would let the caller send its next call into a thread that is about to end.
+      return new Promise<never>(() => undefined);
     }
   };
   const handlers: Handlers<EngineCalls> = {

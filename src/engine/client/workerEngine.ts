@@ -92,6 +92,10 @@ function deathOf(error: unknown): CircuitError {
   if ((error as { code?: unknown } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
     return new CircuitError('too-big', 'The engine ran out of memory. Try shorter prompts, fewer pairs or a smaller model.', { cause: error });
   }
+  // What wasm throws when it traps; its class is lost on the way here.
+  if (error instanceof Error && error.name === 'RuntimeError') {
+    return new CircuitError('internal', 'The computation crashed, probably for want of memory. The engine starts again with the next run; try shorter prompts or a smaller model.', { cause: error });
+  }
   const what = error instanceof Error ? error.message : String(error);
   return new CircuitError('internal', `The engine stopped unexpectedly: ${what}. It starts again with the next run.`, { cause: error });
 }

@@ -79,6 +79,23 @@ describe('engine in a worker thread', function () {
     }
   });
 
+  it('lets no call into a thread that has crashed: the next one is served by a fresh thread, however soon it comes', async () => {
+    // Crashes as wasm does, at its first look at a file; from then on it is the real one.
+    const crashing = path.join(folder, 'crashing.js');
+    const crashed = JSON.stringify(path.join(folder, 'crashed'));
+    await writeFile(crashing, `const fs = require('node:fs');
+      if (!fs.existsSync(${crashed})) require('node:fs/promises').stat = () => { fs.writeFileSync(${crashed}, ''); throw new WebAssembly.RuntimeError('unreachable'); };
+      require(${JSON.stringify(script)});`);
+    const own = startWorkerEngine({ script: crashing });
+    try {
+      await assert.rejects(own.load(loadParams(folder)), (error) => CircuitError.is(error, 'internal') && /computation crashed, probably for want of memory/.test(error.message));
+      await own.load(loadParams(folder));
+      assert.equal((await own.attribute(params())).logitDiff.clean.length, 4);
+    } finally {
+      await own.dispose();
+    }
+  });
+
   it('rejects open calls when it is shut down or its script is missing', async () => {
     const dead = startWorkerEngine({ script: path.join(path.dirname(script), 'none.js') });
     await assert.rejects(dead.load(loadParams(folder)), (error) => CircuitError.is(error, 'internal') && /stopped unexpectedly/.test(error.message));
