@@ -33,6 +33,8 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 
 /** No field of a sound config is larger; anything beyond would overflow the arithmetic of sizes. */
 const LARGEST = 2 ** 24;
+/** Twenty times what the largest GPT-2 has; every layer's weights are looked for by name. */
+const MOST_LAYERS = 1024;
 
 /**
  * Checks config.json and fills in GPT-2's defaults.
@@ -57,7 +59,7 @@ export function parseConfig(text: string): Gpt2Config {
   const epsilon = fields.layer_norm_epsilon ?? 1e-5;
   if (typeof epsilon !== 'number' || !(epsilon > 0 && epsilon < 1)) throw invalid(`layer_norm_epsilon is ${JSON.stringify(epsilon)}`);
   return {
-    layers: count(fields, 'n_layer'),
+    layers: count(fields, 'n_layer', MOST_LAYERS),
     heads,
     dModel,
     dHead: dModel / heads,
@@ -90,9 +92,9 @@ function activationOf(name: unknown): Activation {
   return activation;
 }
 
-function count(fields: Record<string, unknown>, name: string): number {
+function count(fields: Record<string, unknown>, name: string, largest = LARGEST): number {
   const value = fields[name];
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > LARGEST) {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > largest) {
     throw invalid(value === undefined ? `${name} is missing` : `${name} is ${JSON.stringify(value)}`);
   }
   return value;

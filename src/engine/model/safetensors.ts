@@ -105,20 +105,34 @@ function parseEntry(name: string, value: unknown, dataStart: number, fileSize: n
   return { name, dtype: dtype as SafetensorsDtype, shape, start: dataStart + from, end: dataStart + to };
 }
 
-/** JSON.parse keeps the last of two equal keys silently; a header in which a name stands twice is damaged or hostile. */
+/**
+ * JSON.parse keeps the last of two equal keys silently; a header in which a name stands twice is damaged or hostile.
+ * `text` is known to be a JSON object. Read sign by sign: on a text of millions of signs a pattern for strings overflows the stack.
+ */
 function repeatedKey(text: string): string | undefined {
   const seen = new Set<string>();
+  const colon = /\s*:/y;
   let depth = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g)) {
-    if (token === '{' || token === '[') depth++;
-    else if (token === '}' || token === ']') depth--;
-    else if (depth === 1 && token.endsWith(':')) {
-      const name = JSON.parse(token.slice(0, token.lastIndexOf('"') + 1)) as string;
-      if (seen.has(name)) return name;
-      seen.add(name);
-    }
+  for (let at = 0; at < text.length; at++) {
+    const sign = text[at];
+    if (sign === '{' || sign === '[') depth++;
+    else if (sign === '}' || sign === ']') depth--;
+    if (sign !== '"') continue;
+    const start = at;
+    at = closingQuote(text, start);
+    colon.lastIndex = at + 1;
+    if (depth !== 1 || !colon.test(text)) continue;
+    const name = JSON.parse(text.slice(start, at + 1)) as string;
+    if (seen.has(name)) return name;
+    seen.add(name);
   }
   return undefined;
+}
+
+function closingQuote(text: string, openingQuote: number): number {
+  let at = openingQuote + 1;
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at;
 }
 
 /** Reads exactly `length` bytes at `start`, however many reads that takes. */

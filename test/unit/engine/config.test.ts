@@ -43,6 +43,7 @@ describe('engine reads config.json', () => {
     ['a size of zero', { n_layer: 0 }, 'model-invalid', /n_layer is 0/],
     ['a fractional size', { n_head: 1.5 }, 'model-invalid', /n_head is 1.5/],
     ['an absurd size', { vocab_size: 1e15 }, 'model-invalid', /vocab_size/],
+    ['layers without end, each of which would be looked for', { n_layer: 2 ** 24 }, 'model-invalid', /n_layer is 16777216/],
     ['heads that do not divide the width', { n_head: 7 }, 'model-invalid', /768 is not a multiple of n_head 7/],
     ['a negative epsilon', { layer_norm_epsilon: -1 }, 'model-invalid', /layer_norm_epsilon/],
     ['a flag that is no flag', { scale_attn_weights: 'yes' }, 'model-invalid', /scale_attn_weights/],

@@ -73,6 +73,11 @@ describe('engine reads checkpoints', function () {
       it(`refuses ${what}`, () => assert.rejects(headerOf(bytes), failsWith('model-invalid', message)));
     }
 
+    it('reads a header of one huge text, full of escapes', async () => {
+      const header = { __metadata__: { note: '"\n'.repeat(8_000_000) }, a: tensor() };
+      assert.deepEqual((await headerOf(file(header))).map(({ name }) => name), ['a']);
+    });
+
     it('accepts metadata, an empty tensor and a header padded with spaces', async () => {
       const entries = await headerOf(file(`{"__metadata__": {"format": "pt", "a": "b"}, "e": {"dtype":"F16","shape":[0,3],"data_offsets":[24,24]}, "a": ${JSON.stringify(tensor())}}   `));
       assert.deepEqual(entries.map(({ name, shape, dtype }) => [name, shape, dtype]), [['a', [2, 3], 'F32'], ['e', [0, 3], 'F16']]);
