@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { BackendChoice } from '../engine/client/engine';
 import { CircuitError } from '../shared/errors';
-import { DIRECTIONS, type Direction } from '../shared/experiment';
+import { DIRECTIONS, METRICS, type Direction, type Metric } from '../shared/experiment';
 import { SITE_NAMES, type SiteName } from '../shared/sites';
 
 export const HELP = `Usage: circuit-explorer attribute FILE... [options]
@@ -16,6 +16,7 @@ Options of attribute (what is given here wins over what the file says):
   --model ID|FOLDER    "bundled" (the default), a model in the Hugging Face cache, or a folder
   --direction WAY      denoise (the default): clean activations patched into the corrupted run;
                        noise: corrupted activations patched into the clean run
+  --metric NAME        what is attributed: ${METRICS.join(', ')}
   --bos, --no-bos      put the model's BOS token before each prompt, or do not
   --backend NAME       auto (the default), wasm-threads, wasm-simd, wasm or cpu
   --threads N          threads of wasm-threads; 0 (the default): as many as serve
@@ -38,6 +39,7 @@ export interface AttributeCommand {
   pairs: string[];
   model?: string;
   direction?: Direction;
+  metric?: Metric;
   prependBos?: boolean;
   backend: BackendChoice;
   threads: number;
@@ -63,6 +65,7 @@ const ATTRIBUTE = {
   pair: { type: 'string', multiple: true },
   model: { type: 'string' },
   direction: { type: 'string' },
+  metric: { type: 'string' },
   bos: { type: 'boolean' },
   'no-bos': { type: 'boolean' },
   backend: { type: 'string' },
@@ -105,6 +108,7 @@ function parseAttribute(args: string[]): Command {
     pairs: values.pair ?? [],
     model: values.model,
     direction: choice('--direction', values.direction, DIRECTIONS),
+    metric: choice('--metric', values.metric, METRICS),
     prependBos: values.bos ? true : values['no-bos'] ? false : undefined,
     backend: choice('--backend', values.backend, BACKENDS) ?? 'auto',
     threads: whole('--threads', values.threads, 0) ?? 0,

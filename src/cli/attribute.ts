@@ -38,9 +38,10 @@ export async function attribute(command: AttributeCommand, surroundings: Surroun
   const documents: unknown[] = [];
   for (const [index, job] of jobs.entries()) {
     const run = await runOf(job, index, command, surroundings);
+    // First: printing fails where scores cannot be normalised or the reader has gone, and the run is sound all the same.
+    if (command.out !== undefined) await writeRunFile(path.resolve(folder, command.out), run);
     if (command.json) documents.push(attributionJson(run, command));
     else print(`${index > 0 ? '\n' : ''}${attributionTables(run, command)}`);
-    if (command.out !== undefined) await writeRunFile(path.resolve(folder, command.out), run);
   }
   if (command.json) print(`${JSON.stringify(command.files.length === 1 ? documents[0] : documents)}\n`);
 }
@@ -123,10 +124,11 @@ async function jobOf(name: string, file: PromptFile, pairIndices: number[] | und
   const place = path.resolve(folder, name);
   const model = await modelOf(command.model, folder, experiment.model, path.dirname(place));
   const direction = command.direction ?? experiment.direction;
+  const metric = command.metric ?? experiment.metric;
   const prependBos = command.prependBos ?? experiment.prependBos;
   const pairs = pairIndices?.map((index) => pairName(file.pairs[index] ?? {}, index));
   return {
-    experiment: { ...experiment, model, direction, prependBos },
+    experiment: { ...experiment, model, direction, metric, prependBos },
     settings: { model: model ?? BUNDLED, backend: command.backend, threads: command.threads, prependBos: 'model', direction },
     title: pairs ? `${path.basename(name)}: ${pairs.join(', ')}` : path.basename(name),
     source: { uri: pathToFileURL(place).href, pairIndices },

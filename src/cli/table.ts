@@ -28,7 +28,7 @@ export function attributionTables(run: Run, options: { raw: boolean; top: number
       .slice(0, options.top)
       .map(({ rank, row, column, value }) => {
         const position = group.positions === 'last' ? group.length - 1 : column;
-        return [String(rank), String(row), String(position), tokenAt(pairs, position), signed(value)];
+        return [String(rank), String(row), String(position), tokenAt(pairs, group.positions === 'last' ? -1 : column), signed(value)];
       });
     const title = `${SITES[options.site].title}, top layers and positions, ${count(pairs.length, 'pair')} of ${group.length} tokens (${unit})`;
     parts.push(`${title}\n${alignedTable(['#', 'layer', 'position', 'token', 'score'], cells)}`);
@@ -49,10 +49,10 @@ function facts(manifest: RunManifest): string {
   return lines.join('\n');
 }
 
-/** The clean token at a position, with "…" when the pairs do not agree, and "≠" where clean and corrupted differ. */
+/** The clean token at a position (-1: each prompt's last), with "…" when the pairs do not agree, and "≠" where clean and corrupted differ. */
 function tokenAt(pairs: readonly RunPair[], position: number): string {
-  const texts = new Set(pairs.map(({ clean }) => clean[position]?.text ?? ''));
-  const differs = pairs.some(({ clean, corrupted }) => clean[position]?.id !== corrupted[position]?.id);
+  const texts = new Set(pairs.map(({ clean }) => clean.at(position)?.text ?? ''));
+  const differs = pairs.some(({ clean, corrupted }) => clean.at(position)?.id !== corrupted.at(position)?.id);
   const [first = ''] = texts;
   return `${JSON.stringify(first)}${texts.size > 1 ? ' …' : ''}${differs ? ' ≠' : ''}`;
 }

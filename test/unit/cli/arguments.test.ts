@@ -18,6 +18,7 @@ describe('command line arguments', () => {
       pairs: [],
       model: undefined,
       direction: undefined,
+      metric: undefined,
       prependBos: undefined,
       backend: 'auto',
       threads: 0,
@@ -30,13 +31,14 @@ describe('command line arguments', () => {
   });
 
   it('are all understood', () => {
-    const words = 'attribute a.json --pair 2 --pair swapped --model gpt2 --backend wasm-simd --threads 3 --direction noise --no-bos --top 5 --site mlp_out --out r.safetensors --raw --json';
+    const words = 'attribute a.json --pair 2 --pair swapped --model gpt2 --backend wasm-simd --threads 3 --direction noise --metric logitDiff --no-bos --top 5 --site mlp_out --out r.safetensors --raw --json';
     assert.deepEqual(parseArguments(words.split(' ')), {
       verb: 'attribute',
       files: ['a.json'],
       pairs: ['2', 'swapped'],
       model: 'gpt2',
       direction: 'noise',
+      metric: 'logitDiff',
       prependBos: false,
       backend: 'wasm-simd',
       threads: 3,
@@ -62,6 +64,7 @@ describe('command line arguments', () => {
     refuses(['attribute'], /at least one prompt file/);
     refuses(['attribute', 'a', '--frobnicate'], /--frobnicate/);
     refuses(['attribute', 'a', '--direction', 'sideways'], /--direction is one of denoise, noise, not "sideways"/);
+    refuses(['attribute', 'a', '--metric', 'accuracy'], /--metric is one of logitDiff, not "accuracy"/);
     refuses(['attribute', 'a', '--backend', 'cuda'], /--backend is one of auto/);
     refuses(['attribute', 'a', '--site', 'q'], /--site is one of z, attn_out/);
     refuses(['attribute', 'a', '--threads', '1.5'], /--threads is a whole number/);

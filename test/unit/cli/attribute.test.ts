@@ -171,6 +171,15 @@ describe('attribute, the verb', () => {
     assert.match(err, /could not be written/);
   });
 
+  it('has written the run before it prints, which may fail', async () => {
+    const pairs = exampleRun().manifest.pairs.map((pair) => ({ ...pair, logitDiff: { clean: 1, corrupted: 1 } }));
+    answer = async () => ({ ...exampleRun(), manifest: { ...exampleRun().manifest, pairs } });
+    for (const name of ['table', 'json']) {
+      assert.equal(await run('a.prompts.json', '--out', name, ...(name === 'json' ? ['--json'] : [])), 2);
+      assert.deepEqual((await readRunFile(path.join(folder, name))).manifest.pairs, pairs);
+    }
+  });
+
   it('passes on failures with their exit codes, and the file they concern', async () => {
     for (const [code, exit] of [['cancelled', 3], ['experiment', 2], ['model-missing', 2], ['model-invalid', 1], ['backend', 1], ['internal', 1]] as const) {
       answer = () => Promise.reject(new CircuitError(code, `failed by ${code}`));

@@ -39,6 +39,19 @@ describe('attribute tables', () => {
     });
   });
 
+  it('compare the last tokens where only those were computed, however many stand before them', () => {
+    const aligned = exampleRun();
+    const { pairs, groups } = aligned.manifest;
+    groups.splice(0, 2, { pairs: [0, 1, 2], length: 3, positions: 'last' });
+    pairs.splice(1, 1, pairs[0]!);
+    pairs.forEach((pair, i) => (pairs[i] = { ...pair, corrupted: [pair.corrupted[0]!, ...pair.corrupted] }));
+    const entry = (axes: string[], shape: number[]) => ({ axes, shape, offset: 0 });
+    aligned.arrays.entries = { 'group0.z': entry(['pair', 'layer', 'position', 'head'], [3, 2, 1, 3]), 'group0.resid_pre': entry(['pair', 'layer', 'position'], [3, 2, 1]) };
+    const lines = attributionTables(aligned, { raw: false, top: 3, site: 'resid_pre' }).split('\n').filter((line) => line.includes('" gave"'));
+    assert.equal(lines.length, 2);
+    assert.ok(lines.every((line) => !line.includes('≠')), lines.join('\n'));
+  });
+
   it('say when scores are in logits', () => {
     assert.match(attributionTables(run, { raw: true, top: 3, site: 'z' }), /Top heads \(logits\)/);
   });
