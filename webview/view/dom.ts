@@ -22,9 +22,10 @@ export function el(tag: string, { class: className, text, attributes = {}, on = 
   return element;
 }
 
-/** A push button of VS Code's look. */
-export function button(label: string, press: () => void, { secondary = true, title }: { secondary?: boolean; title?: string } = {}): HTMLElement {
-  return el('vscode-button', { text: label, attributes: { secondary, title, 'data-key': label }, on: { click: press } });
+/** A push button of VS Code's look. `key`: what it is known by when its label changes. */
+export function button(label: string, press: () => void, { secondary = true, title, key = label }: { secondary?: boolean; title?: string; key?: string } = {}): HTMLElement {
+  // The element gives itself its tab stop a moment too late to be focused at once.
+  return el('vscode-button', { text: label, attributes: { tabindex: 0, secondary, title, 'data-key': key }, on: { click: press } });
 }
 
 export interface Choice<T extends string> {

@@ -59,7 +59,7 @@ export class SideTable {
       ]),
       el('div', { class: 'actions' }, [
         total > TABLE_ROWS &&
-          button(state.all ? `Show the top ${TABLE_ROWS}` : total <= MOST_TABLE_ROWS ? `Show all ${total}` : `Show the top ${MOST_TABLE_ROWS} of ${total}`, () => this.events.change({ ...state, all: !state.all })),
+          button(state.all ? `Show the top ${TABLE_ROWS}` : total <= MOST_TABLE_ROWS ? `Show all ${total}` : `Show the top ${MOST_TABLE_ROWS} of ${total}`, () => this.events.change({ ...state, all: !state.all }), { key: 'how many' }),
         button('Copy table', () => this.events.copy(asTsv(list, rows))),
       ]),
       el('p', { class: 'caption', text: caption }),
