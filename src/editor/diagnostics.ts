@@ -4,7 +4,7 @@ import type { Problem } from '../prompts/problem';
 import type { PromptFile } from '../prompts/promptFile';
 import type { ExperimentRunner } from '../runner/runner';
 import type { Log } from './log';
-import { isPromptDocument, promptFileOf, rangeOf } from './promptDocuments';
+import { isPromptDocument, openDocumentOf, promptFileOf, rangeOf } from './promptDocuments';
 import { onSettingsChanged } from './settings';
 import { checkTokens } from './tokenCheck';
 import { isModelTrusted } from './trust';
@@ -78,9 +78,10 @@ export class PromptDiagnostics implements vscode.Disposable {
     const file = promptFileOf(document);
     const ofTokens = await checkTokens(file, document.uri, this.runner).catch((error: unknown) => this.asProblems(error, file));
     this.checking.delete(key);
-    if (document.isClosed) return;
-    if (document.version === version) this.show(document, [...problemsOfText(file), ...ofTokens]);
-    if (this.outdated.delete(key)) await this.updateTokens(document);
+    if (!document.isClosed && document.version === version) this.show(document, [...problemsOfText(file), ...ofTokens]);
+    // Closed and opened again meanwhile, it is another document.
+    const current = this.outdated.delete(key) ? openDocumentOf(document.uri) : undefined;
+    if (current && isPromptDocument(current)) await this.updateTokens(current);
   }
 
   /** A model that is not on this machine is something to know, not a mistake in the file; what else fails goes to the log. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import { COMMANDS } from '../../src/editor/commandTable';
+import { PromptDiagnostics } from '../../src/editor/diagnostics';
+import type { ExperimentRunner } from '../../src/runner/runner';
 import { activated, closeEditors, eventually, PARK, promptText, SHOPS, workspaceFile } from './extension';
 
 const ours = (uri: vscode.Uri): vscode.Diagnostic[] => vscode.languages.getDiagnostics(uri).filter(({ source }) => source === 'Circuit Explorer');
@@ -69,6 +71,35 @@ describe('a prompt file in the editor', () => {
     await eventually('a diagnostic', () => ours(uri).some(({ code }) => code === 'equal-prompts'));
     await closeEditors();
     await eventually('no diagnostic', () => ours(uri).length === 0);
+  });
+
+  it('checks the tokens of a file that was closed and opened again while they were being checked', async () => {
+    const uri = await workspaceFile('again.prompts.json', promptText(SHOPS));
+    const waiting: (() => void)[] = [];
+    const asked: string[] = [];
+    const runner = {
+      tokenizerInfo: async () => ({ vocabulary: 1 }),
+      tokenize: async ({ texts }: { texts: string[] }) => {
+        asked.push(texts[0]!);
+        if (texts[0] === SHOPS.clean) await new Promise<void>((resolve) => waiting.push(resolve));
+        return texts.map((text) => ({ tokens: [{ id: text.length, text }], offsets: [[0, text.length]] }));
+      },
+    } as unknown as ExperimentRunner;
+    const silent = { info: () => undefined, warn: () => undefined, error: () => undefined, show: () => undefined, dispose: () => undefined };
+    await vscode.commands.executeCommand('vscode.open', uri);
+    const diagnostics = new PromptDiagnostics(runner, silent);
+    try {
+      await eventually('the first check', () => waiting.length > 0);
+      await closeEditors();
+      await eventually('the file to be closed', () => !vscode.workspace.textDocuments.some((document) => document.uri.toString() === uri.toString()));
+      await workspaceFile('again.prompts.json', promptText(PARK));
+      await vscode.commands.executeCommand('vscode.open', uri);
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      waiting.forEach((resolve) => resolve());
+      await eventually('the second check', () => asked.includes(PARK.clean), 5000);
+    } finally {
+      diagnostics.dispose();
+    }
   });
 
   it('says once that a field is unknown, by the schema', async () => {
