@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { toFailure } from '../shared/errors';
+import { fromFailure, toFailure } from '../shared/errors';
 import type { RunManifest } from '../shared/run';
 import type { RunStore } from '../runs/store';
 import { Panel, PANEL_VIEW_TYPE, type PanelDependencies } from './panel';
@@ -46,16 +46,24 @@ export class Panels implements vscode.WebviewPanelSerializer, vscode.Disposable 
   async deserializeWebviewPanel(webviewPanel: vscode.WebviewPanel, state: unknown): Promise<void> {
     const runId = readPanelState(state)?.runId;
     if (runId === undefined) {
+      // It was reloaded before it had a run; what it was for is not known any more.
+      webviewPanel.title = titleOf(SELECTED_PROMPTS);
       this.adopt(webviewPanel, SELECTED_PROMPTS);
       return;
     }
-    try {
-      const run = await this.store.load(runId);
-      webviewPanel.title = titleOf(panelKeyOf(run.manifest));
-      this.adopt(webviewPanel, panelKeyOf(run.manifest)).showRun(run);
-    } catch (error) {
-      this.dependencies.log.error(`The run ${runId} of a restored panel could not be opened`, error);
-      this.adopt(webviewPanel, `missing:${runId}`).show({ kind: 'empty', message: `The run shown here is not there any more. ${toFailure(error).message}` });
+    let closed = false;
+    const subscription = webviewPanel.onDidDispose(() => (closed = true));
+    const loaded = await this.store.load(runId).catch((error: unknown) => toFailure(error));
+    subscription.dispose();
+    // A panel that the person has closed meanwhile throws at every touch.
+    if (closed) return;
+    if ('manifest' in loaded) {
+      const key = panelKeyOf(loaded.manifest);
+      webviewPanel.title = titleOf(key);
+      this.adopt(webviewPanel, key).showRun(loaded);
+    } else {
+      this.dependencies.log.error(`The run ${runId} of a restored panel could not be opened`, fromFailure(loaded));
+      this.adopt(webviewPanel, `missing:${runId}`).show({ kind: 'empty', message: `The run shown here is not there any more. ${loaded.message}` });
     }
   }
 

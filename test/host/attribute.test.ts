@@ -157,4 +157,17 @@ describe('attributing in the editor', () => {
     await api.panels.deserializeWebviewPanel(create(), { runId: '../../etc/passwd' });
     assert.equal(api.panels.all.at(-1)?.state, 'empty');
   });
+
+  it('lets go of a restored panel that is closed before its run is read, and renames one without a run', async () => {
+    const run = await api.runner.attribute(JOB);
+    await api.store.save(run);
+    const panel = vscode.window.createWebviewPanel(PANEL_VIEW_TYPE, 'restored', vscode.ViewColumn.One);
+    const restored = api.panels.deserializeWebviewPanel(panel, { runId: run.manifest.id });
+    panel.dispose();
+    await restored;
+    assert.deepEqual(api.panels.all, []);
+    const empty = vscode.window.createWebviewPanel(PANEL_VIEW_TYPE, 'Attribution: some.prompts.json', vscode.ViewColumn.One);
+    await api.panels.deserializeWebviewPanel(empty, undefined);
+    assert.equal(empty.title, 'Attribution: selected prompts');
+  });
 });
