@@ -3,7 +3,6 @@ import { toFailure } from '../shared/errors';
 
 /** The extension's log. Worker threads' lines arrive here too. */
 export interface Log extends vscode.Disposable {
-  trace(message: string): void;
   info(message: string): void;
   warn(message: string): void;
   /** With code, cause and stack where there are any. */
@@ -14,7 +13,6 @@ export interface Log extends vscode.Disposable {
 export function createLog(): Log {
   const channel = vscode.window.createOutputChannel('Circuit Explorer', { log: true });
   return {
-    trace: (message) => channel.trace(message),
     info: (message) => channel.info(message),
     warn: (message) => channel.warn(message),
     error: (what, error) => {

@@ -79,13 +79,6 @@ export class HeatmapView {
     if (rowsMoved || columnsMoved) glideFrom(before!.model, this.grid, this.cellWidth, this.cellHeight);
   }
 
-  /** Moves the tab stop (not the focus) to a cell and brings it into sight. */
-  reveal(cell: Cell): void {
-    this.active = cell;
-    this.scrollTo(this.placeOf(cell));
-    this.render(true);
-  }
-
   get scrollLeft(): number {
     return this.scroller.scrollLeft;
   }
@@ -93,10 +86,6 @@ export class HeatmapView {
   set scrollLeft(left: number) {
     this.scroller.scrollLeft = left;
     this.render(false);
-  }
-
-  focus(): void {
-    this.elementOf(this.active)?.focus({ preventScroll: true });
   }
 
   private refit(): void {
