@@ -3,6 +3,7 @@ import { connectRpc, serveRpc } from '../src/shared/rpc';
 import type { HostSeam } from './host';
 import { stateFor, type ViewState } from './model/viewState';
 import { el } from './view/dom';
+import { keepingFocus } from './view/focus';
 import { messageView, ProgressView } from './view/messages';
 import { RunView } from './view/runView';
 import { watchTheme } from './view/theme';
@@ -16,7 +17,7 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
   let shown: RunView | undefined;
   let progress: ProgressView | undefined;
 
-  const fail = (title: string, error: unknown): void => show({ kind: 'failed', title, message: error instanceof Error ? error.message : String(error) });
+  const fail = (title: string, error: unknown): void => show({ kind: 'failed', title, message: error instanceof Error ? error.message : String(error), fromFile: false });
   const act = (action: PanelAction): void => {
     host.act({ action }).catch((error: unknown) => fail('The panel', error));
   };
@@ -35,16 +36,21 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
   };
 
   const show = (content: PanelContent): void => {
-    if (content.kind === 'running') {
-      // Above the run that is shown, which stays readable while its successor is computed.
-      if (!progress) {
-        if (!shown) clear();
-        progress = new ProgressView(act);
-        place.prepend(progress.element);
-      }
-      progress.update(content);
-      return;
+    if (content.kind === 'running') showProgress(content);
+    else keepingFocus(place, () => showResult(content));
+  };
+
+  const showProgress = (content: Extract<PanelContent, { kind: 'running' }>): void => {
+    // Above the run that is shown, which stays readable while its successor is computed.
+    if (!progress) {
+      if (!shown) keepingFocus(place, clear);
+      progress = new ProgressView(act);
+      place.prepend(progress.element);
     }
+    progress.update(content);
+  };
+
+  const showResult = (content: Exclude<PanelContent, { kind: 'running' }>): void => {
     clear();
     if (content.kind !== 'run') {
       place.append(messageView(content, act));
@@ -66,5 +72,5 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
   });
   watchTheme(() => shown?.themeChanged());
   window.addEventListener('scroll', () => shown?.pageScrolled(window.scrollY), { passive: true });
-  host.ready({ state: stored }).then(show, (error: unknown) => fail('The panel could not be filled', error));
+  host.ready({}).then(show, (error: unknown) => fail('The panel could not be filled', error));
 }

@@ -4,4 +4,4 @@ import '@vscode-elements/elements/dist/vscode-progress-bar/index.js';
 import { startPanel } from './app';
 import { connectHost } from './host';
 
-startPanel(document.querySelector<HTMLElement>('#app') ?? document.body, connectHost());
+startPanel(document.querySelector<HTMLElement>('#app')!, connectHost());

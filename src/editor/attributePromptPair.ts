@@ -78,5 +78,5 @@ async function attributeSelectedPair(pair: SelectedPair, scope: vscode.Uri | und
   const { clean, corrupted } = pair;
   const experiment = { metric: 'logitDiff' as const, direction: settings.direction, pairs: [{ clean, corrupted, ...answers }] };
   const title = clean.length > 60 ? `…${clean.slice(-60)}` : clean;
-  await attributions.runAll([{ title, panelKey: SELECTED_PROMPTS, plan: async () => ({ experiment, settings, title }) }]);
+  await attributions.runAll([{ title, panelKey: SELECTED_PROMPTS, plan: async () => ({ experiment, settings: runSettings(scope), title }) }]);
 }

@@ -4,7 +4,8 @@ import type { Run } from '../shared/run';
 import type { AttributionJob, ExperimentRunner } from '../runner/runner';
 import type { RunStore } from '../runs/store';
 import type { Log } from './log';
-import { panelKeyOf, type Panels } from './panels';
+import { panelKeyOf, SELECTED_PROMPTS, type Panels } from './panels';
+import { withoutLinks } from './plainText';
 import type { RunIndex } from './runIndex';
 import type { StatusBar } from './statusBar';
 
@@ -23,6 +24,8 @@ export interface Attributions {
   runAll(attributions: readonly Attribution[]): Promise<Outcome[]>;
   /** Stops the commands that a panel waits for. */
   cancel(panelKey: string): void;
+  /** What was tried last for a panel in this session, whatever became of it. */
+  lastTried(panelKey: string): Attribution | undefined;
 }
 
 export interface AttributionDependencies {
@@ -39,11 +42,13 @@ const PROGRESS_INTERVAL = 100;
 
 export function createAttributions({ runner, store, runIndex, panels, statusBar, log }: AttributionDependencies): Attributions {
   const waiting = new Map<string, Set<AbortController>>();
+  const tried = new Map<string, Attribution>();
   let commandsRunning = 0;
 
   const attribute = async (attribution: Attribution, abort: AbortController, onProgress: (stage: string, fraction: number) => void): Promise<Outcome> => {
     const { title, panelKey } = attribution;
     const panel = panels.show(panelKey);
+    tried.set(panelKey, attribution);
     let told = { stage: '', time: 0 };
     const tell = (stage: string, fraction: number): void => {
       if (stage === told.stage && Date.now() - told.time < PROGRESS_INTERVAL) return;
@@ -67,7 +72,7 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
       const failure = error instanceof CircuitError ? error : new CircuitError('internal', toFailure(error).message, { cause: error });
       if (failure.code !== 'cancelled') {
         log.error(title, failure);
-        panel.show({ kind: 'failed', title, message: messageOf(failure) });
+        panel.show({ kind: 'failed', title, message: messageOf(failure), fromFile: panelKey !== SELECTED_PROMPTS });
       } else if (panel.run) {
         panel.showRun(panel.run);
       } else {
@@ -91,7 +96,7 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
   };
 
   const runAll = (attributions: readonly Attribution[]): Promise<Outcome[]> => {
-    const options = { location: vscode.ProgressLocation.Notification, title: titleOf(attributions), cancellable: true };
+    const options = { location: vscode.ProgressLocation.Notification, title: withoutLinks(titleOf(attributions)), cancellable: true };
     return Promise.resolve(
       vscode.window.withProgress(options, async (progress, token) => {
         const abort = new AbortController();
@@ -128,7 +133,11 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
     showError(failures[0]!.message + more, log);
   };
 
-  return { runAll, cancel: (panelKey) => waiting.get(panelKey)?.forEach((abort) => abort.abort()) };
+  return {
+    runAll,
+    cancel: (panelKey) => waiting.get(panelKey)?.forEach((abort) => abort.abort()),
+    lastTried: (panelKey) => tried.get(panelKey),
+  };
 }
 
 function isWorthTelling({ code }: CircuitError): boolean {
@@ -145,7 +154,7 @@ function titleOf(attributions: readonly Attribution[]): string {
 
 /** An error with the way to its details. Not awaited: it may stand there for long. */
 export function showError(message: string, log: Log): void {
-  void vscode.window.showErrorMessage(message, 'Show log').then((choice) => {
+  void vscode.window.showErrorMessage(withoutLinks(message), 'Show log').then((choice) => {
     if (choice) log.show();
   });
 }

@@ -111,7 +111,10 @@ export class Panel implements vscode.Disposable {
       ready: async () => {
         this.disconnect('The panel was loaded anew.');
         this.client = connectRpc<PanelWebview>(this.port);
-        return this.content;
+        if (this.content.kind !== 'running' || !this.shown) return this.content;
+        // The run first, as it was before: it stays readable while its successor is computed. The progress follows this answer.
+        setTimeout(() => this.show(this.content));
+        return contentOf(this.shown);
       },
       view: async (params) => {
         const run = this.runOnShow();

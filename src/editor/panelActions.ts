@@ -1,18 +1,29 @@
 import * as vscode from 'vscode';
-import { CircuitError } from '../shared/errors';
+import { CircuitError, toFailure } from '../shared/errors';
 import type { PanelAction } from '../shared/panelProtocol';
-import { rerunOf, type Attributions } from './attributions';
+import { rerunOf, showError, type Attribution, type Attributions } from './attributions';
 import { fileAttribution } from './fileAttribution';
 import type { Log } from './log';
 import type { Panel } from './panel';
 import { SELECTED_PROMPTS } from './panels';
 import { runSettings } from './settings';
 
-/** What the panel's buttons do. */
+/** What the panel's buttons do. What goes wrong is told beside the panel, which keeps what it shows. */
 export async function actOfPanel(action: PanelAction, panel: Panel, { attributions, log }: { attributions: Attributions; log: Log }): Promise<void> {
+  try {
+    await act(action, panel, attributions, log);
+  } catch (error) {
+    log.error(`The panel's button ${action}`, error);
+    showError(toFailure(error).message, log);
+  }
+}
+
+async function act(action: PanelAction, panel: Panel, attributions: Attributions, log: Log): Promise<void> {
   switch (action) {
     case 'rerun':
-      return rerun(panel, attributions);
+      // Not awaited: the panel follows the run by its content.
+      void attributions.runAll([attributionOf(panel, attributions)]);
+      return;
     case 'cancel':
       return attributions.cancel(panel.key);
     case 'openSource':
@@ -22,13 +33,13 @@ export async function actOfPanel(action: PanelAction, panel: Panel, { attributio
   }
 }
 
-/** The same pairs as on show, as they are written now. Answered at once: the panel follows the run by its content. */
-function rerun(panel: Panel, attributions: Attributions): void {
-  const source = panel.run?.manifest.source;
-  if (source) void attributions.runAll([fileAttribution(vscode.Uri.parse(source.uri), source.pairIndices)]);
-  else if (panel.run) void attributions.runAll([rerunOf(panel.run, runSettings())]);
-  else if (panel.key.includes(':')) void attributions.runAll([fileAttribution(vscode.Uri.parse(panel.key))]);
-  else throw new CircuitError('internal', 'There is nothing to run again here.');
+/** What failed, again; else the pairs on show, as they are written now. */
+function attributionOf(panel: Panel, attributions: Attributions): Attribution {
+  const failed = panel.state === 'failed' ? attributions.lastTried(panel.key) : undefined;
+  if (failed) return failed;
+  if (!panel.run) throw new CircuitError('internal', 'There is nothing to run again here.');
+  const { source } = panel.run.manifest;
+  return source ? fileAttribution(vscode.Uri.parse(source.uri), source.pairIndices) : rerunOf(panel.run, runSettings());
 }
 
 async function openSource({ key }: Panel): Promise<void> {

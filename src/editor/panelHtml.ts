@@ -27,6 +27,7 @@ export function panelHtml(webview: vscode.Webview, extensionUri: vscode.Uri): st
 <title>Circuit Explorer</title>
 </head>
 <body>
+<main id="app"></main>
 <script nonce="${nonce}" src="${uriOf('panel.js')}"></script>
 </body>
 </html>`;

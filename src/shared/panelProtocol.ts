@@ -7,8 +7,8 @@ import { canNormalise, type HeadPositions, type Matrix, type ViewOptions } from 
 
 /** Answered by the host. */
 export interface PanelHost {
-  /** First call of a webview that has loaded: everything it needs to draw, for the run named or the panel's current one. */
-  ready(params: { state?: PanelState }, call?: CallOptions): Promise<PanelContent>;
+  /** First call of a webview that has loaded: everything it needs to draw what the panel shows. */
+  ready(params: Record<string, never>, call?: CallOptions): Promise<PanelContent>;
   /** The head maps' numbers for other options of the same run. */
   view(params: ViewRequest, call?: CallOptions): Promise<PanelView>;
   /** Layer × position scores of one site in one length group: asked for when drawn, so that no message carries more than one map. */
@@ -43,7 +43,7 @@ export interface PanelState {
 export type PanelContent =
   | { kind: 'empty'; message: string }
   | { kind: 'running'; title: string; stage: string; fraction: number }
-  | { kind: 'failed'; title: string; message: string }
+  | { kind: 'failed'; title: string; message: string; /** There are prompts to open. */ fromFile: boolean }
   | { kind: 'run'; run: RunSummary; view: PanelView };
 
 /** The manifest without what the panel does not draw. */

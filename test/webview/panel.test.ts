@@ -270,8 +270,9 @@ describe('the panel in a browser', () => {
       await eventually(async () => assert.deepEqual(await names(), [...ranked].sort((a, b) => a.value - b.value).map(name)));
       assert.equal(await focusedName(page), null);
       assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Score▲');
-      await page.getByRole('button', { name: 'Show all 40' }).click();
+      await page.getByRole('button', { name: 'Show all 40' }).press('Enter');
       await eventually(async () => assert.equal((await names()).length, 40));
+      assert.equal(await page.evaluate(() => document.activeElement?.textContent?.slice(0, 100)), 'Show the top 20', 'the button keeps the focus');
     });
   });
 
@@ -438,6 +439,19 @@ describe('the panel in a browser', () => {
       assert.equal(await focusedName(page), 'head 6');
     });
 
+    it('keeps the keyboard’s place when a button goes, and over a rerun', async () => {
+      const page = await open({ run: 'ioi' });
+      const focused = (): Promise<string | undefined> => page.evaluate(() => document.activeElement?.className || document.activeElement?.textContent || undefined);
+      await cell(page, 'L4H6').click();
+      await page.locator('.details').getByRole('button', { name: 'Clear' }).press('Enter');
+      await textIs(page.locator('.details'), /^Select a cell/);
+      assert.equal(await focused(), 'details');
+      await page.locator('.map-section.positions').getByRole('button', { name: 'Copy' }).focus();
+      await page.evaluate(() => window.fakeHost.showSample('single'));
+      await textIs(page.locator('.fact-list'), /14 tokens/);
+      assert.equal(await page.evaluate(() => document.activeElement?.closest('.map-section.positions') !== null && document.activeElement?.textContent), 'Copy');
+    });
+
     it('Enter selects and reads what stands behind, Escape clears', async () => {
       const page = await open({ run: 'ioi' });
       await cell(page, 'L4P13').focus();
@@ -488,7 +502,6 @@ describe('the panel in a browser', () => {
       assert.equal(await page.locator('.ranked tr.selected').getAttribute('data-name'), 'L3H2');
       assert.equal(await page.getByRole('columnheader', { name: 'Share' }).getAttribute('aria-sort'), 'descending');
       await eventually(async () => assert.equal(await page.evaluate(() => window.scrollY), 150));
-      assert.equal((await requests(page, 'ready'))[0]!['state'] !== undefined, true);
     });
 
     it('keeps its order over a rerun', async () => {
@@ -528,11 +541,14 @@ describe('the panel in a browser', () => {
 
     it('says what failed, with buttons that help', async () => {
       const page = await open({ run: 'ioi' });
-      await page.evaluate(() => window.fakeHost.show({ kind: 'failed', title: 'ioi.prompts.json', message: 'The prompts are longer than the model’s 1024 tokens.' }));
+      await page.evaluate(() => window.fakeHost.show({ kind: 'failed', title: 'ioi.prompts.json', message: 'The prompts are longer than the model’s 1024 tokens.', fromFile: true }));
       assert.match(await page.getByRole('alert').innerText(), /failed[^]*longer than the model’s 1024 tokens\./);
       await page.getByRole('button', { name: 'Show log' }).click();
       await page.getByRole('button', { name: 'Rerun' }).click();
       await eventually(async () => assert.deepEqual(await requests(page, 'act'), [{ action: 'showLog' }, { action: 'rerun' }]));
+      assert.equal(await page.getByRole('button', { name: 'Open prompts' }).count(), 1);
+      await page.evaluate(() => window.fakeHost.show({ kind: 'failed', title: 'selected prompts', message: 'Lengths differ.', fromFile: false }));
+      assert.equal(await page.getByRole('button', { name: 'Open prompts' }).count(), 0);
     });
   });
 

@@ -13,7 +13,7 @@ export function messageView(content: Exclude<PanelContent, { kind: 'run' | 'runn
   return el('div', { class: 'message failed', attributes: { role: 'alert' } }, [
     el('h1', { text: `${content.title}: failed` }),
     el('p', { text: content.message }),
-    el('div', { class: 'actions' }, [button('Rerun', () => act('rerun'), { secondary: false }), button('Open prompts', () => act('openSource')), button('Show log', () => act('showLog'))]),
+    el('div', { class: 'actions' }, [button('Rerun', () => act('rerun'), { secondary: false }), content.fromFile && button('Open prompts', () => act('openSource')), button('Show log', () => act('showLog'))]),
   ]);
 }
 
