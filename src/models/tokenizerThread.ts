@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { CircuitError } from '../shared/errors';
-import { connectRpc, type Port, type RpcClient } from '../shared/rpc';
+import { connectRpc, PATIENCE_MS, type Port, type RpcClient } from '../shared/rpc';
 import type { TokenizerService } from './tokenizerService';
 
 /** A tokenizer thread; started at the first call, and again at the next call after it died. */
@@ -9,14 +9,18 @@ export interface TokenizerThread extends TokenizerService {
   dispose(): Promise<void>;
 }
 
-/** Serves tokenizers from a thread of their own, so that hovers and diagnostics answer while the engine computes. `script`: the built tokenizerWorker.js. */
-export function startTokenizerThread(script: string): TokenizerThread {
+/** Serves tokenizers from a thread of their own, so that hovers and diagnostics answer while the engine computes. `script`: the built tokenizerWorker.js. A thread that hangs (a tokenizer.json may hold a pattern without end) is ended `patienceMs` after a call to it was cancelled. */
+export function startTokenizerThread(script: string, patienceMs = PATIENCE_MS): TokenizerThread {
   let running: { worker: Worker; client: RpcClient<TokenizerService> } | undefined;
   let disposed = false;
 
   const start = (): RpcClient<TokenizerService> => {
     const worker = new Worker(script);
-    const client = connectRpc<TokenizerService>(portOf(worker));
+    const end = (): void => {
+      if (running === thread) running = undefined;
+      void worker.terminate();
+    };
+    const client = connectRpc<TokenizerService>(portOf(worker), { hang: { afterMs: patienceMs, end } });
     const thread = { worker, client };
     let cause: unknown;
     worker.on('error', (error) => (cause = error));

@@ -59,7 +59,7 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
     stages.begin('Cutting into tokens', TOKENISED);
     const source = await resolveModel(experiment.model ?? settings.model);
     const prependBos = prependsBos(experiment, settings);
-    const info = await tokenizer.info({ folder: source.folder });
+    const info = await tokenizer.info({ folder: source.folder }, { signal: call.signal });
     const bos = bosOf(prependBos, info);
     const tokenized = await tokenizePairs(experiment.pairs, tokenizeIn(source.folder, call));
     // Before the model is loaded, so that a mistake in the prompts is told at once.
@@ -75,14 +75,14 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
       const stages = stagesOf(call);
       stages.begin('Cutting into tokens', TOKENISED);
       const source = await resolveModel(settings.model);
-      const bos = bosOf(settings.prependBos === true, await tokenizer.info({ folder: source.folder }));
+      const bos = bosOf(settings.prependBos === true, await tokenizer.info({ folder: source.folder }, { signal: call.signal }));
       const tokenized = await tokenizeIn(source.folder, call)([clean, corrupted]);
       await load(source, settings, stages.begin('Loading the model', 0.8));
       const prompts = tokenized.map(({ tokens }) => [...(bos ? [bos.id] : []), ...tokens.map(({ id }) => id)]);
       const predictions = await engine.predict({ prompts, top }, stages.begin('Predicting', 1));
       const [ofClean, ofCorrupted] = await Promise.all(
         predictions.map(async (ofPrompt): Promise<AnswerSuggestion[]> => {
-          const texts = await tokenizer.decode({ folder: source.folder, ids: ofPrompt.map(({ token }) => token) });
+          const texts = await tokenizer.decode({ folder: source.folder, ids: ofPrompt.map(({ token }) => token) }, { signal: call.signal });
           const usable = await writable(texts, tokenizeIn(source.folder, call));
           return ofPrompt.flatMap(({ probability }, i) => (usable[i] ? [{ token: texts[i]!, probability }] : []));
         }),

@@ -99,7 +99,12 @@ export interface RpcClient<T> {
 export interface ClientOptions {
   /** Told when a call's signal aborts, beside the cancel message: a place to raise a shared flag. */
   onCancel?: (id: number) => void;
+  /** A side that has not answered a call this long after it was cancelled hangs: the call rejects with `cancelled`, and `end` should end that side. */
+  hang?: { afterMs: number; end: () => void };
 }
+
+/** How long a cancelled thread may take to answer: far more than any piece of work between two looks at its flag. */
+export const PATIENCE_MS = 10_000;
 
 /** A proxy on which each method of T is a remote call. */
 export function connectRpc<T extends Methods<T>>(port: Port, options: ClientOptions = {}): RpcClient<T> {
@@ -131,12 +136,24 @@ export function connectRpc<T extends Methods<T>>(port: Port, options: ClientOpti
       if (closed) return reject(closed);
       if (signal?.aborted) return reject(cancelled());
       const id = next++;
+      let patience: ReturnType<typeof setTimeout> | undefined;
+      const giveUp = (): void => {
+        open.delete(id);
+        detach();
+        reject(cancelled());
+        options.hang?.end();
+      };
       const cancel = (): void => {
+        if (options.hang) patience = setTimeout(giveUp, options.hang.afterMs);
         options.onCancel?.(id);
         port.post({ rpc: 'cancel', id } satisfies RpcMessage);
       };
+      const detach = (): void => {
+        signal?.removeEventListener('abort', cancel);
+        clearTimeout(patience);
+      };
       signal?.addEventListener('abort', cancel, { once: true });
-      open.set(id, { resolve, reject, onProgress, detach: () => signal?.removeEventListener('abort', cancel) });
+      open.set(id, { resolve, reject, onProgress, detach });
       port.post({ rpc: 'request', id, method, params } satisfies RpcMessage);
     });
 

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import { CircuitError } from '../../shared/errors';
 import type { CallOptions } from '../../shared/results';
-import { connectRpc, type RpcClient } from '../../shared/rpc';
+import { connectRpc, PATIENCE_MS, type RpcClient } from '../../shared/rpc';
 import { SITE_NAMES } from '../../shared/sites';
 import { CancelFlags } from './cancelFlags';
 import type { Engine } from './engine';
@@ -10,6 +10,8 @@ import type { EngineCalls, EngineThreadData } from './engineThread';
 export interface WorkerEngineOptions {
   /** The built engineWorker.js; the wasm files lie in `wasm/` beside it. */
   script: string;
+  /** A thread that has not answered a cancelled call after this time is ended. */
+  patienceMs?: number;
 }
 
 /** JavaScript heap of the thread. Weights and activations are outside of it, in wasm memory. */
@@ -20,13 +22,13 @@ const HEAP_MB = 2048;
  * a fresh thread has no model, so callers `load` before each experiment (which costs nothing when it is still loaded).
  * A call that was open when the thread died rejects with `internal`, or `too-big` when it ran out of memory.
  */
-export function startWorkerEngine({ script }: WorkerEngineOptions): Engine {
+export function startWorkerEngine({ script, patienceMs = PATIENCE_MS }: WorkerEngineOptions): Engine {
   let thread: EngineThread | undefined;
   let disposed = false;
 
   const remote = (): EngineCalls => {
     if (disposed) throw new CircuitError('internal', 'The engine has been disposed.');
-    if (!thread?.alive) thread = new EngineThread(script);
+    if (!thread?.alive) thread = new EngineThread(script, patienceMs);
     return thread.remote;
   };
   return {
@@ -53,7 +55,7 @@ class EngineThread {
   private readonly client: RpcClient<EngineCalls>;
   private readonly flags = new CancelFlags();
 
-  constructor(script: string) {
+  constructor(script: string, patienceMs: number) {
     const workerData: EngineThreadData = { cancelFlags: this.flags.buffer };
     const worker = new Worker(script, { workerData, resourceLimits: { maxOldGenerationSizeMb: HEAP_MB }, name: 'circuit-explorer engine' });
     this.worker = worker;
@@ -65,7 +67,7 @@ class EngineThread {
           return () => worker.off('message', listener);
         },
       },
-      { onCancel: (id) => this.flags.raise(id) },
+      { onCancel: (id) => this.flags.raise(id), hang: { afterMs: patienceMs, end: () => void this.end(hung()) } },
     );
     worker.on('error', (error) => this.died(deathOf(error)));
     worker.on('exit', (code) => this.died(new CircuitError('internal', `The engine stopped unexpectedly (exit code ${code}). It starts again with the next run.`)));
@@ -86,6 +88,10 @@ class EngineThread {
     this.alive = false;
     this.client.close(reason);
   }
+}
+
+function hung(): CircuitError {
+  return new CircuitError('internal', 'The engine hung in a call that was cancelled, and was stopped. It starts again with the next run.');
 }
 
 function deathOf(error: unknown): CircuitError {

@@ -96,6 +96,21 @@ describe('engine in a worker thread', function () {
     }
   });
 
+  it('ends a thread that hangs in a call that was cancelled, and starts another', async () => {
+    const hanging = path.join(folder, 'hanging.js');
+    const hung = JSON.stringify(path.join(folder, 'hung'));
+    await writeFile(hanging, `const fs = require('node:fs');
+      if (fs.existsSync(${hung})) require(${JSON.stringify(script)});
+      else require('node:worker_threads').parentPort.once('message', () => { fs.writeFileSync(${hung}, ''); for (;;); });`);
+    const own = startWorkerEngine({ script: hanging, patienceMs: 50 });
+    try {
+      await assert.rejects(own.load(loadParams(folder), { signal: AbortSignal.timeout(200) }), (error) => CircuitError.is(error, 'cancelled'));
+      await own.load(loadParams(folder));
+    } finally {
+      await own.dispose();
+    }
+  });
+
   it('rejects open calls when it is shut down or its script is missing', async () => {
     const dead = startWorkerEngine({ script: path.join(path.dirname(script), 'none.js') });
     await assert.rejects(dead.load(loadParams(folder)), (error) => CircuitError.is(error, 'internal') && /stopped unexpectedly/.test(error.message));

@@ -80,6 +80,18 @@ describe('models: tokenizer service', () => {
       }
     });
 
+    it('is ended when it hangs in a call that was cancelled, and starts again at the next', async () => {
+      await worker.write('hanging.js', "require('node:worker_threads').parentPort.on('message', () => { for (;;); });");
+      const hanging = startTokenizerThread(path.join(worker.folder, 'hanging.js'), 50);
+      try {
+        for (let i = 0; i < 2; i++) {
+          await assert.rejects(hanging.info({ folder: files.folder }, { signal: AbortSignal.timeout(100) }), (error) => CircuitError.is(error, 'cancelled'));
+        }
+      } finally {
+        await hanging.dispose();
+      }
+    });
+
     it('rejects when its script is missing', async () => {
       const missing = startTokenizerThread(path.join(worker.folder, 'missing.js'));
       await assert.rejects(missing.info({ folder: files.folder }), (error) => CircuitError.is(error, 'internal') && /Cannot find module/.test(String((error.cause as Error).message)));

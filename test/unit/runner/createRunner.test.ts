@@ -3,7 +3,7 @@ import { createRunner } from '../../../src/runner/createRunner';
 import type { AttributionJob, ExperimentRunner } from '../../../src/runner/runner';
 import { CircuitError } from '../../../src/shared/errors';
 import type { TextExperiment, TextPair } from '../../../src/shared/experiment';
-import type { Progress } from '../../../src/shared/results';
+import type { CallOptions, Progress } from '../../../src/shared/results';
 import { BOS, fakeEngine, fakeTokenizer, MODEL, type FakeEngine } from './fakes';
 
 const PAIR: TextPair = { name: 'shops', clean: 'When John left', corrupted: 'When Mary left', correct: [' Mary'], incorrect: [' John'] };
@@ -151,6 +151,21 @@ describe('runner', () => {
     open();
     assert.equal((await third).manifest.pairs.length, 1);
     assert.equal(engine.attributed.length, 2, 'the dropped job never reached the engine');
+  });
+
+  it('passes a cancel on to whatever it waits for', async () => {
+    const signals: (AbortSignal | undefined)[] = [];
+    const plain = fakeTokenizer();
+    const noting = <P, A>(method: (params: P, call?: CallOptions) => Promise<A>) => (params: P, call?: CallOptions): Promise<A> => {
+      signals.push(call?.signal);
+      return method(params, call);
+    };
+    const tokenizer = { ...plain, encode: noting(plain.encode), decode: noting(plain.decode), info: noting(plain.info) };
+    const { runner } = runnerWith(fakeEngine(), tokenizer);
+    const { signal } = new AbortController();
+    await runner.attribute(job(), { signal });
+    await runner.suggestAnswers({ clean: 'When John left', corrupted: 'When Mary went', settings: SETTINGS, top: 2 }, { signal });
+    assert.ok(signals.length >= 8 && signals.every((own) => own === signal), `${signals.filter((own) => own !== signal).length} of ${signals.length} calls cannot be cancelled`);
   });
 
   it('suggests only answers that a person could write', async () => {
