@@ -65,7 +65,7 @@ function start(context: vscode.ExtensionContext, log: Log): PrivateApi {
     diagnostics,
     vscode.window.registerWebviewPanelSerializer(PANEL_VIEW_TYPE, panels),
     vscode.window.registerTreeDataProvider('circuitExplorer.runs', new RunsTree(runIndex, store)),
-    new PromptCodeLens(runIndex),
+    new PromptCodeLens(runIndex, log),
     wakeJsonSupport(log),
     registerQuickFixes((document) => diagnostics.of(document)),
     registerHover({ runner, runIndex, store, log }),

@@ -1,5 +1,8 @@
 import * as vscode from 'vscode';
+import type { TextPair } from '../shared/experiment';
+import type { RunManifest } from '../shared/run';
 import { COMMANDS } from './commandTable';
+import type { Log } from './log';
 import { isPromptDocument, PROMPT_LANGUAGE, promptFileOf, rangeOf } from './promptDocuments';
 import type { RunIndex } from './runIndex';
 import { codeLensEnabled, onSettingsChanged } from './settings';
@@ -10,7 +13,10 @@ export class PromptCodeLens implements vscode.CodeLensProvider, vscode.Disposabl
   readonly onDidChangeCodeLenses = this.changed.event;
   private readonly subscriptions: vscode.Disposable[];
 
-  constructor(private readonly runIndex: RunIndex) {
+  constructor(
+    private readonly runIndex: RunIndex,
+    private readonly log: Log,
+  ) {
     const fire = (): void => this.changed.fire();
     this.subscriptions = [runIndex.onDidChange(fire), onSettingsChanged(fire), vscode.languages.registerCodeLensProvider(PROMPT_LANGUAGE, this)];
   }
@@ -27,16 +33,32 @@ export class PromptCodeLens implements vscode.CodeLensProvider, vscode.Disposabl
     };
 
     lens(top, places.length === 1 ? 'Attribute the pair' : `Attribute all ${places.length} pairs`, COMMANDS.attributeFile, uri);
-    const last = await this.runIndex.latest(uri);
+    const latest = this.latestOf(uri);
+    const last = await latest();
     if (last) lens(top, 'Show last result', COMMANDS.openRun, last.id);
     for (const [index, { pair: place }] of places.entries()) {
       const range = rangeOf(document, place);
       lens(range, 'Attribute pair', COMMANDS.attributePromptPair, uri, index);
       const pair = pairs[index];
-      const lastOfPair = pair && (await this.runIndex.latest(uri, pair));
+      const lastOfPair = pair && (await latest(pair));
       if (lastOfPair) lens(range, 'Show last result', COMMANDS.openRun, lastOfPair.id);
     }
     return lenses;
+  }
+
+  /** The last runs of a file, none where the runs cannot be read: what needs no runs is offered all the same. */
+  private latestOf(uri: string): (pair?: TextPair) => Promise<RunManifest | undefined> {
+    let readable = true;
+    return async (pair) => {
+      if (!readable) return undefined;
+      try {
+        return await this.runIndex.latest(uri, pair);
+      } catch (error) {
+        readable = false;
+        this.log.error('The last runs for the CodeLens', error);
+        return undefined;
+      }
+    };
   }
 
   dispose(): void {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { COMMANDS } from '../../src/editor/commandTable';
 import { PANEL_VIEW_TYPE } from '../../src/editor/panel';
@@ -129,12 +129,16 @@ describe('attributing in the editor', () => {
 
   it('shows a run that cannot be saved', async () => {
     const aside = `${api.store.folder}-aside`;
+    await mkdir(api.store.folder, { recursive: true });
     await rename(api.store.folder, aside);
     await writeFile(api.store.folder, 'a file where the folder should be');
     try {
       const uri = await workspaceFile('unsaved.prompts.json', promptText(SHOPS));
       await vscode.commands.executeCommand(COMMANDS.rerunAttribution, uri);
       assert.equal(api.panels.get(uri.toString())?.state, 'run');
+      await vscode.window.showTextDocument(uri);
+      const lenses = await vscode.commands.executeCommand<vscode.CodeLens[]>('vscode.executeCodeLensProvider', uri);
+      assert.deepEqual(lenses.map(({ command }) => command!.title), ['Attribute the pair', 'Attribute pair'], 'what needs no runs is still offered');
     } finally {
       await rm(api.store.folder);
       await rename(aside, api.store.folder);
