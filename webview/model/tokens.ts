@@ -40,6 +40,24 @@ export function tokenColumns(pairs: readonly RunPair[], group: PairGroup, shown:
   }));
 }
 
+/** One place of a pair's prompts: its position, or counted from the end where the prompts have unequal lengths. */
+export interface ChipColumn {
+  place: string;
+  clean?: TokenText;
+  corrupted?: TokenText;
+  differs: boolean;
+}
+
+/** The tokens of one pair over each other. Prompts of unequal length meet at their ends, where they are compared. */
+export function chipColumns({ clean, corrupted }: Pick<RunPair, 'clean' | 'corrupted'>): ChipColumn[] {
+  const count = Math.max(clean.length, corrupted.length);
+  const places = clean.length === corrupted.length ? 0 : -count;
+  return Array.from({ length: count }, (_, column) => {
+    const [above, below] = [clean, corrupted].map((tokens) => tokens[column - count + tokens.length]);
+    return { place: String(places + column), clean: above, corrupted: below, differs: above?.id !== below?.id };
+  });
+}
+
 function countTexts(tokens: readonly (TokenText | undefined)[]): TextCount[] {
   const counts = new Map<string, number>();
   for (const token of tokens) {

@@ -2,7 +2,7 @@ import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { RunPair, TokenText } from '../../src/shared/run';
 import type { ViewOptions } from '../../src/shared/views';
 import { formatScore } from '../model/format';
-import { quoted, visibleText } from '../model/tokens';
+import { chipColumns, quoted, visibleText } from '../model/tokens';
 import { el } from './dom';
 
 const MOST_PAIRS = 50;
@@ -20,19 +20,13 @@ export function pairsView(run: RunSummary, shown: ViewOptions['pair'], open: boo
 }
 
 function pairBlock(pair: RunPair, index: number, run: RunSummary, shown: ViewOptions['pair'], choose: (pair: ViewOptions['pair']) => void): HTMLElement {
-  const length = Math.max(pair.clean.length, pair.corrupted.length);
-  const aligned = pair.clean.length === pair.corrupted.length;
-  const differs = (position: number): boolean => aligned && pair.clean[position]?.id !== pair.corrupted[position]?.id;
-  const line = (name: string, tokens: readonly TokenText[]): HTMLElement =>
+  const columns = chipColumns(pair);
+  const line = (name: 'clean' | 'corrupted'): HTMLElement =>
     el('tr', {}, [
       el('th', { text: name, attributes: { scope: 'row' } }),
-      ...Array.from({ length }, (_, position) => {
-        const token = tokens[position];
-        const marked = differs(position);
-        return el('td', { class: marked ? 'chip differs' : 'chip' }, [
-          token && (marked ? el('mark', {}, chipText(token.text)) : el('span', {}, chipText(token.text))),
-        ]);
-      }),
+      ...columns.map(({ [name]: token, differs }) =>
+        el('td', { class: differs ? 'chip differs' : 'chip' }, [token && (differs ? el('mark', {}, chipText(token.text)) : el('span', {}, chipText(token.text)))]),
+      ),
     ]);
   const { clean, corrupted } = pair.logitDiff;
   const pickable = run.pairs.length > 1 && shown === 'all';
@@ -48,10 +42,10 @@ function pairBlock(pair: RunPair, index: number, run: RunSummary, shown: ViewOpt
         el('thead', {}, [
           el('tr', {}, [
             el('th', { attributes: { scope: 'col' } }, [el('span', { class: 'hidden', text: 'Prompt' })]),
-            ...Array.from({ length }, (_, position) => el('th', { text: String(position), attributes: { scope: 'col' } })),
+            ...columns.map(({ place }) => el('th', { text: place.replace('-', '−'), attributes: { scope: 'col' } })),
           ]),
         ]),
-        el('tbody', {}, [line('clean', pair.clean), line('corrupted', pair.corrupted)]),
+        el('tbody', {}, [line('clean'), line('corrupted')]),
       ]),
     ]),
   ]);

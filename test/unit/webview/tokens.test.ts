@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { RunPair } from '../../../src/shared/run';
-import { columnToken, listTexts, shortTexts, tokenColumns, visibleText } from '../../../webview/model/tokens';
+import { chipColumns, columnToken, listTexts, shortTexts, tokenColumns, visibleText } from '../../../webview/model/tokens';
 
 const ids = new Map<string, number>();
 const tokens = (text: string): RunPair['clean'] =>
@@ -47,6 +47,17 @@ describe('tokens on the position axis', () => {
     const columns = tokenColumns(uneven, { pairs: [0], length: 3, positions: 'last' }, 'all');
     assert.equal(columns.length, 1);
     assert.equal(columnToken(columns[0]!), '“ to” → “ for”');
+  });
+
+  it('stand over each other for one pair, at the ends of prompts of unequal length', () => {
+    const shown = (of: RunPair): [string, string | undefined, string | undefined, boolean][] => chipColumns(of).map(({ place, clean, corrupted, differs }) => [place, clean?.text, corrupted?.text, differs]);
+    assert.deepEqual(shown(pairs[0]!).slice(0, 2), [['0', 'When', 'When', false], ['1', ' John', ' Mary', true]]);
+    assert.deepEqual(shown(pair('When| John| to', 'When| the| man| to', 1)), [
+      ['-4', undefined, 'When', true],
+      ['-3', 'When', ' the', true],
+      ['-2', ' John', ' man', true],
+      ['-1', ' to', ' to', false],
+    ]);
   });
 
   it('show line breaks and tabs as signs', () => {
