@@ -11,7 +11,7 @@ import { columnToken, tokenColumns } from '../model/tokens';
 import { BY_INDEX, groupOf, sameSelection, toggleLine, type MapName, type MapSort, type Selection, type ViewState } from '../model/viewState';
 import { Numbers } from '../numbers';
 import { cellCard } from './cellCard';
-import { button, dropDown, el, segmented } from './dom';
+import { button, dropDown, el } from './dom';
 import { factsView } from './factsView';
 import { headerCard } from './headerCard';
 import type { Cell } from './heatmapDrawing';
@@ -22,6 +22,7 @@ import { SideTable, TABLE_ROWS } from './sideTable';
 import { Slot } from './slot';
 import { currentPalette } from './theme';
 import { Tooltip } from './tooltip';
+import { viewControls } from './viewControls';
 
 const BEHIND_IN_TOOLTIP = 5;
 const BEHIND_IN_DETAILS = 10;
@@ -140,38 +141,14 @@ export class RunView {
   // Controls
 
   private renderControls(): void {
-    const { run, state } = this;
-    const { pair, unit } = state.options;
-    const reason = 'The logit differences of clean and corrupted are too close to divide by.';
-    this.controls.render(JSON.stringify([state.options, state.headPositions]), () => [
-      run.pairs.length > 1
-        ? dropDown(
-            'Pairs',
-            [{ value: 'all', label: `All ${run.pairs.length} pairs` }, ...run.pairs.map(({ name }, index) => ({ value: String(index), label: name }))],
-            String(pair),
-            (value) => this.choosePair(value === 'all' ? 'all' : Number(value)),
-          )
-        : el('span'),
-      segmented(
-        'Unit',
-        [
-          { value: 'normalised', label: 'Normalised', disabled: !run.canNormalise, title: run.canNormalise ? '0 corrupted … 1 clean' : reason },
-          { value: 'raw', label: 'Raw logits' },
-        ],
-        unit,
-        (value) => this.change({ options: { pair, unit: value } }),
-      ),
-      segmented(
-        'Heads',
-        [
-          { value: 'all', label: 'All positions', title: 'Scores of each head summed over all positions' },
-          { value: 'last', label: 'Last position', title: 'Scores of each head at the metric’s position only' },
-        ],
-        state.headPositions,
-        (headPositions) => this.change({ headPositions }),
-      ),
-      ...(run.canNormalise ? [] : [el('p', { class: 'caption', text: `Not normalised: ${reason.toLowerCase()}` })]),
-    ]);
+    const { options, headPositions } = this.state;
+    this.controls.render(JSON.stringify([options, headPositions]), () =>
+      viewControls(this.run, this.state, {
+        pair: (pair) => this.choosePair(pair),
+        unit: (unit) => this.change({ options: { ...this.state.options, unit } }),
+        headPositions: (chosen) => this.change({ headPositions: chosen }),
+      }),
+    );
   }
 
   private choosePair(pair: ViewOptions['pair']): void {
