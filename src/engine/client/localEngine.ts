@@ -49,7 +49,9 @@ export class LocalEngine implements Engine {
   load(params: LoadParams, call?: WorkOptions): Promise<LoadedModel> {
     return this.next(call, async () => {
       const start = performance.now();
-      const key = [await fingerprint(path.resolve(params.folder)), params.backend, params.threads].join('|');
+      const folder = path.resolve(params.folder);
+      const files = await fingerprint(folder);
+      const key = [files, params.backend, params.threads].join('|');
       if (this.loaded?.key === key) {
         const model = { ...this.loaded.info, id: params.id, revision: params.revision };
         return { model, backend: this.loaded.backend, seconds: 0 };
@@ -63,6 +65,10 @@ export class LocalEngine implements Engine {
       const work = new Work(call, checkpoint.fileSize);
       work.begin('Reading the model');
       const { model, hash } = await loadWeights(checkpoint, work);
+      if ((await fingerprint(folder)) !== files) {
+        disposeWeights(model);
+        throw new CircuitError('model-invalid', `The model in "${folder}" changed while it was being read. Run again when it has been written.`);
+      }
       const info = describe(params, checkpoint, hash);
       this.loaded = { model, info, backend, key };
       return { model: info, backend, seconds: (performance.now() - start) / 1000 };

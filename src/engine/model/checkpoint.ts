@@ -143,7 +143,7 @@ export function describe(config: Gpt2Config, file: string, fileSize: number, ent
 /**
  * Reads the whole file once, in order, and hands over each weight as float32, so that never more than one is held here.
  * Returns the file's SHA-256. Work is counted in bytes.
- * Throws `model-invalid` for a weight that holds NaN or infinity, and when the file changes meanwhile.
+ * Throws `model-invalid` for a weight that holds NaN or infinity, and when the file ends before it should.
  */
 export async function readWeights(checkpoint: Checkpoint, work: Work, take: (weight: string, values: Float32Array, shape: readonly number[]) => void): Promise<string> {
   const hash = createHash('sha256');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { utimesSync } from 'node:fs';
 import { appendFile, copyFile, cp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
@@ -129,6 +130,24 @@ describe('engine behaviour', function () {
     assert.equal(tf.memory().numTensors, before.numTensors);
     assert.equal(tf.memory().numBytes, before.numBytes);
     await remove(damaged);
+  });
+
+  it('refuses a model that is written to while it is read, and loads it whole the next time', async () => {
+    const own = await temporaryFolder();
+    await cp(folder, own, { recursive: true });
+    await engine.load(loadParams(folder));
+    const later = new Date(Date.now() + 5000);
+    let looks = 0;
+    const isCancelled = (): boolean => {
+      // The first look is before the load begins, the third amid the weights.
+      if (++looks === 3) utimesSync(path.join(own, 'model.safetensors'), later, later);
+      return false;
+    };
+    await fails(engine.load(loadParams(own), { isCancelled }), 'model-invalid', /changed while it was being read/);
+    assert.equal(tf.memory().numTensors, 0);
+    await engine.load(loadParams(own));
+    await run([pair]);
+    await remove(own);
   });
 
   it('gives the same bytes twice', async () => {
