@@ -11,7 +11,7 @@ const MOST_NAMED = 5;
 export function vocabularyNote(texts: readonly string[], tokenized: readonly TokenizedText[]): string | undefined {
   const words = new Map<string, boolean>();
   texts.forEach((text, i) => {
-    for (const { word, isKnown } of wordsOf(text, tokenized[i]!)) words.set(word, isKnown);
+    for (const { word, isKnown } of wordsOf(text, tokenized[i]!)) words.set(word, isKnown && words.get(word) !== false);
   });
   const unknown = [...words].filter(([, isKnown]) => !isKnown).map(([word]) => word);
   if (unknown.length === 0) return undefined;

@@ -3,27 +3,18 @@ import { cancelled } from '../shared/errors';
 /** Runs jobs one at a time, in the order they came. A job whose signal aborts while it waits is dropped at once. */
 export class Queue {
   private tail: Promise<unknown> = Promise.resolve();
-  private waiting = 0;
-
-  /** Jobs that have not started yet. */
-  get length(): number {
-    return this.waiting;
-  }
 
   run<T>(job: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (signal?.aborted) return Promise.reject(cancelled());
     return new Promise<T>((resolve, reject) => {
-      this.waiting++;
       let dropped = false;
       const drop = (): void => {
         dropped = true;
-        this.waiting--;
         reject(cancelled());
       };
       signal?.addEventListener('abort', drop, { once: true });
       const start = async (): Promise<void> => {
         if (dropped) return;
-        this.waiting--;
         signal?.removeEventListener('abort', drop);
         try {
           resolve(await job());

@@ -17,6 +17,10 @@ describe('models: vocabulary note', () => {
     assert.match(note!, /^3 of 6 words .*\("Bartholomew", "café", "😀"\)/);
   });
 
+  it('names a word that is unknown in one of its places, wherever that is', async () => {
+    for (const texts of [['gave John', 'John gave'], ['John gave', 'gave John']]) assert.match((await noteFor(...texts))!, /^1 of 2 words .*\("gave"\)/);
+  });
+
   it('names only the first few', async () => {
     assert.match((await noteFor('aa bb cc dd ee ff gg'))!, /^7 of 7 words .*"ee", …\)/);
   });

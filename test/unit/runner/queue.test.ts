@@ -30,7 +30,6 @@ describe('runner queue', () => {
     });
     await new Promise((resolve) => setTimeout(resolve, 5));
     assert.deepEqual(events, ['first starts']);
-    assert.equal(queue.length, 1);
     open();
     assert.deepEqual(await Promise.all([first, second]), [1, 2]);
     assert.deepEqual(events, ['first starts', 'first ends', 'second']);
@@ -47,7 +46,6 @@ describe('runner queue', () => {
     }, abort.signal);
     abort.abort();
     await assert.rejects(second, (error) => CircuitError.is(error, 'cancelled'));
-    assert.equal(queue.length, 0);
     open();
     await first;
     await queue.run(async () => undefined);
