@@ -86,8 +86,10 @@ export class Panel implements vscode.Disposable {
 
   show(content: PanelContent): void {
     this.content = content;
-    this.client?.remote.show({ content }).catch((error: unknown) => {
-      if (this.client) this.dependencies.log.error('The panel could not draw', error);
+    const { client } = this;
+    client?.remote.show({ content }).catch((error: unknown) => {
+      // A webview that went meanwhile asks again when it is back.
+      if (this.client === client) this.dependencies.log.error('The panel could not draw', error);
     });
   }
 

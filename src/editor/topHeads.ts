@@ -2,11 +2,12 @@ import { rankCells } from '../shared/ranking';
 import type { Run } from '../shared/run';
 import { canNormalise, headScores } from '../shared/views';
 
-/** The strongest heads of a run over all its pairs and positions, in words: "3.1 +0.43, 2.0 −0.12". */
+/** The strongest heads of a run over all its pairs and positions, in words: "3.1 +0.43, 2.0 −0.12 (normalised)". */
 export function topHeads({ manifest, arrays }: Run, count: number): string {
   const unit = canNormalise(manifest) ? 'normalised' : 'raw';
   const ranked = rankCells(headScores(manifest, arrays, 'all', { pair: 'all', unit }));
-  return ranked.slice(0, count).map(({ row, column, value }) => `${row}.${column} ${signed(value)}`).join(', ');
+  const named = ranked.slice(0, count).map(({ row, column, value }) => `${row}.${column} ${signed(value)}`);
+  return `${named.join(', ')} (${unit === 'raw' ? 'raw logits' : unit})`;
 }
 
 /** With a sign that can be seen, and a real minus. */

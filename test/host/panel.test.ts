@@ -49,6 +49,15 @@ describe('the panel', () => {
     assert.deepEqual(shown.map(({ kind }) => kind), ['run', 'running']);
   });
 
+  it('that is loaded anew before it has drawn is no error', async () => {
+    const { panel, host } = openPanel();
+    await host.ready({});
+    panel.show({ kind: 'running', title: 'a', stage: 'Attributing', fraction: 0.5 });
+    await host.ready({});
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual(errors, []);
+  });
+
   it('tries again what failed, not the earlier run', async () => {
     const { panel } = openPanel();
     const failing: Attribution = { title: 'what failed', panelKey: SELECTED_PROMPTS, plan: () => Promise.reject(new Error('never asked')) };
