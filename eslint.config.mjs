@@ -62,6 +62,11 @@ export default tseslint.config(
     modules: [...TFJS, ...TOKENIZERS],
     message: 'the editor reaches the engine through the runner only.',
   }),
+  room(['src/cli/**', 'src/cli.ts'], {
+    rooms: ['editor', 'webview', 'engine/(backend|model|patching)'],
+    modules: [...VSCODE, ...TFJS, ...TOKENIZERS],
+    message: 'the command line reaches the engine through the runner only and knows no VS Code.',
+  }),
   room(['webview/**'], {
     rooms: ['prompts', 'engine', 'models', 'runner', 'runs', 'bridge', 'editor'],
     modules: [...VSCODE, ...NODE, ...TFJS, ...TOKENIZERS],
