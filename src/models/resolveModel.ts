@@ -44,12 +44,16 @@ async function find(reference: string, places: ModelPlaces): Promise<ModelSource
   if (!isHubId(reference)) {
     throw new CircuitError('model-missing', `${JSON.stringify(reference)} names no model; write "bundled", a whole folder path, or a hub id such as "openai-community/gpt2".`);
   }
+  let incomplete: ModelSource | undefined;
   for (const cache of places.cacheFolders) {
     for (const id of namesOf(reference)) {
       const cached = await findCached(cache, id);
-      if (cached) return cached;
+      if (cached && (await isFile(path.join(cached.folder, 'model.safetensors')))) return cached;
+      incomplete ??= cached;
     }
   }
+  // What it lacks is said where the files are checked.
+  if (incomplete) return incomplete;
   const searched = places.cacheFolders.length > 0 ? places.cacheFolders.join(', ') : 'no cache folder';
   throw new CircuitError(
     'model-missing',

@@ -64,6 +64,13 @@ describe('models: resolveModel', () => {
     }
   });
 
+  it('passes by a name under which only a part of the model was fetched, such as its pickled weights', async () => {
+    await cached('gpt2', { names: ['config.json', 'tokenizer.json', 'pytorch_model.bin'] });
+    await refuses('gpt2', 'model-unsupported', /pytorch_model\.bin/);
+    const folder = await cached('openai-community/gpt2');
+    assert.equal((await resolveModel('gpt2', places)).folder, folder);
+  });
+
   it('takes the revision that refs/main names, and the only one when there is no refs/main', async () => {
     await cached('me/two', { revision: 'aaaa', ref: '' });
     const folder = await cached('me/two', { revision: 'bbbb', ref: 'bbbb\n' });
