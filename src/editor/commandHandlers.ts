@@ -59,7 +59,7 @@ export function commandHandlers(dependencies: CommandDependencies): CommandHandl
       const ofFile = inFront === undefined ? undefined : await runIndex.latest(inFront);
       const newest = ofFile ?? (await runIndex.all()).find((listing) => 'manifest' in listing);
       if (newest) await openRun(newest.id);
-      else log.show();
+      else void vscode.window.showInformationMessage('Nothing has been attributed yet.');
     },
     openSample,
     chooseModelFolder,
