@@ -47,7 +47,7 @@ async function serve(url: string): Promise<{ type: string; body?: string }> {
 }
 
 function html(): string {
-  const policy = [`default-src 'none'`, `img-src 'self' data:`, `font-src 'self'`, `style-src 'self'`, `script-src 'nonce-${NONCE}'`].join('; ');
+  const policy = [`default-src 'none'`, `img-src 'self' data:`, `font-src 'self'`, `style-src 'self'`, `script-src 'nonce-${NONCE}'`, `base-uri 'none'`, `form-action 'none'`].join('; ');
   return `<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${policy}">
