@@ -1,10 +1,11 @@
 import type { Node } from 'jsonc-parser';
 import { DIRECTIONS, METRICS, type Direction, type Metric } from '../shared/experiment';
-import { fieldsOf, readTree, typeName, type FieldMap } from './jsonNode';
+import { fieldsOf, readTree, typeName, type FieldMap, type JsonTree } from './jsonNode';
 import { readPair, type ParsedPair } from './parsePair';
 import { readShorthand } from './parseShorthand';
 import type { PromptFile } from './promptFile';
 import { Reader } from './reader';
+import { untuple } from './tuples';
 
 /**
  * Longest prompt file that is read, in UTF-16 units. A thousand pairs of the usual size take a fifth of it; anything longer is
@@ -33,7 +34,7 @@ export function parsePromptFile(text: string, defaults: PromptFileDefaults = { d
     return file;
   }
   const reader = new Reader(text);
-  const { root, isEmpty, errors } = readTree(text);
+  const { root, isEmpty, errors } = readLists(reader, text);
   if (isEmpty) {
     reader.report({ offset: 0, length: 0 }, { code: 'missing-field', message: 'This prompt file is empty; write { "pairs": [ … ] }.' });
     return { ...file, problems: reader.problems };
@@ -54,6 +55,21 @@ export function parsePromptFile(text: string, defaults: PromptFileDefaults = { d
     file.experiment = { ...file.settings, pairs: file.pairs.flatMap((pair) => pair ?? []) };
   }
   return file;
+}
+
+/** Reads Python's tuples as the lists they should be, so that they are one mistake with one fix and hide no other. */
+function readLists(reader: Reader, text: string): JsonTree {
+  const tree = readTree(text);
+  const lists = tree.errors.length > 0 ? untuple(text) : undefined;
+  const untupled = lists && readTree(lists.text);
+  if (!untupled || untupled.errors.length >= tree.errors.length) return tree;
+  const [start, end] = lists.range;
+  reader.report({ offset: start, length: end - start }, {
+    code: 'syntax',
+    message: 'Python tuples ( ) are not JSON: write [ ] for each ( ), such as [" Mary", " John"]. In VS Code the quick fix does it for all of them.',
+    fix: { title: 'Write [ ] for ( )', place: reader.place({ offset: start, length: end - start }), text: lists.text.slice(start, end) },
+  });
+  return untupled;
 }
 
 function readObject(reader: Reader, root: Node, file: PromptFile): void {

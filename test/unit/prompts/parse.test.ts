@@ -71,6 +71,30 @@ describe('prompts: parse', () => {
     assert.ok(file.experiment);
   });
 
+  it('says once that tuples are lists, and how to mend them all', () => {
+    const prompts = '"prompts": ["John (the elder) gave it to", "Mary (\\") gave it to"]';
+    const text = `{ // pasted (from a notebook)\n ${prompts},\n "answers": [(" Mary", " John"),\n ("(", (" Mary", ")"),),], "pairing": "adjacent" }`;
+    const file = parsePromptFile(text);
+    const tuples = text.slice(text.indexOf('(" Mary"'), text.lastIndexOf(')') + 1);
+    assert.deepEqual(found(file), [['syntax', 'error', tuples]]);
+    assert.equal(file.experiment, undefined);
+    assert.throws(() => experimentOf(file), /Python tuples/);
+    const { place, text: lists } = file.problems[0]!.fix!;
+    const mended = text.slice(0, place.offset) + lists + text.slice(place.offset + place.length);
+    assert.deepEqual(parsePromptFile(mended).problems, []);
+    assert.deepEqual(parsePromptFile(mended).experiment?.pairs.map(({ clean, correct, incorrect }) => [clean, correct, incorrect]), [
+      ['John (the elder) gave it to', [' Mary'], [' John']],
+      ['Mary (") gave it to', ['('], [' Mary', ')']],
+    ]);
+  });
+
+  it('shows what else is broken beside tuples', () => {
+    const text = `{ "prompts": ["John gave it to", "Mary gave it to"], "answers": [(" Mary", ' John'), (" John", " Mary")] }`;
+    const codes = found(parsePromptFile(text));
+    assert.ok(codes.length > 1 && codes.some(([, , place]) => place.startsWith("'")), JSON.stringify(codes));
+    assert.match(parsePromptFile(text).problems[0]!.message, /Python tuples/);
+  });
+
   describe('finds every mistake at its place', () => {
     const pair = (fields: Record<string, unknown>): string => JSON.stringify({ pairs: [{ ...PAIR, ...fields }] });
     const cases: [name: string, text: string, expected: [code: string, severity: string, text: string][]][] = [
