@@ -41,10 +41,11 @@ function lengthFaults({ clean, corrupted }: TokenizedPair, { align, bosPrepended
   const excess = corruptedIds.length - cleanIds.length;
   if (excess === 0 || align === 'end') return [];
   const stretch = differingStretch(clean, corrupted, position);
-  const at = position + (bosPrepended ? 1 : 0);
+  // As the panel counts: BOS is a token too.
+  const first = bosPrepended ? 1 : 0;
   const message =
-    `Clean and corrupted must have equally many tokens: clean has ${cleanIds.length}, corrupted ${corruptedIds.length} (${Math.abs(excess)} ${excess > 0 ? 'more' : 'fewer'}). ` +
-    `From position ${at}, clean has ${listTokens(stretch.clean)} and corrupted ${listTokens(stretch.corrupted)}. ` +
+    `Clean and corrupted must have equally many tokens: clean has ${first + cleanIds.length}, corrupted ${first + corruptedIds.length} (${Math.abs(excess)} ${excess > 0 ? 'more' : 'fewer'}${bosPrepended ? '; BOS counts as one' : ''}). ` +
+    `From position ${first + position}, clean has ${listTokens(stretch.clean)} and corrupted ${listTokens(stretch.corrupted)}. ` +
     'Choose words with equally many tokens, or write "align": "end" to compare heads at the last position only.';
   return [{ code: 'length-differs', severity: 'error', message, at: { part: 'corrupted' }, range: stretch.range }];
 }
@@ -99,12 +100,17 @@ function answerFault(pair: TextPair, answer: string, { tokens, withSpace }: Toke
   if (tokens.length !== 1 && pair.firstToken !== true) {
     const advice = spaceMends
       ? `With a leading space, ${quote(` ${answer}`)}, it is one.`
-      : `Choose an answer of one token, or write "firstToken": true in the pair to let ${quote(tokens[0]?.text ?? '')} stand for it.`;
+      : `This model's tokenizer has no single token for it; choose another word${firstTokenAdvice(tokens)}.`;
     return { code: 'answer-tokens', severity: 'error', message: `${quote(answer)} is ${tokens.length} tokens: ${listTokens(tokens)}. ${advice}`, at, edit };
   }
   if (!spaceMends) return undefined;
   const message = `${quote(answer)} has no leading space, so it means a word glued to the prompt's last one; a new word is ${quote(` ${answer}`)}.`;
   return { code: 'leading-space', severity: 'warning', message, at, edit };
+}
+
+/** A first token of spaces, or of half a character, says nothing of the answer. */
+function firstTokenAdvice([first]: readonly TokenText[]): string {
+  return first && /[\p{L}\p{N}]/u.test(first.text) ? `, or write "firstToken": true in the pair to let ${quote(first.text)} stand for it` : '';
 }
 
 /** True where a new word would follow with a space: not after a space, an open bracket or quote, nor within a number. */

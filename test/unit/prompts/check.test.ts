@@ -55,9 +55,9 @@ describe('prompts: check', () => {
       assert.match(problem.message, /From position 1, clean has " John" and corrupted " Bar" \+ "tholomew"/);
     });
 
-    it('counts positions with BOS where it is prepended', async () => {
+    it('counts tokens and positions with BOS where it is prepended', async () => {
       const [{ message }] = await one({ corrupted: 'When Bartholomew gave it to' }, {}, { ...FACTS, bosPrepended: true });
-      assert.match(message, /From position 2/);
+      assert.match(message, /clean has 6, corrupted 7 \(1 more; BOS counts as one\)\. From position 2/);
     });
 
     it('marks the whole string where something is missing from it', async () => {
@@ -101,7 +101,12 @@ describe('prompts: check', () => {
       const [problem, place] = await one({ correct: [' Mary', ' Bartholomew'] });
       assert.equal(place, '" Bartholomew"');
       assert.deepEqual([problem.code, problem.severity, problem.fix], ['answer-tokens', 'error', undefined]);
-      assert.match(problem.message, /" Bartholomew" is 2 tokens: " Bar" \+ "tholomew"\..*"firstToken": true/);
+      assert.match(problem.message, /" Bartholomew" is 2 tokens: " Bar" \+ "tholomew"\. This model's tokenizer has no single token for it; choose another word, or write "firstToken": true .* " Bar" stand/);
+    });
+
+    it('of which only a space is a token are not offered by it', async () => {
+      const [{ message }] = await one({ correct: ' Zoe' });
+      assert.match(message, /" Zoe" is 4 tokens: " " \+ "Z" \+ "o" \+ "e"\. .* choose another word\.$/);
     });
 
     it('of several tokens may stand for their first', async () => {
