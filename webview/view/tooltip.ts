@@ -28,8 +28,10 @@ export class Tooltip {
     const cell = anchor.getBoundingClientRect();
     const { width, height } = element.getBoundingClientRect();
     const gap = 8;
-    const below = cell.bottom + gap + height <= innerHeight;
-    const left = Math.max(gap, Math.min(cell.left + cell.width / 2 + gap, innerWidth - width - gap));
+    // Without the scrollbars, which innerWidth counts in.
+    const { clientWidth, clientHeight } = document.documentElement;
+    const below = cell.bottom + gap + height <= clientHeight;
+    const left = Math.max(gap, Math.min(cell.left + cell.width / 2 + gap, clientWidth - width - gap));
     const top = below ? cell.bottom + gap : Math.max(gap, cell.top - gap - height);
     element.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
   }
