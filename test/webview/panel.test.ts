@@ -142,6 +142,16 @@ describe('the panel in a browser', () => {
       }
     });
 
+    it('with what its signs mean where the clean run favours the incorrect answer', async () => {
+      const page = await open({ run: 'reversed' });
+      const words = page.locator('.legend-words');
+      await textIs(page.locator('.reading strong'), 'Positive (blue) moves towards the clean run, which here favours the incorrect answer.');
+      for (const map of [0, 1]) await textIs(words.nth(map), 'towards corruptedtowards clean');
+      await page.getByRole('radio', { name: 'Raw logits' }).check();
+      await textIs(page.locator('.reading strong'), 'Positive (blue) supports the correct answer.');
+      for (const map of [0, 1]) await textIs(words.nth(map), 'opposessupports the correct answer');
+    });
+
     it('of pairs with unequal lengths: the last position only', async () => {
       const page = await open({ run: 'end' });
       assert.equal(await page.locator('.map.tall .column-head').count(), 1);
@@ -559,9 +569,9 @@ describe('the panel in a browser', () => {
       const dark = await fills();
       await page.evaluate(() => window.fakeHost.setTheme('light'));
       await eventually(async () => assert.notDeepEqual(await fills(), dark));
-      assert.equal(await page.locator('.legend-note').count(), 0);
+      assert.equal(await page.locator('.map-section.heads .legend-bar').getAttribute('title'), null);
       await page.evaluate(() => window.fakeHost.setTheme('contrast'));
-      await textIs(page.locator('.map-section.heads .legend-note'), '(0 has the colour of the background)');
+      await eventually(async () => assert.equal(await page.locator('.map-section.heads .legend-bar').getAttribute('title'), '0 has the colour of the background'));
       await cell(page, 'L4H6').hover();
       const border = await cell(page, 'L0H0').evaluate((element) => getComputedStyle(element).border);
       assert.equal(border, '1px solid rgb(111, 195, 223)');

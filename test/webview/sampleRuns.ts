@@ -6,7 +6,7 @@ import { SITE_NAMES, type SiteName } from '../../src/shared/sites';
 
 /** Runs that look like real ones, made from a seed, so that the page and the test that drives it hold the same numbers. */
 
-export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end';
+export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end' | 'reversed';
 
 interface Prompts {
   name: string;
@@ -52,6 +52,8 @@ function recipeOf(name: SampleName): Recipe {
       return { ...SMALL, strong, pairs: IOI.slice(0, 1) };
     case 'flat':
       return { ...SMALL, strong, logitDiff: 0.0001 };
+    case 'reversed':
+      return { ...SMALL, strong, logitDiff: -SMALL.logitDiff };
     case 'end':
       return { ...SMALL, strong, positions: 'last' };
     case 'gpt2':

@@ -1,5 +1,6 @@
 import type { PanelAction, RunSummary } from '../../src/shared/panelProtocol';
 import { runFacts } from '../model/facts';
+import type { SignWords } from '../model/signs';
 import { button, el } from './dom';
 
 /** The top of the panel: what was run, on what, how long it took, and what to know when reading the numbers. */
@@ -27,11 +28,12 @@ export function factsView(run: RunSummary, act: (action: PanelAction) => void): 
     ]),
     el('dl', { class: 'fact-list' }, facts),
     ...run.notes.map(({ severity, message }) => note(severity, message)),
-    el('p', { class: 'reading' }, [
-      el('strong', { text: 'Positive (blue) supports the correct answer.' }),
-      ' Scores are attributions: a linear approximation of what exact patching would give, so check the ones that matter.',
-    ]),
   ]);
+}
+
+/** How to read the numbers below, in one unit. */
+export function readingAid({ sentence }: SignWords): (Node | string)[] {
+  return [el('strong', { text: sentence }), ' Scores are attributions: a linear approximation of what exact patching would give, so check the ones that matter.'];
 }
 
 function note(severity: 'info' | 'warning', message: string): HTMLElement {

@@ -1,4 +1,5 @@
 import type { Palette } from '../model/colour';
+import type { SignWords } from '../model/signs';
 import { isSorted, sortKey, type MapSort } from '../model/viewState';
 import type { SortKey } from '../../src/shared/ranking';
 import { button, dropDown, el, type Choice } from './dom';
@@ -16,6 +17,7 @@ export interface MapEvents extends HeatmapEvents {
 export interface MapContent {
   subtitle: string;
   caption: string;
+  signs: SignWords;
   drawing: Drawing;
 }
 
@@ -68,7 +70,8 @@ export class MapSection {
     this.subtitle.textContent = content.subtitle;
     this.caption.textContent = content.caption;
     const { largest } = content.drawing.model;
-    this.legendSlot.render(`${largest} ${palette.colourAt(0)} ${palette.colourAt(1)}`, () => [legend(palette, largest)]);
+    const { signs } = content;
+    this.legendSlot.render(`${largest} ${signs.positive} ${palette.colourAt(0)} ${palette.colourAt(1)}`, () => [legend(palette, largest, signs)]);
     this.heatmap.draw(content.drawing, palette);
   }
 

@@ -7,12 +7,13 @@ import { columnTitle, headName, positionName, siteCaption, type CellDescription 
 import { viewCaption } from '../model/facts';
 import { formatScore, plural } from '../model/format';
 import { buildHeatmap, matrixAsTsv } from '../model/heatmap';
+import { signWords } from '../model/signs';
 import { columnToken, tokenColumns } from '../model/tokens';
 import { BY_INDEX, groupOf, sameSelection, toggleLine, type MapName, type MapSort, type Selection, type ViewState } from '../model/viewState';
 import { Numbers } from '../numbers';
 import { cellCard } from './cellCard';
 import { button, dropDown, el } from './dom';
-import { factsView } from './factsView';
+import { factsView, readingAid } from './factsView';
 import { headerCard } from './headerCard';
 import type { Cell } from './heatmapDrawing';
 import { MapSection } from './mapSection';
@@ -41,6 +42,7 @@ export class RunView {
   private readonly maps: Record<MapName, MapSection>;
   private readonly tooltip = new Tooltip();
   private readonly live = el('div', { class: 'hidden', attributes: { 'aria-live': 'polite', 'aria-atomic': 'true', id: 'live' } });
+  private readonly reading = new Slot(el('p', { class: 'reading' }));
   private readonly controls = new Slot(el('div', { class: 'toolbar main-toolbar', attributes: { role: 'group', 'aria-label': 'View' } }));
   private readonly pairs = new Slot(el('div'));
   private readonly cells: CellDetails;
@@ -82,6 +84,7 @@ export class RunView {
     };
     this.element = el('div', { class: 'run' }, [
       factsView(run, act),
+      this.reading.element,
       this.controls.element,
       this.pairs.element,
       el('div', { class: 'views' }, [this.maps.heads.element, this.maps.positions.element, el('aside', { class: 'side', attributes: { 'aria-label': 'Strongest cells and selection' } }, [this.table.element, this.details.element])]),
@@ -127,6 +130,8 @@ export class RunView {
 
   private render(): void {
     if (this.closed) return;
+    const signs = signWords(this.run, this.state.options.unit);
+    this.reading.render(signs.sentence, () => readingAid(signs));
     this.renderControls();
     this.pairs.render(`${this.state.options.pair}`, () => [this.pairsElement()]);
     this.drawHeads();
@@ -208,6 +213,7 @@ export class RunView {
     section.draw(
       {
         subtitle: headPositions === 'all' ? 'Head output (z), summed over all positions.' : 'Head output (z) at the last position.',
+        signs: signWords(run, options.unit),
         caption: viewCaption(run, options),
         drawing: {
           model,
@@ -243,6 +249,7 @@ export class RunView {
     section.draw(
       {
         subtitle: `${SITES[site].title}. ${siteCaption(site, run)}`,
+        signs: signWords(run, options.unit),
         caption: viewCaption(run, options) + (several && options.pair === 'all' ? ` · the ${plural(pairs.length, 'pair')} of ${length} tokens` : ''),
         drawing: {
           model,

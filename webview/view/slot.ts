@@ -9,7 +9,7 @@ export class Slot {
 
   constructor(readonly element: HTMLElement) {}
 
-  render(signature: string, build: () => readonly Node[]): void {
+  render(signature: string, build: () => readonly (Node | string)[]): void {
     if (signature === this.signature) return;
     this.signature = signature;
     keepingFocus(this.element, () => this.element.replaceChildren(...build()));
