@@ -63,9 +63,12 @@ async function prepare(name: string, command: AttributeCommand, surroundings: Su
 }
 
 async function readText(name: string, folder: string): Promise<string> {
+  if (name === '-') throw new CircuitError('usage', 'Standard input is not read; name a prompt file (./- for a file of that name).');
   const file = path.resolve(folder, name);
   try {
-    const { size } = await stat(file);
+    const found = await stat(file);
+    if (found.isDirectory()) throw new CircuitError('prompt-file', `${name} is a folder; name a prompt file in it (*.prompts.json).`);
+    const { size } = found;
     // No character takes more bytes: what the parser would refuse anyway need not be read, whatever it is.
     if (size > 3 * LONGEST_FILE) throw new CircuitError('prompt-file', `${name}:1:1: this file is too large for a prompt file (${(size / 1e6).toFixed(0)} MB) and was not read.`);
     return await readFile(file, 'utf8');

@@ -161,7 +161,9 @@ describe('attribute, the verb', () => {
     assert.equal(await run('model.safetensors'), 2);
     assert.match(err, /^model\.safetensors:1:1: this file is too large for a prompt file \(8590 MB\)/);
     assert.equal(await run('.'), 2);
-    assert.match(err, /could not be read/);
+    assert.match(err, /\. is a folder; name a prompt file/);
+    assert.equal(await run('-'), 2);
+    assert.match(err, /Standard input is not read; name a prompt file/);
   });
 
   it('writes the run', async () => {
