@@ -3,9 +3,16 @@ import type { BackendInfo } from '../shared/results';
 import type { RunNote, RunPair } from '../shared/run';
 import { canNormalise, meanDifference } from '../shared/views';
 
-/** Mean of several pairs' logit differences, as a person reads it. */
+/** Mean of several pairs' logit differences. */
+function meanOf(pairs: readonly RunPair[], which: 'clean' | 'corrupted'): number {
+  return pairs.reduce((sum, { logitDiff }) => sum + logitDiff[which], 0) / pairs.length;
+}
+
+/** The same as the panel writes it, with its sign: "+3.94", "−5.96". */
 function mean(pairs: readonly RunPair[], which: 'clean' | 'corrupted'): string {
-  return (pairs.reduce((sum, { logitDiff }) => sum + logitDiff[which], 0) / pairs.length).toFixed(2);
+  const value = meanOf(pairs, which);
+  const digits = Math.abs(value).toFixed(2);
+  return Number(digits) === 0 ? digits : `${value < 0 ? '−' : '+'}${digits}`;
 }
 
 /** What a person should know before believing a run: only a forward pass can tell. `vocabulary`: what the model's vocabulary says about the texts. */
@@ -23,6 +30,16 @@ function differenceNotes(pairs: RunPair[]): RunNote[] {
     const message = `The model prefers the correct answer less after the clean prompts (mean logit difference ${mean(pairs, 'clean')}) than after the corrupted ones (${mean(pairs, 'corrupted')}): normalised values have the opposite sign of raw ones. Are clean and corrupted, or correct and incorrect, swapped?`;
     return [{ severity: 'warning', message }];
   }
+  return [...preferenceNotes(pairs), ...swappedNotes(pairs)];
+}
+
+function preferenceNotes(pairs: RunPair[]): RunNote[] {
+  if (meanOf(pairs, 'clean') >= 0) return [];
+  const message = `The model prefers the incorrect answer after the clean prompts (mean logit difference ${mean(pairs, 'clean')}): it does not do this task, so the scores say what moves it, not how it succeeds.`;
+  return [{ severity: 'warning', message }];
+}
+
+function swappedNotes(pairs: RunPair[]): RunNote[] {
   const swapped = pairs.filter(({ logitDiff }) => logitDiff.clean < logitDiff.corrupted);
   if (swapped.length === 0) return [];
   const names = swapped.slice(0, 5).map(({ name }) => name);

@@ -99,7 +99,12 @@ describe('runner', () => {
     };
     assert.deepEqual(await notes([1, 2], [0, 0]), []);
     const [swapped] = await notes([0, 0], [1, 2]);
-    assert.match(swapped!, /^warning: .*swapped/);
+    assert.match(swapped!, /^warning: .*\(mean logit difference 0\.00\) than after the corrupted ones \(\+1\.50\).*swapped/);
+    const wrong = await notes([-1, -2], [-3, -4]);
+    assert.equal(wrong.length, 1);
+    assert.match(wrong[0]!, /^warning: The model prefers the incorrect answer after the clean prompts \(mean logit difference −1\.50\)/);
+    const wrongAndOne = await notes([-5, 0], [-9, 1]);
+    assert.deepEqual(wrongAndOne.map((note) => /prefers the (in)?correct/.exec(note)?.[0]), ['prefers the incorrect', 'prefers the correct']);
     const [one] = await notes([5, 0], [0, 1]);
     assert.match(one!, /^warning: In 1 of 2 pairs .*pair 2/);
     const [small] = await notes([1, 2], [2, 1]);
