@@ -11,6 +11,8 @@ export interface TableDrawing {
   nameHeading: string;
   behindHeading: string;
   selected?: Cell;
+  /** The row that holds the table's one tab stop; another one gets it by the arrow keys. */
+  active?: string;
 }
 
 export interface TableRow extends ListRow {
@@ -23,6 +25,7 @@ export interface TableRow extends ListRow {
 export interface TableEvents {
   sort(column: TableColumn): void;
   select(cell: Cell): void;
+  activate(name: string): void;
 }
 
 /** The readable twin of a heatmap: its strongest cells as a table whose columns sort. */
@@ -38,6 +41,7 @@ export function rankedTable(drawing: TableDrawing, events: TableEvents): HTMLTab
       ]),
     ]);
   };
+  const stop = rows.some(({ name }) => name === drawing.active) ? drawing.active : rows[0]?.name;
   return el('table', { class: 'ranked' }, [
     el('caption', { class: 'hidden', text: drawing.caption }),
     el('thead', {}, [
@@ -51,7 +55,7 @@ export function rankedTable(drawing: TableDrawing, events: TableEvents): HTMLTab
     ]),
     el(
       'tbody',
-      {},
+      { on: { keydown: moveInRows, focusin: ({ target, currentTarget }) => events.activate(takeStop(currentTarget as HTMLElement, target as HTMLElement)) } },
       rows.map((row) => {
         const isSelected = selected?.row === row.row && selected.column === row.column;
         const { name } = row;
@@ -61,7 +65,7 @@ export function rankedTable(drawing: TableDrawing, events: TableEvents): HTMLTab
           [
             el('td', { class: 'rank', text: String(row.rank) }),
             el('th', { class: 'name', attributes: { scope: 'row' } }, [
-              el('button', { class: 'link', text: row.title, attributes: { type: 'button', 'aria-pressed': isSelected ? 'true' : 'false', 'data-key': `row ${name}` } }),
+              el('button', { class: 'link', text: row.title, attributes: { type: 'button', tabindex: name === stop ? 0 : -1, 'aria-pressed': isSelected ? 'true' : 'false', 'data-key': `row ${name}` } }),
             ]),
             el('td', { class: row.value < 0 ? 'score negative' : 'score', text: formatScore(row.value) }),
             el('td', { class: 'share', text: formatShare(row.share) }),
@@ -71,4 +75,23 @@ export function rankedTable(drawing: TableDrawing, events: TableEvents): HTMLTab
       }),
     ),
   ]);
+}
+
+/** Arrow keys, Home and End go from row to row. */
+function moveInRows(event: KeyboardEvent): void {
+  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const names = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('.name button')];
+  const from = names.indexOf(event.target as HTMLElement);
+  const last = names.length - 1;
+  const targets: Record<string, number> = { ArrowUp: Math.max(0, from - 1), ArrowDown: Math.min(last, from + 1), Home: 0, End: last };
+  const target = targets[event.key];
+  if (target === undefined) return;
+  event.preventDefault();
+  names[target]!.focus();
+}
+
+/** Gives the table's tab stop to the focused button; returns its row's name. */
+function takeStop(body: HTMLElement, focused: HTMLElement): string {
+  for (const button of body.querySelectorAll('.name button')) button.setAttribute('tabindex', button === focused ? '0' : '-1');
+  return focused.closest('tr')!.dataset.name!;
 }

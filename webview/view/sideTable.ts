@@ -35,6 +35,7 @@ interface List {
 export class SideTable {
   private readonly slot = new Slot(el('section', { class: 'table-section', attributes: { 'aria-label': 'Strongest cells' } }));
   readonly element = this.slot.element;
+  private active?: string;
 
   constructor(
     private readonly details: CellDetails,
@@ -55,7 +56,7 @@ export class SideTable {
         ),
       ]),
       el('div', { class: 'table-scroller' }, [
-        rankedTable({ caption: list.caption, rows: shown, state, nameHeading: list.nameHeading, behindHeading: list.behindHeading, selected }, { sort: (column) => this.sort(state, column), select: this.events.select }),
+        rankedTable({ caption: list.caption, rows: shown, state, nameHeading: list.nameHeading, behindHeading: list.behindHeading, selected, active: this.active }, { sort: (column) => this.sort(state, column), select: this.events.select, activate: (name) => (this.active = name) }),
       ]),
       el('div', { class: 'actions' }, [
         total > TABLE_ROWS &&
