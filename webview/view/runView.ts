@@ -51,6 +51,8 @@ export class RunView {
   private heads?: DrawnHeads;
   private positions?: DrawnPositions;
   private pointed?: Pointed;
+  /** The header that was pressed last: its tooltip would cover what pressing it has changed. */
+  private pressed?: { map: MapName; cell: Cell };
   private palette: Palette = currentPalette();
   private pairsOpen = false;
   /** The selection's description is to be spoken once what stands behind it is known. */
@@ -189,8 +191,14 @@ export class RunView {
     return new MapSection(name, title, axes, {
       point: (cell, anchor, by) => this.point(name, cell, anchor, by),
       select: (cell) => this.select(this.selectionOf(name, cell)),
-      sortRows: (column) => setSort({ ...sortOf(), rows: toggleLine(sortOf().rows, column) }),
-      sortColumns: (row) => setSort({ ...sortOf(), columns: toggleLine(sortOf().columns, row) }),
+      sortRows: (column) => {
+        this.pressHeader(name, { row: -1, column });
+        setSort({ ...sortOf(), rows: toggleLine(sortOf().rows, column) });
+      },
+      sortColumns: (row) => {
+        this.pressHeader(name, { row, column: -1 });
+        setSort({ ...sortOf(), columns: toggleLine(sortOf().columns, row) });
+      },
       sort: setSort,
       scrolled: (left) => {
         this.afterScroll();
@@ -366,10 +374,18 @@ export class RunView {
   // Tooltip and live region
 
   private point(map: MapName, cell: Cell | undefined, anchor: Element | undefined, by: 'pointer' | 'focus'): void {
+    const { pressed } = this;
+    if (cell && pressed?.map === map && pressed.cell.row === cell.row && pressed.cell.column === cell.column) return;
+    this.pressed = undefined;
     if (!cell || !anchor || this.maps[map].waiting) return this.hideTooltip();
     this.pointed = { map, cell, anchor, by };
     this.refreshTooltip();
     if (by === 'focus') this.say(this.sentenceOf(map, cell));
+  }
+
+  private pressHeader(map: MapName, cell: Cell): void {
+    this.pressed = { map, cell };
+    this.hideTooltip();
   }
 
   private sentenceOf(map: MapName, cell: Cell): string {
