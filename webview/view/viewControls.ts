@@ -13,14 +13,16 @@ export interface ViewChoices {
 export function viewControls(run: RunSummary, { options, headPositions }: ViewState, choose: ViewChoices): HTMLElement[] {
   const reason = 'The logit differences of clean and corrupted are too close to divide by.';
   return [
-    run.pairs.length > 1
-      ? dropDown(
-          'Pairs',
-          [{ value: 'all', label: `All ${run.pairs.length} pairs` }, ...run.pairs.map(({ name }, index) => ({ value: String(index), label: name }))],
-          String(options.pair),
-          (value) => choose.pair(value === 'all' ? 'all' : Number(value)),
-        )
-      : el('span'),
+    ...(run.pairs.length === 1
+      ? []
+      : [
+          dropDown(
+            'Pairs',
+            [{ value: 'all', label: `All ${run.pairs.length} pairs` }, ...run.pairs.map(({ name }, index) => ({ value: String(index), label: name }))],
+            String(options.pair),
+            (value) => choose.pair(value === 'all' ? 'all' : Number(value)),
+          ),
+        ]),
     segmented(
       'Unit',
       [
