@@ -90,7 +90,7 @@ describe('the panel in a browser', () => {
       const facts = (await page.locator('.fact-list').innerText()).replaceAll('\u00a0', ' ');
       const { manifest } = sampleRun('ioi');
       const mean = (side: 'clean' | 'corrupted'): string => formatScore(manifest.pairs.reduce((sum, { logitDiff }) => sum + logitDiff[side], 0) / 8);
-      for (const text of ['bundled', '5 layers × 8 heads', '6 of 14 tokens, 2 of 15 tokens', 'denoise', 'clean patched into corrupted', 'logit difference', 'not prepended', '184 ms', 'model loaded in 312 ms', 'Threads were not taken: the prompts are short.']) {
+      for (const text of ['bundled', '5 layers × 8 heads', '6 with 14 tokens, 2 with 15', 'denoise', 'clean patched into corrupted', 'logit difference', 'not prepended', '184 ms', 'model loaded in 312 ms', 'Threads were not taken: the prompts are short.']) {
         assert.ok(facts.includes(text), `${text} in ${facts}`);
       }
       assert.ok(facts.includes(`clean ${mean('clean')}, corrupted ${mean('corrupted')}`), facts);
@@ -246,9 +246,12 @@ describe('the panel in a browser', () => {
       const matrix = heads(sampleRun('ioi'));
       const row = grid(page, 'Layer × head').getByRole('rowheader', { name: 'layer 3' });
       const column = grid(page, 'Layer × head').getByRole('columnheader', { name: 'head 6' });
+      await row.hover();
+      await textIs(tooltip(page), /Press to sort the heads by it\./);
       await row.click();
       await eventually(async () => assert.deepEqual(await drawnOrder(page, 'heads', '.column-head'), sortAxis(matrix, 'columns', { by: 'line', line: 3 }).map((head) => `head ${head}`)));
       assert.equal(await row.getAttribute('aria-sort'), 'descending');
+      assert.equal(await tooltip(page).count(), 0, 'the tooltip makes way for what was sorted');
       await column.click();
       await eventually(async () => assert.deepEqual(await drawnOrder(page, 'heads', '.row-head'), sortAxis(matrix, 'rows', { by: 'line', line: 6 }).map((layer) => `layer ${layer}`)));
       assert.equal(await column.getAttribute('aria-sort'), 'descending');
@@ -400,6 +403,26 @@ describe('the panel in a browser', () => {
       assert.equal(await focusedName(page), 'L0H1');
       await page.keyboard.press('Tab');
       assert.equal(await page.evaluate(() => document.activeElement?.closest('.map-section')?.classList.contains('positions')), true);
+    });
+
+    it('the table’s rows are one tab stop', async () => {
+      const page = await open({ run: 'ioi' });
+      const ranked = rankCells(heads(sampleRun('ioi'))).map(({ row, column }) => `L${row}H${column}`);
+      const focused = (): Promise<string | undefined> => page.evaluate(() => document.activeElement?.closest('tr')?.dataset['name']);
+      const stops = (): Promise<string[]> => page.$$eval('.ranked tbody [tabindex="0"]', (buttons) => buttons.map((element) => element.closest('tr')!.dataset['name']!));
+      assert.deepEqual(await stops(), [ranked[0]]);
+      await page.locator('.ranked tbody [tabindex="0"]').focus();
+      await page.keyboard.press('ArrowDown');
+      assert.equal(await focused(), ranked[1]);
+      await page.keyboard.press('End');
+      assert.equal(await focused(), ranked[19]);
+      await page.keyboard.press('ArrowUp');
+      await page.keyboard.press('Enter');
+      await eventually(async () => assert.equal(await page.locator('.ranked tr.selected').getAttribute('data-name'), ranked[18]));
+      assert.equal(await focused(), ranked[18]);
+      assert.deepEqual(await stops(), [ranked[18]]);
+      await page.keyboard.press('Tab');
+      assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Show all 40');
     });
 
     it('moves by arrows, Home, End and pages, and reads the cell', async () => {

@@ -29,11 +29,10 @@ const BACKEND: Record<BackendName, string> = {
 
 export function runFacts(run: RunSummary): Fact[] {
   const { model, pairs, groups, backend, timings } = run;
-  const lengths = groups.map(({ pairs: members, length }) => `${members.length} of ${length} tokens`).join(', ');
   const mean = (side: 'clean' | 'corrupted'): number => pairs.reduce((sum, { logitDiff }) => sum + logitDiff[side], 0) / pairs.length;
   return [
     { name: 'Model', value: model.id, detail: `${plural(model.layers, 'layer')} × ${plural(model.heads, 'head')}, ${model.dtype}` },
-    { name: 'Pairs', value: String(pairs.length), detail: lengths },
+    { name: 'Pairs', value: String(pairs.length), detail: lengthsText(groups) },
     { name: 'Direction', value: DIRECTION[run.direction].short, detail: DIRECTION[run.direction].words },
     { name: 'Metric', value: METRIC[run.metric].short, detail: METRIC[run.metric].words },
     { name: 'BOS', value: run.prependBos ? 'prepended' : 'not prepended' },
@@ -53,6 +52,15 @@ export function runFacts(run: RunSummary): Fact[] {
       detail: backend.note,
     },
   ];
+}
+
+/** "14 tokens each", or "6 with 14 tokens, 2 with 15". */
+export function lengthsText(groups: RunSummary['groups']): string {
+  const [first, ...others] = groups.map(({ pairs, length }) => ({ count: pairs.length, length }));
+  if (!first) return '';
+  const tokens = plural(first.length, 'token');
+  if (others.length === 0) return first.count === 1 ? tokens : `${tokens} each`;
+  return [`${first.count} with ${tokens}`, ...others.map(({ count, length }) => `${count} with ${length}`)].join(', ');
 }
 
 /** Stands under every view: direction, metric with its unit, BOS, and which pairs. */

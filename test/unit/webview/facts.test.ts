@@ -1,0 +1,13 @@
+import assert from 'node:assert/strict';
+import { lengthsText } from '../../../webview/model/facts';
+
+const group = (count: number, length: number) => ({ pairs: Array.from({ length: count }, (_, index) => index), length, positions: 'all' as const });
+
+describe('the lengths of the pairs', () => {
+  it('cannot be read as a part of a whole', () => {
+    assert.equal(lengthsText([group(8, 14)]), '14 tokens each');
+    assert.equal(lengthsText([group(1, 14)]), '14 tokens');
+    assert.equal(lengthsText([group(6, 14), group(2, 15)]), '6 with 14 tokens, 2 with 15');
+    assert.equal(lengthsText([group(1, 1)]), '1 token');
+  });
+});
