@@ -17,7 +17,7 @@ export function vocabularyNote(texts: readonly string[], tokenized: readonly Tok
   if (unknown.length === 0) return undefined;
   const named = unknown.slice(0, MOST_NAMED).map((word) => JSON.stringify(word)).join(', ') + (unknown.length > MOST_NAMED ? ', …' : '');
   return (
-    `${unknown.length} of ${words.size} words are outside the bundled model's vocabulary (${named}). ` +
+    `${unknown.length} of ${words.size} words ${unknown.length === 1 ? 'is' : 'are'} outside the bundled model's vocabulary (${named}). ` +
     'It was trained on a few sentence patterns with a few hundred words, so what it does here says little; take words of the samples, or a larger model.'
   );
 }
