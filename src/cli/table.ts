@@ -5,6 +5,8 @@ import { headScores, positionScores } from '../shared/views';
 import { viewOf } from './attributionJson';
 
 const DIGITS = 4;
+/** Behind a token: clean and corrupted differ at its position. */
+const DIFFERS = '≠';
 
 /** What `attribute` prints for people: the run's facts, its top heads, and the top cells of one site's layer × position maps. Throws as `attributionJson`. */
 export function attributionTables(run: Run, options: { raw: boolean; top: number; site: SiteName }): string {
@@ -30,8 +32,9 @@ export function attributionTables(run: Run, options: { raw: boolean; top: number
         const position = group.positions === 'last' ? group.length - 1 : column;
         return [String(rank), String(row), String(position), tokenAt(pairs, group.positions === 'last' ? -1 : column), signed(value)];
       });
-    const title = `${SITES[options.site].title}, top layers and positions, ${count(pairs.length, 'pair')} of ${group.length} tokens (${unit})`;
-    parts.push(`${title}\n${alignedTable(['#', 'layer', 'position', 'token', 'score'], cells)}`);
+    const title = `${SITES[options.site].title}, top layers and positions, ${count(pairs.length, 'pair')} of ${group.length} ${group.positions === 'last' ? 'clean tokens, last position only' : 'tokens'} (${unit})`;
+    const legend = cells.some(([, , , token]) => token!.endsWith(DIFFERS)) ? `\n  ${DIFFERS} clean and corrupted have different tokens there` : '';
+    parts.push(`${title}\n${alignedTable(['#', 'layer', 'position', 'token', 'score'], cells)}${legend}`);
   });
   return `${parts.join('\n\n')}\n`;
 }
@@ -49,12 +52,12 @@ function facts(manifest: RunManifest): string {
   return lines.join('\n');
 }
 
-/** The clean token at a position (-1: each prompt's last), with "…" when the pairs do not agree, and "≠" where clean and corrupted differ. */
+/** The clean token at a position (-1: each prompt's last), with "…" when the pairs do not agree, and DIFFERS where clean and corrupted do. */
 function tokenAt(pairs: readonly RunPair[], position: number): string {
   const texts = new Set(pairs.map(({ clean }) => clean.at(position)?.text ?? ''));
   const differs = pairs.some(({ clean, corrupted }) => clean.at(position)?.id !== corrupted.at(position)?.id);
   const [first = ''] = texts;
-  return `${JSON.stringify(first)}${texts.size > 1 ? ' …' : ''}${differs ? ' ≠' : ''}`;
+  return `${JSON.stringify(first)}${texts.size > 1 ? ' …' : ''}${differs ? ` ${DIFFERS}` : ''}`;
 }
 
 function signed(value: number): string {

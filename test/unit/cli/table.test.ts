@@ -30,6 +30,7 @@ describe('attribute tables', () => {
     const { sites } = attributionJson(run, { raw: false, top: 3 });
     const cells = [...text.matchAll(/^ +\d+ +(\d) +(\d) +"(.*?)"( …)?( ≠)? +([+-][\d.]+)$/gm)];
     assert.equal(cells.length, 6);
+    assert.match(text, /^ {2}≠ clean and corrupted have different tokens there$/m);
     cells.forEach(([, layer, position, token, several, differs, score], place) => {
       const group = place < 3 ? 0 : 1;
       assert.equal(Number(score), Number(sites.resid_pre![group]!.values[Number(layer)]![Number(position)]!.toFixed(4)));
@@ -47,8 +48,11 @@ describe('attribute tables', () => {
     pairs.forEach((pair, i) => (pairs[i] = { ...pair, corrupted: [pair.corrupted[0]!, ...pair.corrupted] }));
     const entry = (axes: string[], shape: number[]) => ({ axes, shape, offset: 0 });
     aligned.arrays.entries = { 'group0.z': entry(['pair', 'layer', 'position', 'head'], [3, 2, 1, 3]), 'group0.resid_pre': entry(['pair', 'layer', 'position'], [3, 2, 1]) };
-    const lines = attributionTables(aligned, { raw: false, top: 3, site: 'resid_pre' }).split('\n').filter((line) => line.includes('" gave"'));
+    const table = attributionTables(aligned, { raw: false, top: 3, site: 'resid_pre' });
+    assert.match(table, /3 pairs of 3 clean tokens, last position only/);
+    const lines = table.split('\n').filter((line) => line.includes('" gave"'));
     assert.equal(lines.length, 2);
+    assert.ok(!table.includes('≠'));
     assert.ok(lines.every((line) => !line.includes('≠')), lines.join('\n'));
   });
 
