@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { RunListing, RunStore } from '../runs/store';
+import type { RunManifest } from '../shared/run';
 import { COMMANDS } from './commandTable';
 import type { RunIndex } from './runIndex';
 import { topHeads } from './topHeads';
@@ -30,7 +31,8 @@ export class RunsTree implements vscode.TreeDataProvider<RunListing> {
       return item;
     }
     const { createdAt, model } = listing.manifest;
-    item.description = `${whenOf(createdAt)}, ${model.id}`;
+    // What tells runs of one file apart comes first: a narrow side bar cuts the end off.
+    item.description = [whenOf(createdAt), ...settingsOf(listing.manifest), model.id].join(', ');
     item.iconPath = new vscode.ThemeIcon('graph');
     item.command = { command: COMMANDS.openRun, title: 'Open run', arguments: [listing.id] };
     return item;
@@ -39,12 +41,17 @@ export class RunsTree implements vscode.TreeDataProvider<RunListing> {
   /** The tooltip names the strongest heads, which takes reading the run's numbers: only for the item that is pointed at. */
   async resolveTreeItem(item: vscode.TreeItem, listing: RunListing): Promise<vscode.TreeItem> {
     if (!('manifest' in listing)) return item;
-    const { title, createdAt, model, pairs, experiment } = listing.manifest;
+    const { title, createdAt, model, pairs } = listing.manifest;
     const count = `${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}`;
     const heads = topHeads(await this.store.load(listing.id), 3);
-    item.tooltip = [title, new Date(createdAt).toLocaleString(), `${model.id}, ${count}, ${experiment.direction}`, `Top heads: ${heads}`].join('\n');
+    item.tooltip = [title, new Date(createdAt).toLocaleString(), [model.id, count, ...settingsOf(listing.manifest)].join(', '), `Top heads: ${heads}`].join('\n');
     return item;
   }
+}
+
+/** "denoise", "no BOS": what a person changes between two runs of the same file. */
+function settingsOf({ experiment, prependBos }: RunManifest): string[] {
+  return [experiment.direction, prependBos ? 'with BOS' : 'no BOS'];
 }
 
 /** The time of day for today's runs, the date for older ones. */
