@@ -6,7 +6,12 @@ const DEFAULTS = { model: 'bundled', backend: 'auto', threads: 0, prependBos: 'm
 
 describe('settings', () => {
   it('are taken as they are set', () => {
-    assert.deepEqual(read({ model: ' /models/gpt2 ', backend: 'cpu', threads: 2, prependBos: false, direction: 'noise' }), { model: '/models/gpt2', backend: 'cpu', threads: 2, prependBos: false, direction: 'noise' });
+    assert.deepEqual(read({ model: ' /models/gpt2 ', backend: 'cpu', threads: 2, prependBos: 'never', direction: 'noise' }), { model: '/models/gpt2', backend: 'cpu', threads: 2, prependBos: false, direction: 'noise' });
+  });
+
+  it('say whether BOS stands before the prompts', () => {
+    const bos = (prependBos: unknown): unknown => read({ prependBos }).prependBos;
+    assert.deepEqual(['model', 'always', 'never', true, false, 'true'].map(bos), ['model', true, false, true, false, 'model']);
   });
 
   it('of a wrong type count as not set', () => {
