@@ -62,6 +62,25 @@ describe('prompts: what comes with the extension', () => {
     });
   });
 
+  describe('docs/prompt-files.md', () => {
+    let docs: string;
+    before(async () => {
+      docs = await readFile('docs/prompt-files.md', 'utf8');
+    });
+
+    it('describes every field of the schema', async () => {
+      const { properties, definitions } = JSON.parse(await readFile('media/circuit-prompts.schema.json', 'utf8')) as Schema;
+      const fields = Object.keys({ ...properties, ...definitions!['pair']!.properties }).filter((field) => field !== '$schema');
+      assert.deepEqual(fields.filter((field) => !docs.includes(`\`${field}\``)), []);
+    });
+
+    it('shows only examples that can be run', () => {
+      const examples = [...docs.matchAll(/^```jsonc\n([^]*?)^```$/gm)].map(([, text]) => text!);
+      assert.equal(examples.length, 4);
+      for (const text of examples) assert.deepEqual(parsePromptFile(text).problems, [], text);
+    });
+  });
+
   for (const sample of ['ioi', 'greater-than', 'agreement']) {
     it(`sample ${sample} has no problems`, async () => {
       const text = await readFile(`media/samples/${sample}.prompts.json`, 'utf8');
