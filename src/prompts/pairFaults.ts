@@ -108,9 +108,9 @@ function answerFault(pair: TextPair, answer: string, { tokens, withSpace }: Toke
   return { code: 'leading-space', severity: 'warning', message, at, edit };
 }
 
-/** A first token of spaces, or of half a character, says nothing of the answer. */
+/** A first token of a space, one letter or half a character, as of words cut into bytes, says little of the answer. */
 function firstTokenAdvice([first]: readonly TokenText[]): string {
-  return first && /[\p{L}\p{N}]/u.test(first.text) ? `, or write "firstToken": true in the pair to let ${quote(first.text)} stand for it` : '';
+  return first && /[\p{L}\p{N}]{2}/u.test(first.text) ? `, or write "firstToken": true in the pair to let ${quote(first.text)} stand for it` : '';
 }
 
 /** True where a new word would follow with a space: not after a space, an open bracket or quote, nor within a number. */

@@ -104,10 +104,13 @@ describe('prompts: check', () => {
       assert.match(problem.message, /" Bartholomew" is 2 tokens: " Bar" \+ "tholomew"\. This model's tokenizer has no single token for it; choose another word, or write "firstToken": true .* " Bar" stand/);
     });
 
-    it('of which only a space is a token are not offered by it', async () => {
-      const [{ message }] = await one({ correct: ' Zoe' });
-      assert.match(message, /" Zoe" is 4 tokens: " " \+ "Z" \+ "o" \+ "e"\. .* choose another word\.$/);
-    });
+    for (const [answer, split] of [[' Zoe', '" " + "Z" + "o" + "e"'], [' Bob', '" B" + "o" + "b"']] as const) {
+      it(`that are spelled out are not to stand for their first token: ${split}`, async () => {
+        const [{ message }] = await one({ correct: answer });
+        assert.ok(message.includes(`tokens: ${split}. This model's tokenizer has no single token`), message);
+        assert.match(message, /choose another word\.$/);
+      });
+    }
 
     it('of several tokens may stand for their first', async () => {
       assert.deepEqual(await check(JSON.stringify({ pairs: [{ ...PAIR, correct: ' Bartholomew', firstToken: true }] })), []);
