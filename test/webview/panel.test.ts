@@ -585,6 +585,48 @@ describe('the panel in a browser', () => {
     });
   });
 
+  describe('beside an editor', () => {
+    for (const run of ['single', 'gpt2'] as const) {
+      it(`has the head map in sight, and a click opens its details there (${run})`, async () => {
+        const page = await open({ run, width: 520, height: 780 });
+        const top = (await page.locator('.map-section.heads .map').boundingBox())!.y;
+        assert.ok(top < 450, `the map begins at ${top} px`);
+        await cell(page, 'L0H3').click();
+        await textIs(page.locator('.map-section.heads .details'), /^SelectionL0H3/);
+        await screenshot(page, `beside-${run}`);
+        const position = cell(page, 'L4P13');
+        await position.scrollIntoViewIfNeeded();
+        const before = (await position.boundingBox())!.y;
+        await position.click();
+        await textIs(page.locator('.map-section.positions .details'), /^SelectionL4 · 13/);
+        assert.equal(Math.round((await position.boundingBox())!.y), Math.round(before), 'the cell stays under the pointer');
+        await page.setViewportSize({ width: 1200, height: 780 });
+        await textIs(page.locator('.side .details'), /^SelectionL4 · 13/);
+      });
+    }
+
+    for (const run of ['ioi', 'single', 'gpt2', 'flat'] as const) {
+      it(`scrolls only its maps and tables sideways (${run})`, async () => {
+        const page = await open({ run, width: 256, height: 900 });
+        await page.locator('.pairs summary').click();
+        await cell(page, 'L4P13').click();
+        await textIs(page.locator('.map-section.positions .details'), /Strongest heads/);
+        await screenshot(page, `256-${run}`);
+        const wide = await page.evaluate(() => [...document.querySelectorAll('body *')].filter((element) => !element.closest('.map-scroller > *, .chips > *, .table-scroller > *') && element.getBoundingClientRect().right + scrollX > document.documentElement.clientWidth).map((element) => `${element.tagName} ${element.className}`));
+        assert.deepEqual(wide, []);
+        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 256);
+      });
+    }
+
+    it('shows where the prompts first differ', async () => {
+      const page = await open({ run: 'large', width: 520 });
+      await page.locator('.pairs summary').click();
+      await eventually(async () => assert.ok((await page.locator('.chips').evaluate((strip) => strip.scrollLeft)) > 0));
+      const [strip, token] = [await page.locator('.chips').boundingBox(), await page.locator('.chip.differs').first().boundingBox()];
+      assert.ok(token!.x >= strip!.x && token!.x + token!.width <= strip!.x + strip!.width, JSON.stringify({ strip, token }));
+    });
+  });
+
   describe('follows the theme', () => {
     it('from dark to light and to high contrast', async () => {
       const page = await open({ run: 'ioi', theme: 'dark' });

@@ -12,7 +12,7 @@ export function pairsView(run: RunSummary, shown: ViewOptions['pair'], open: boo
   const indices = shown === 'all' ? run.pairs.map((_, index) => index) : [shown];
   const blocks = indices.slice(0, MOST_PAIRS).map((index) => pairBlock(run.pairs[index]!, index, run, shown, choose));
   const heading = shown === 'all' ? (run.pairs.length === 1 ? 'Prompts and their tokens' : `Prompts and their tokens (${run.pairs.length} pairs)`) : `Tokens of ${run.pairs[shown]!.name}`;
-  return el('details', { class: 'pairs', attributes: { open } }, [
+  return el('details', { class: 'pairs', attributes: { open }, on: { toggle: ({ currentTarget }) => showDifferences(currentTarget as HTMLElement) } }, [
     el('summary', { text: heading }),
     ...blocks,
     indices.length > MOST_PAIRS && el('p', { class: 'caption', text: `and ${indices.length - MOST_PAIRS} more; choose one by name to see it` }),
@@ -49,6 +49,14 @@ function pairBlock(pair: RunPair, index: number, run: RunSummary, shown: ViewOpt
       ]),
     ]),
   ]);
+}
+
+/** Long prompts scroll sideways: to where clean and corrupted first differ. */
+function showDifferences(view: HTMLElement): void {
+  for (const strip of view.querySelectorAll<HTMLElement>('.chips')) {
+    const token = strip.querySelector<HTMLElement>('.differs');
+    if (token) strip.scrollLeft = token.offsetLeft + token.offsetWidth / 2 - strip.clientWidth / 2;
+  }
 }
 
 /** A leading space is part of the token: it is drawn as a faint dot. */

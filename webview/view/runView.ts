@@ -25,6 +25,8 @@ import { currentPalette } from './theme';
 import { Tooltip } from './tooltip';
 import { viewControls } from './viewControls';
 
+/** Where the table and the details stand beside the maps; the style sheet has the same width. */
+const WIDE = matchMedia('(min-width: 1040px)');
 const BEHIND_IN_TOOLTIP = 5;
 const BEHIND_IN_DETAILS = 10;
 
@@ -48,6 +50,7 @@ export class RunView {
   private readonly cells: CellDetails;
   private readonly table: SideTable;
   private readonly details = new Slot(el('section', { class: 'details', attributes: { 'aria-label': 'Selection' } }));
+  private readonly side = el('aside', { class: 'side', attributes: { 'aria-label': 'Strongest cells and selection' } });
   private heads?: DrawnHeads;
   private positions?: DrawnPositions;
   private pointed?: Pointed;
@@ -63,6 +66,7 @@ export class RunView {
   private readonly onKey = (event: KeyboardEvent): void => {
     if (event.key === 'Escape' && !event.defaultPrevented) this.escape();
   };
+  private readonly onWidth = (): void => this.schedule();
 
   constructor(
     private readonly host: PanelHost,
@@ -84,16 +88,18 @@ export class RunView {
       heads: this.mapSection('heads', 'Layer × head', { row: 'layer', column: 'head', tall: false }),
       positions: this.mapSection('positions', 'Layer × position', { row: 'layer', column: 'position', tall: true }),
     };
+    this.side.append(this.table.element, this.details.element);
     this.element = el('div', { class: 'run' }, [
       factsView(run, act),
       this.reading.element,
       this.controls.element,
       this.pairs.element,
-      el('div', { class: 'views' }, [this.maps.heads.element, this.maps.positions.element, el('aside', { class: 'side', attributes: { 'aria-label': 'Strongest cells and selection' } }, [this.table.element, this.details.element])]),
+      el('div', { class: 'views' }, [this.maps.heads.element, this.maps.positions.element, this.side]),
       this.tooltip.element,
       this.live,
     ]);
     document.addEventListener('keydown', this.onKey);
+    WIDE.addEventListener('change', this.onWidth);
   }
 
   /** Called once the element is in the page. */
@@ -105,6 +111,7 @@ export class RunView {
     this.closed = true;
     cancelAnimationFrame(this.frame);
     document.removeEventListener('keydown', this.onKey);
+    WIDE.removeEventListener('change', this.onWidth);
   }
 
   themeChanged(): void {
@@ -176,9 +183,9 @@ export class RunView {
 
   private pairsElement(): HTMLElement {
     const { pair } = this.state.options;
-    const element = pairsView(this.run, pair, this.pairsOpen || pair !== 'all' || this.run.pairs.length === 1, (chosen) => this.choosePair(chosen));
+    const element = pairsView(this.run, pair, this.pairsOpen, (chosen) => this.choosePair(chosen));
     element.addEventListener('toggle', () => {
-      if (pair === 'all') this.pairsOpen = (element as HTMLDetailsElement).open;
+      this.pairsOpen = (element as HTMLDetailsElement).open;
     });
     return element;
   }
@@ -350,6 +357,9 @@ export class RunView {
       const { behind } = description;
       this.say(`Selected ${description.sentence}. ${behind.state === 'ready' ? `${behind.heading}: ${behind.items.slice(0, BEHIND_IN_TOOLTIP).map(({ label, value }) => `${label} ${formatScore(value)}`).join(', ')}` : behind.message}`);
     }
+    const { element } = this.maps[map].heatmap;
+    const top = element.getBoundingClientRect().top;
+    this.placeDetails(description && map);
     this.details.render(JSON.stringify(description ?? null), () =>
       description
         ? [
@@ -362,6 +372,21 @@ export class RunView {
           ]
         : [el('p', { class: 'caption', text: 'Select a cell or a row to keep its details here.' })],
     );
+    // Details that leave the map above must not pull the cell that was pressed from under the pointer.
+    const shift = element.getBoundingClientRect().top - top;
+    if (shift !== 0 && description && !WIDE.matches) window.scrollBy({ top: shift });
+  }
+
+  /** Beside the maps where there is room; else under the map that holds the selection, so that selecting is seen to do something. */
+  private placeDetails(map: MapName | undefined): void {
+    const { element } = this.details;
+    const { activeElement } = document;
+    const home = WIDE.matches ? this.side : map ? this.maps[map].element : (element.closest('.map-section') ?? this.maps.heads.element);
+    if (element.parentElement === home) return;
+    const focused = activeElement instanceof HTMLElement && element.contains(activeElement) ? activeElement : undefined;
+    if (home === this.side) home.append(element);
+    else home.querySelector('.map-scroller')!.after(element);
+    focused?.focus({ preventScroll: true });
   }
 
   private copy(text: string, done: string): void {
