@@ -4,7 +4,7 @@
     python media/model/train/measure.py          # measure what is written
 
 Plain AdamW on one CPU core, about twenty minutes. Everything is drawn from SEED.
-Two starts make induction form in a few hundred steps instead of many thousand:
+Two starts make induction form within some 300 steps:
 positions begin as waves in a few dimensions of their own, and head 0.0 begins as a
 previous-token head that reads them. Everything is trained from there.
 """
