@@ -12,21 +12,20 @@ import { columnToken, tokenColumns } from '../model/tokens';
 import { BY_INDEX, groupOf, sameSelection, toggleLine, type MapName, type MapSort, type Selection, type ViewState } from '../model/viewState';
 import { Numbers } from '../numbers';
 import { cellCard } from './cellCard';
-import { button, dropDown, el } from './dom';
+import { dropDown, el } from './dom';
 import { factsView, readingAid } from './factsView';
 import { headerCard } from './headerCard';
 import type { Cell } from './heatmapDrawing';
 import { MapSection } from './mapSection';
 import { pairsView } from './pairsView';
 import { positionLabel } from './positionLabel';
+import { SelectionDetails, WIDE } from './selectionDetails';
 import { SideTable, TABLE_ROWS } from './sideTable';
 import { Slot } from './slot';
 import { currentPalette } from './theme';
 import { Tooltip } from './tooltip';
 import { viewControls } from './viewControls';
 
-/** Where the table and the details stand beside the maps; the style sheet has the same width. */
-const WIDE = matchMedia('(min-width: 1040px)');
 const BEHIND_IN_TOOLTIP = 5;
 const BEHIND_IN_DETAILS = 10;
 
@@ -49,7 +48,7 @@ export class RunView {
   private readonly pairs = new Slot(el('div'));
   private readonly cells: CellDetails;
   private readonly table: SideTable;
-  private readonly details = new Slot(el('section', { class: 'details', attributes: { 'aria-label': 'Selection' } }));
+  private readonly details: SelectionDetails;
   private readonly side = el('aside', { class: 'side', attributes: { 'aria-label': 'Strongest cells and selection' } });
   private heads?: DrawnHeads;
   private positions?: DrawnPositions;
@@ -88,6 +87,10 @@ export class RunView {
       heads: this.mapSection('heads', 'Layer × head', { row: 'layer', column: 'head', tall: false }),
       positions: this.mapSection('positions', 'Layer × position', { row: 'layer', column: 'position', tall: true }),
     };
+    this.details = new SelectionDetails(this.side, this.maps.heads, {
+      copy: (text, done) => this.copy(text, done),
+      clear: () => this.change({ selection: undefined }),
+    });
     this.side.append(this.table.element, this.details.element);
     this.element = el('div', { class: 'run' }, [
       factsView(run, act),
@@ -357,36 +360,7 @@ export class RunView {
       const { behind } = description;
       this.say(`Selected ${description.sentence}. ${behind.state === 'ready' ? `${behind.heading}: ${behind.items.slice(0, BEHIND_IN_TOOLTIP).map(({ label, value }) => `${label} ${formatScore(value)}`).join(', ')}` : behind.message}`);
     }
-    const { element } = this.maps[map].heatmap;
-    const top = element.getBoundingClientRect().top;
-    this.placeDetails(description && map);
-    this.details.render(JSON.stringify(description ?? null), () =>
-      description
-        ? [
-            el('div', { class: 'section-title' }, [el('h2', { text: 'Selection' })]),
-            ...cellCard(description),
-            el('div', { class: 'actions' }, [
-              button('Copy value', () => this.copy(String(description.value), 'Copied the value')),
-              button('Clear', () => this.change({ selection: undefined })),
-            ]),
-          ]
-        : [el('p', { class: 'caption', text: 'Select a cell or a row to keep its details here.' })],
-    );
-    // Details that leave the map above must not pull the cell that was pressed from under the pointer.
-    const shift = element.getBoundingClientRect().top - top;
-    if (shift !== 0 && description && !WIDE.matches) window.scrollBy({ top: shift });
-  }
-
-  /** Beside the maps where there is room; else under the map that holds the selection, so that selecting is seen to do something. */
-  private placeDetails(map: MapName | undefined): void {
-    const { element } = this.details;
-    const { activeElement } = document;
-    const home = WIDE.matches ? this.side : map ? this.maps[map].element : (element.closest('.map-section') ?? this.maps.heads.element);
-    if (element.parentElement === home) return;
-    const focused = activeElement instanceof HTMLElement && element.contains(activeElement) ? activeElement : undefined;
-    if (home === this.side) home.append(element);
-    else home.querySelector('.map-scroller')!.after(element);
-    focused?.focus({ preventScroll: true });
+    this.details.render(description, this.maps[map]);
   }
 
   private copy(text: string, done: string): void {
