@@ -5,7 +5,7 @@ import { canNormalise, meanDifference } from '../shared/views';
 
 /** Mean of several pairs' logit differences. */
 function meanOf(pairs: readonly RunPair[], which: 'clean' | 'corrupted'): number {
-  return pairs.reduce((sum, { logitDiff }) => sum + logitDiff[which], 0) / pairs.length;
+  return pairs.reduce((sum, { metric }) => sum + (metric[which] ?? 0), 0) / pairs.length;
 }
 
 /** The same as the panel writes it, with its sign: "+3.94", "−5.96". */
@@ -40,7 +40,7 @@ function preferenceNotes(pairs: RunPair[]): RunNote[] {
 }
 
 function swappedNotes(pairs: RunPair[]): RunNote[] {
-  const swapped = pairs.filter(({ logitDiff }) => logitDiff.clean < logitDiff.corrupted);
+  const swapped = pairs.filter(({ metric }) => metric.corrupted !== undefined && metric.clean < metric.corrupted);
   if (swapped.length === 0) return [];
   const names = swapped.slice(0, 5).map(({ name }) => name);
   const more = swapped.length > names.length ? ` and ${swapped.length - names.length} more` : '';

@@ -1,4 +1,5 @@
 import type { NamedArrays } from './arrays';
+import type { Unit } from './experiment';
 import type { SiteName } from './sites';
 
 export interface ModelInfo {
@@ -38,18 +39,24 @@ export interface PairGroup {
   positions: 'all' | 'last';
 }
 
+/** The metric at the clean run and at its counterpart (for `resample` that of the other pair's clean prompt). */
+export interface MetricValues<T> {
+  clean: T;
+  corrupted?: T;
+}
+
 /**
  * What node attribution returns. Array `group{g}.{site}` holds, for every pair of group g separately,
- *   grad_base · (clean − corrupted), summed over features, in raw logits,
- * where grad_base is the gradient of that pair's own logit difference at the base run
- * (corrupted when denoising, clean when noising). Positive supports the correct answer in both directions.
+ *   grad_base · (clean − other), summed over features (for pattern and scores over sources), in the metric's raw units,
+ * where grad_base is the gradient of that pair's own metric at the base run (corrupted when denoising, clean when noising),
+ * changed as the experiment's variant says. Positive supports the correct answer in both directions.
  * Axes as in `SITES`. Positions before the first difference are exactly 0.
  */
 export interface AttributionResult {
   groups: PairGroup[];
   arrays: NamedArrays;
-  /** Logit difference of every pair, in raw logits. */
-  logitDiff: { clean: number[]; corrupted: number[] };
+  /** The metric of every pair, raw. Under an ablation by zero or mean there is no corrupted run. */
+  metric: MetricValues<number[]>;
   backend: BackendInfo;
   /** Seconds of computing, model loading excluded. */
   seconds: number;
@@ -69,6 +76,66 @@ export interface Prediction {
 export interface Progress {
   stage: string;
   fraction: number;
+  /** What an exact patching call has measured since its last progress. */
+  measured?: MeasuredEffects;
+}
+
+/**
+ * One exact patch: in the base run (corrupted when denoising, clean when noising) the unit is replaced by the other side's.
+ * A numeric position (or source) belongs to the pairs of one length and needs `group`; without one, all pairs are patched.
+ */
+export interface PatchCell extends Unit {
+  /** Index into the groups. */
+  group?: number;
+}
+
+/** Effects of exact patches: [cell, pair], raw units of the metric; M_patched − M_base when denoising, M_base − M_patched when noising. NaN for pairs that are not in the cell's group. */
+export interface MeasuredEffects {
+  cells: PatchCell[];
+  effects: Float32Array;
+}
+
+/** What exact activation patching returns: every cell asked for, in that order. */
+export interface PatchResult extends MeasuredEffects {
+  groups: PairGroup[];
+  metric: MetricValues<number[]>;
+  backend: BackendInfo;
+  seconds: number;
+}
+
+/**
+ * Attention of one pair's chosen heads in one layer. Arrays [head, dest, src], destinations before sources:
+ *   clean, other   patterns at the clean run and at the other side (absent under zero; the mean pattern under mean)
+ *   base           only where the variant has interventions: the pattern in the base run with them
+ *   attribution    gradient of the metric with respect to each cell of the base run's pattern · (clean − other); raw units
+ * Cells cannot be compared with TransformerLens's unless value biases are folded (docs/conventions.md).
+ */
+export interface AttentionResult {
+  heads: number[];
+  arrays: NamedArrays;
+}
+
+/**
+ * Direct logit attribution and logit lens of every pair, read out along mean W_U[correct] − mean W_U[incorrect] through the
+ * final LayerNorm with the scale of the same run, at the metric's position. For side in clean, corrupted (where there is one):
+ *   {side}.lens    [pair, depth]: the residual stream before layer 0, after each attention and each MLP (depth = 2·layers + 1)
+ *   {side}.heads   [pair, layer, head], {side}.mlp [pair, layer], {side}.embed [pair] (token), {side}.position [pair],
+ *   {side}.bias    [pair]: output biases of attention and the final LayerNorm's bias
+ * Heads + MLPs + embed + position + bias add up to the logit difference. Raw weights: components are not centred nor folded
+ * as TransformerLens's are by default; differences between two answers agree with it up to how biases are assigned.
+ */
+export interface LensResult {
+  arrays: NamedArrays;
+}
+
+/** The model's own continuation of every pair, and the metric, with the experiment's interventions done to the base run. */
+export interface InterventionResult {
+  metric: MetricValues<number[]>;
+  /** The metric of the base run with the interventions. */
+  patched: number[];
+  /** Per pair, most probable first; `patched` with the interventions. */
+  predictions: { clean: Prediction[][]; corrupted?: Prediction[][]; patched: Prediction[][] };
+  seconds: number;
 }
 
 /** How a caller follows and stops a long call. */

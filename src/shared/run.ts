@@ -1,6 +1,7 @@
 import type { NamedArrays } from './arrays';
 import type { TextExperiment } from './experiment';
-import type { BackendInfo, ModelInfo, PairGroup } from './results';
+import type { BackendInfo, MetricValues, ModelInfo, PairGroup } from './results';
+import type { SiteName } from './sites';
 
 /** One token as a person reads it. Bytes that are no valid UTF-8 on their own are written as ⟨E2⟩. */
 export interface TokenText {
@@ -11,12 +12,21 @@ export interface TokenText {
 export interface RunPair {
   name: string;
   clean: TokenText[];
+  /** The clean tokens once more where there is no corrupted prompt. */
   corrupted: TokenText[];
+  /** Of a `continuation` its tokens in order, otherwise one token per answer. */
   correct: TokenText[];
   incorrect: TokenText[];
-  /** First differing position. */
-  differsAt: number;
-  logitDiff: { clean: number; corrupted: number };
+  /** First differing position; absent where there is no corrupted prompt. */
+  differsAt?: number;
+  /** Where the metric is read, as token indices of the clean prompt; `at` is absent for the last position. */
+  at?: number;
+  source?: number;
+  range?: [number, number];
+  /** The file's named positions as token indices of the clean prompt, in its order. */
+  positions?: Record<string, number>;
+  /** Raw. */
+  metric: MetricValues<number>;
 }
 
 export interface RunNote {
@@ -24,7 +34,8 @@ export interface RunNote {
   message: string;
 }
 
-export const RUN_FORMAT_VERSION = 1;
+/** 2: `metric` where 1 had `logitDiff`; exact effects; more sites. */
+export const RUN_FORMAT_VERSION = 2;
 
 /** A finished experiment, without its arrays. JSON, stored in the run file's metadata. */
 export interface RunManifest {
@@ -47,9 +58,17 @@ export interface RunManifest {
   /** Seconds. `load` is 0 when the model was loaded already. */
   timings: { load: number; run: number };
   notes: RunNote[];
+  /** Sites in the order in which `exact.cells` numbers them, where the run holds exact effects. */
+  exactSites?: SiteName[];
 }
 
-/** The arrays are those of AttributionResult. */
+/**
+ * The arrays are those of AttributionResult, and where something was patched exactly
+ *   exact.cells    [cell, field] with the fields site (index into exactSites), group, layer, head, position, source, neuron;
+ *                  −1: absent, position −2: 'last'
+ *   exact.effects  [cell, pair], see MeasuredEffects; NaN for pairs that are not in the cell's group
+ * `shared/exact` reads and writes them.
+ */
 export interface Run {
   manifest: RunManifest;
   arrays: NamedArrays;

@@ -1,14 +1,15 @@
 import { arrayNamed, type ArrayView, type NamedArrays } from './arrays';
 import type { RunManifest } from './run';
 import { groupArrayName, type PairGroup } from './results';
-import type { SiteName } from './sites';
+import { hasHeads, SITES, type SiteName } from './sites';
 
 /**
  * What the heatmaps show, derived from a run's arrays. Pure: the panel, the CLI and the exports all use it.
  *
- * All pairs: the effect on the mean logit difference, so each pair contributes its raw value divided by the number of pairs.
+ * All pairs: the effect on the mean metric, so each pair contributes its raw value divided by the number of pairs.
  * One pair: its share of that mean; the shares of all pairs add up to the whole.
- * Normalised: divided by mean LD_clean − mean LD_corrupted over all pairs (0 corrupted … 1 clean).
+ * Normalised: divided by mean M_clean − mean M_corrupted over all pairs (0 corrupted … 1 clean); under an ablation by zero or
+ * mean, which has no corrupted run, by mean M_clean (the share of the metric that the ablation takes).
  */
 export interface ViewOptions {
   pair: 'all' | number;
@@ -16,6 +17,12 @@ export interface ViewOptions {
 }
 
 export type HeadPositions = 'all' | 'last';
+
+/**
+ * Which matrix of a site: layer × head, summed over all positions ('all') or at the metric's ('last'), for sites with heads;
+ * or layer × position of one length group (heads and neurons summed; embed has one row).
+ */
+export type MapOf = { site: SiteName; over: HeadPositions } | { site: SiteName; over: 'positions'; group: number };
 
 /** Row-major matrix with named axes. */
 export interface Matrix {
@@ -30,7 +37,7 @@ export const SMALLEST_DENOMINATOR = 1e-3;
 
 type RunNumbers = Pick<RunManifest, 'pairs' | 'groups' | 'model'>;
 
-/** mean LD_clean − mean LD_corrupted over the pairs, each pair one vote. Raw logits. */
+/** mean M_clean − mean M_corrupted over the pairs, each pair one vote (mean M_clean where nothing is corrupted). Raw units. */
 export function meanDifference(run: Pick<RunManifest, 'pairs'>): number {
   const sum = run.pairs.reduce((total, { logitDiff }) => total + logitDiff.clean - logitDiff.corrupted, 0);
   return sum / run.pairs.length;
@@ -41,21 +48,30 @@ export function canNormalise(run: Pick<RunManifest, 'pairs'>): boolean {
 }
 
 /** Factor from one pair's raw value to what a view shows. Throws RangeError for a normalised view that cannot be. */
-function scaleOf(run: RunNumbers, unit: ViewOptions['unit']): number {
+export function scaleOf(run: RunNumbers, unit: ViewOptions['unit']): number {
   if (unit === 'raw') return 1 / run.pairs.length;
-  if (!canNormalise(run)) throw new RangeError('the mean logit difference of clean and corrupted is too small to divide by');
+  if (!canNormalise(run)) throw new RangeError('the mean metric of clean and corrupted differs too little to divide by');
   return 1 / run.pairs.length / meanDifference(run);
 }
 
-/** Layer × head scores of a site with a head axis: summed over all positions, or at the metric's (last) position. */
-export function headScores(run: RunNumbers, arrays: NamedArrays, positions: HeadPositions, options: ViewOptions): Matrix {
+/**
+ * The matrix of a map. Undefined when its length group shares nothing with the chosen pair.
+ * Throws RangeError for a normalised view that cannot be, a site the run does not hold, and layer × head of a site without heads.
+ */
+export function mapScores(run: RunNumbers, arrays: NamedArrays, map: MapOf, options: ViewOptions): Matrix | undefined {
+  return map.over === 'positions' ? positionScores(run, arrays, map.group, map.site, options) : headScores(run, arrays, map.site, map.over, options);
+}
+
+/** Layer × head scores of a site with heads: summed over all positions, or at the metric's position. */
+export function headScores(run: RunNumbers, arrays: NamedArrays, site: SiteName, positions: HeadPositions, options: ViewOptions): Matrix {
+  if (!hasHeads(site)) throw new RangeError(`${site} has no heads`);
   const { layers, heads } = run.model;
   const scale = scaleOf(run, options.unit);
   const sums = new Float64Array(layers * heads);
-  for (const { values, positionCount } of rowsOf(run, arrays, 'z', options.pair)) {
+  for (const { pair, values, positionCount } of rowsOf(run, arrays, site, options.pair)) {
+    const [first, end] = positions === 'all' ? [0, positionCount] : lastOf(run, pair, positionCount);
     for (let layer = 0; layer < layers; layer++) {
-      const first = positions === 'last' ? positionCount - 1 : 0;
-      for (let position = first; position < positionCount; position++) {
+      for (let position = first; position < end; position++) {
         for (let head = 0; head < heads; head++) {
           sums[layer * heads + head]! += values[(layer * positionCount + position) * heads + head]!;
         }
@@ -65,28 +81,35 @@ export function headScores(run: RunNumbers, arrays: NamedArrays, positions: Head
   return { axes: ['layer', 'head'], rows: layers, columns: heads, values: Float32Array.from(sums, (sum) => sum * scale) };
 }
 
-/** Layer × position scores of one length group; z is summed over heads. Undefined when the group shares nothing with the chosen pair. */
+/** The metric's position, as a range of one. */
+function lastOf({ pairs }: RunNumbers, pair: number, positionCount: number): [number, number] {
+  const position = positionCount === 1 ? 0 : (pairs[pair]!.at ?? positionCount - 1);
+  return [position, position + 1];
+}
+
+/** Layer × position scores of one length group, heads and neurons summed; embed has one row. Undefined when the group shares nothing with the chosen pair. */
 export function positionScores(run: RunNumbers, arrays: NamedArrays, group: number, site: SiteName, options: ViewOptions): Matrix | undefined {
-  const { layers, heads } = run.model;
+  const { layers, heads, dMlp } = run.model;
   const scale = scaleOf(run, options.unit);
   const rows = rowsOf(run, arrays, site, options.pair).filter((row) => row.group === group);
   if (rows.length === 0) return undefined;
   const { positionCount } = rows[0]!;
-  const depth = site === 'z' ? heads : 1;
-  const sums = new Float64Array(layers * positionCount);
+  const mapRows = SITES[site].axes.includes('layer') ? layers : 1;
+  const depth = hasHeads(site) ? heads : SITES[site].axes.includes('neuron') ? dMlp : 1;
+  const sums = new Float64Array(mapRows * positionCount);
   for (const { values } of rows) {
     for (let cell = 0; cell < sums.length; cell++) {
       for (let k = 0; k < depth; k++) sums[cell]! += values[cell * depth + k]!;
     }
   }
-  return { axes: ['layer', 'position'], rows: layers, columns: positionCount, values: Float32Array.from(sums, (sum) => sum * scale) };
+  return { axes: ['layer', 'position'], rows: mapRows, columns: positionCount, values: Float32Array.from(sums, (sum) => sum * scale) };
 }
 
-/** Position × head scores of one layer in one length group: what stands behind a cell of either heatmap. */
-export function layerDetail(run: RunNumbers, arrays: NamedArrays, group: number, layer: number, options: ViewOptions): Matrix | undefined {
+/** Position × head scores of one site with heads in one layer and length group: what stands behind a cell of either heatmap. */
+export function layerDetail(run: RunNumbers, arrays: NamedArrays, site: SiteName, group: number, layer: number, options: ViewOptions): Matrix | undefined {
   const { heads } = run.model;
   const scale = scaleOf(run, options.unit);
-  const rows = rowsOf(run, arrays, 'z', options.pair).filter((row) => row.group === group);
+  const rows = rowsOf(run, arrays, site, options.pair).filter((row) => row.group === group);
   if (rows.length === 0) return undefined;
   const { positionCount } = rows[0]!;
   const sums = new Float64Array(positionCount * heads);
@@ -111,7 +134,7 @@ function rowsOf(run: Pick<RunNumbers, 'groups'>, arrays: NamedArrays, site: Site
     const block = array.data.length / pairs.length;
     return pairs.flatMap((index, row) =>
       pair === 'all' || pair === index
-        ? [{ group, pair: index, positionCount: array.shape[2]!, values: array.data.subarray(row * block, (row + 1) * block) }]
+        ? [{ group, pair: index, positionCount: array.shape[SITES[site].axes.indexOf('position')]!, values: array.data.subarray(row * block, (row + 1) * block) }]
         : [],
     );
   });

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import type { BrowserContext, Locator, Page } from 'playwright-core';
+import type { BrowserContext, Locator, Page, Request } from 'playwright-core';
 import { PanelPage } from './panelPage';
 import { session } from './session';
 
@@ -11,6 +11,15 @@ import { session } from './session';
 const SLOW = 60_000;
 
 export type Theme = 'Default Dark Modern' | 'Default Light Modern' | 'Default High Contrast' | 'Default High Contrast Light';
+
+/**
+ * A webview that is closed while it loads leaves its own files' requests aborted, or refused by the service worker that was to
+ * answer them. Had one been sent out, it would have failed for want of a name or a connection, or been answered.
+ */
+function isUnfinishedWebviewFile(request: Request): boolean {
+  const { hostname } = new URL(request.url());
+  return /^vscode-(remote|webview|resource).*\.vscode-resource\.vscode-cdn\.net$/.test(hostname) && /ERR_(ABORTED|FAILED)/.test(request.failure()?.errorText ?? '');
+}
 
 /** A VS Code window on a folder of its own, as a person meets it: everything goes through the screen, the mouse and the keyboard. */
 export class Workbench {
@@ -27,7 +36,7 @@ export class Workbench {
     };
     // What a webview loads has an address at vscode-cdn.net, which VS Code's service worker answers without asking the network.
     context.on('response', (response) => !response.fromServiceWorker() && note(response.url()));
-    context.on('requestfailed', (request) => note(request.url()));
+    context.on('requestfailed', (request) => !isUnfinishedWebviewFile(request) && note(request.url()));
     page.on('websocket', (socket) => note(socket.url()));
     page.on('console', (message) => this.messages.push(`${message.type()}: ${message.text()}`));
     page.on('pageerror', (error) => this.messages.push(`page error: ${error.message}`));

@@ -1,5 +1,5 @@
 import type { TokenExperiment } from '../../shared/experiment';
-import type { AttributionResult, BackendInfo, BackendName, CallOptions, ModelInfo, Prediction } from '../../shared/results';
+import type { AttentionResult, AttributionResult, BackendInfo, BackendName, CallOptions, InterventionResult, LensResult, ModelInfo, PatchCell, PatchResult, Prediction } from '../../shared/results';
 import type { SiteName } from '../../shared/sites';
 
 /**
@@ -12,6 +12,17 @@ export interface Engine {
   load(params: LoadParams, call?: CallOptions): Promise<LoadedModel>;
   /** Node attribution, see AttributionResult. Throws `model-missing` when nothing is loaded. */
   attribute(params: AttributeParams, call?: CallOptions): Promise<AttributionResult>;
+  /**
+   * Exact activation patching, one forward pass per cell and pair, in batches and from the patched layer on. Progress carries
+   * what has been measured. Throws `experiment` for a cell that is not there, `too-big`, `cancelled`.
+   */
+  patch(params: PatchParams, call?: CallOptions): Promise<PatchResult>;
+  /** Attention patterns of one pair and what each cell carries. */
+  attention(params: AttentionParams, call?: CallOptions): Promise<AttentionResult>;
+  /** Direct logit attribution and logit lens; throws `experiment` where a pair has no answers. */
+  lens(params: { experiment: TokenExperiment }, call?: CallOptions): Promise<LensResult>;
+  /** Runs the experiment's interventions (`variant.interventions`) and says what comes out. */
+  intervene(params: { experiment: TokenExperiment; top: number }, call?: CallOptions): Promise<InterventionResult>;
   /** The model's own next tokens after each prompt, most probable first. */
   predict(params: PredictParams, call?: CallOptions): Promise<Prediction[][]>;
   /** Logits at the last position of each prompt, for all of the vocabulary: [prompt][token]. */
@@ -52,4 +63,17 @@ export interface AttributeParams {
 export interface PredictParams {
   prompts: number[][];
   top: number;
+}
+
+export interface PatchParams {
+  experiment: TokenExperiment;
+  cells: readonly PatchCell[];
+}
+
+export interface AttentionParams {
+  experiment: TokenExperiment;
+  /** Index of the pair. */
+  pair: number;
+  layer: number;
+  heads: readonly number[];
 }

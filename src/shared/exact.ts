@@ -1,0 +1,108 @@
+import { arrayNamed, packArrays, type NamedArrays } from './arrays';
+import type { MeasuredEffects, PatchCell } from './results';
+import type { Run, RunManifest } from './run';
+import { SITES, type SiteName } from './sites';
+import { scaleOf, type MapOf, type Matrix, type ViewOptions } from './views';
+
+/** Exact effects beside the estimates: which patch a map's cell stands for, and how a run keeps what was measured. */
+
+const CELLS = 'exact.cells';
+const EFFECTS = 'exact.effects';
+const FIELDS = ['site', 'group', 'layer', 'head', 'position', 'source', 'neuron'] as const;
+const ABSENT = -1;
+const LAST = -2;
+
+/** The patch that a map's cell stands for. In a layer × position map all heads (or neurons) of the site are patched together. */
+export function cellAt(map: MapOf, row: number, column: number): PatchCell {
+  const layer = SITES[map.site].axes.includes('layer') ? { layer: row } : {};
+  if (map.over === 'positions') return { site: map.site, group: map.group, ...layer, position: column };
+  return { site: map.site, ...layer, head: column, ...(map.over === 'last' && { position: 'last' as const }) };
+}
+
+/** A map's extent in a run. */
+export function mapExtent({ model, groups }: Pick<RunManifest, 'model' | 'groups'>, map: MapOf): { rows: number; columns: number } {
+  const rows = SITES[map.site].axes.includes('layer') ? model.layers : 1;
+  if (map.over !== 'positions') return { rows, columns: model.heads };
+  const { positions, length } = groups[map.group]!;
+  return { rows, columns: positions === 'last' ? 1 : length };
+}
+
+/** The same for equal cells, however they were written. */
+export function cellKey({ site, group, layer, head, position, source, neuron }: PatchCell): string {
+  return [site, group ?? '', layer ?? '', head ?? '', position ?? '', source ?? '', neuron ?? ''].join();
+}
+
+/** What a run has measured; no cells where it has not. */
+export function exactOf({ manifest, arrays }: Run): MeasuredEffects {
+  if (!(CELLS in arrays.entries) || !manifest.exactSites) return { cells: [], effects: new Float32Array(0) };
+  const { data, shape } = arrayNamed(arrays, CELLS);
+  const cells = Array.from({ length: shape[0]! }, (_, row) => readCell(data.subarray(row * FIELDS.length, (row + 1) * FIELDS.length), manifest.exactSites!));
+  return { cells, effects: arrayNamed(arrays, EFFECTS).data };
+}
+
+/** The run with these effects added; a cell that was measured before is replaced. */
+export function withExact(run: Run, measured: MeasuredEffects): Run {
+  const pairs = run.manifest.pairs.length;
+  const rows = new Map<string, { cell: PatchCell; effects: Float32Array }>();
+  for (const { cells, effects } of [exactOf(run), measured]) {
+    cells.forEach((cell, i) => rows.set(cellKey(cell), { cell, effects: effects.subarray(i * pairs, (i + 1) * pairs) }));
+  }
+  const all = [...rows.values()];
+  const exactSites = [...new Set(all.map(({ cell }) => cell.site))];
+  const cells = new Float32Array(all.length * FIELDS.length);
+  const effects = new Float32Array(all.length * pairs);
+  all.forEach((row, i) => {
+    cells.set(writeCell(row.cell, exactSites), i * FIELDS.length);
+    effects.set(row.effects, i * pairs);
+  });
+  const kept = Object.keys(run.arrays.entries).filter((name) => name !== CELLS && name !== EFFECTS);
+  const arrays: NamedArrays = packArrays([
+    ...kept.map((name) => ({ name, ...arrayNamed(run.arrays, name) })),
+    { name: CELLS, axes: ['cell', 'field'], shape: [all.length, FIELDS.length], data: cells },
+    { name: EFFECTS, axes: ['cell', 'pair'], shape: [all.length, pairs], data: effects },
+  ]);
+  return { manifest: { ...run.manifest, exactSites }, arrays };
+}
+
+/** The map of exact effects in a view's units, NaN where nothing was measured for any of the pairs in view. */
+export function exactScores(run: Run, map: MapOf, options: ViewOptions): Matrix {
+  const { rows, columns } = mapExtent(run.manifest, map);
+  const scale = scaleOf(run.manifest, options.unit);
+  const values = new Float32Array(rows * columns).fill(NaN);
+  const pairs = run.manifest.pairs.length;
+  const { cells, effects } = exactOf(run);
+  const places = new Map(Array.from(values, (_, i) => [cellKey(cellAt(map, Math.floor(i / columns), i % columns)), i]));
+  cells.forEach((cell, i) => {
+    const place = places.get(cellKey(cell));
+    if (place === undefined) return;
+    const own = effects.subarray(i * pairs, (i + 1) * pairs);
+    const shown = options.pair === 'all' ? Array.from(own).filter((effect) => !Number.isNaN(effect)) : [own[options.pair]!];
+    if (shown.length > 0) values[place] = shown.reduce((sum, effect) => sum + effect, 0) * scale;
+  });
+  const axes: Matrix['axes'] = map.over === 'positions' ? ['layer', 'position'] : ['layer', 'head'];
+  return { axes, rows, columns, values };
+}
+
+/** Rough seconds for patching these cells exactly: a run is about four forward passes over its pairs, a patch one from its layer on. */
+export function patchSeconds({ model, timings }: Pick<RunManifest, 'model' | 'timings'>, cells: readonly PatchCell[]): number {
+  return cells.reduce((sum, { layer = 0 }) => sum + (timings.run / 4) * ((model.layers - layer) / model.layers), 0);
+}
+
+function writeCell(cell: PatchCell, sites: readonly SiteName[]): number[] {
+  return FIELDS.map((field) => {
+    if (field === 'site') return sites.indexOf(cell.site);
+    const value = cell[field];
+    return value === undefined ? ABSENT : value === 'last' ? LAST : value;
+  });
+}
+
+function readCell(values: Float32Array, sites: readonly SiteName[]): PatchCell {
+  const cell: PatchCell = { site: sites[values[0]!]! };
+  FIELDS.forEach((field, i) => {
+    const value = values[i]!;
+    if (field === 'site' || value === ABSENT) return;
+    if (field === 'position') cell.position = value === LAST ? 'last' : value;
+    else cell[field] = value;
+  });
+  return cell;
+}
