@@ -39,7 +39,7 @@ type RunNumbers = Pick<RunManifest, 'pairs' | 'groups' | 'model'>;
 
 /** mean M_clean − mean M_corrupted over the pairs, each pair one vote (mean M_clean where nothing is corrupted). Raw units. */
 export function meanDifference(run: Pick<RunManifest, 'pairs'>): number {
-  const sum = run.pairs.reduce((total, { logitDiff }) => total + logitDiff.clean - logitDiff.corrupted, 0);
+  const sum = run.pairs.reduce((total, { metric }) => total + metric.clean - (metric.corrupted ?? 0), 0);
   return sum / run.pairs.length;
 }
 
