@@ -1,21 +1,37 @@
-import { SITE_NAMES, type SiteName } from '../../src/shared/sites';
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { SortKey } from '../../src/shared/ranking';
-import type { HeadPositions, ViewOptions } from '../../src/shared/views';
+import { hasHeads, type SiteName } from '../../src/shared/sites';
+import type { HeadPositions, MapOf, ViewOptions } from '../../src/shared/views';
 
 /** What the person has chosen in the panel: kept over reloads and reruns, never the numbers. */
 export interface ViewState {
+  view: ViewName;
   options: ViewOptions;
   headPositions: HeadPositions;
-  site: SiteName;
+  sites: Record<MapName, SiteName>;
   group: number;
+  /** What each map's cells show. */
+  values: Record<MapName, Values>;
+  /** Columns of the positions map: one per token position, or one per named position, gathered from every pair. */
+  columns: 'tokens' | 'roles';
   sort: Record<MapName, MapSort>;
   table: TableState;
+  trust: { map: MapName };
+  /** How many of the strongest cells "Verify top" takes. */
+  top: number;
   selection?: Selection;
   scroll: { page: number; positions: number };
+  /** What a view keeps for itself; it checks what it reads from here. */
+  own: Partial<Record<ViewName, unknown>>;
 }
 
+export type ViewName = 'heatmaps' | 'trust' | 'attention' | 'logits' | 'neurons';
+export const VIEW_NAMES: readonly ViewName[] = ['heatmaps', 'trust', 'attention', 'logits', 'neurons'];
+
 export type MapName = 'heads' | 'positions';
+
+export type Values = 'estimate' | 'exact' | 'difference';
+export const VALUES: readonly Values[] = ['estimate', 'exact', 'difference'];
 
 export interface MapSort {
   rows: SortKey;
@@ -29,8 +45,8 @@ export interface TableState {
   all: boolean;
 }
 
-export type TableColumn = 'rank' | 'name' | 'score' | 'share';
-export const TABLE_COLUMNS: readonly TableColumn[] = ['rank', 'name', 'score', 'share'];
+export type TableColumn = 'rank' | 'name' | 'score' | 'share' | 'exact';
+export const TABLE_COLUMNS: readonly TableColumn[] = ['rank', 'name', 'score', 'share', 'exact'];
 
 export type Selection =
   | { kind: 'head'; layer: number; head: number }
@@ -40,18 +56,44 @@ export const BY_INDEX: SortKey = { by: 'index' };
 
 export function defaultState(options: ViewOptions): ViewState {
   return {
+    view: 'heatmaps',
     options,
     headPositions: 'all',
-    site: 'z',
+    sites: { heads: 'z', positions: 'z' },
     group: 0,
+    values: { heads: 'estimate', positions: 'estimate' },
+    columns: 'tokens',
     sort: { heads: { rows: BY_INDEX, columns: BY_INDEX }, positions: { rows: BY_INDEX, columns: BY_INDEX } },
     table: { list: 'heads', column: 'rank', descending: false, all: false },
+    trust: { map: 'heads' },
+    top: 10,
     selection: undefined,
     scroll: { page: 0, positions: 0 },
+    own: {},
   };
 }
 
-type ShapeOfRun = Pick<RunSummary, 'id' | 'model' | 'groups' | 'sites' | 'canNormalise'> & { pairs: readonly unknown[] };
+type ShapeOfRun = Pick<RunSummary, 'id' | 'model' | 'groups' | 'sites' | 'canNormalise'> & { pairs: readonly Pick<RunSummary['pairs'][number], 'positions'>[] };
+
+/** The views a run has. */
+export function viewsOf({ sites }: Pick<RunSummary, 'sites'>): ViewName[] {
+  return VIEW_NAMES.filter((name) => name !== 'neurons' || sites.includes('mlp_post'));
+}
+
+/** The sites a map can show of a run. Neurons have a view of their own. */
+export function sitesOf({ sites }: Pick<RunSummary, 'sites'>, map: MapName): SiteName[] {
+  return sites.filter((site) => (map === 'heads' ? hasHeads(site) : site !== 'mlp_post'));
+}
+
+/** Names of positions that the file gives, in the order in which they first come up. */
+export function rolesOf({ pairs }: Pick<ShapeOfRun, 'pairs'>): string[] {
+  return [...new Set(pairs.flatMap(({ positions }) => Object.keys(positions ?? {})))];
+}
+
+/** The matrix that a map of the panel shows. */
+export function mapOf({ sites, headPositions, group }: Pick<ViewState, 'sites' | 'headPositions' | 'group'>, name: MapName): MapOf {
+  return name === 'heads' ? { site: sites.heads, over: headPositions } : { site: sites.positions, over: 'positions', group };
+}
 
 /**
  * The state a run is shown with: what was stored, as far as it is well-formed and means something for this run.
@@ -70,8 +112,15 @@ export function stateFor(run: ShapeOfRun, fallback: ViewOptions, stored?: { runI
   if (!run.canNormalise) state.options = { ...state.options, unit: 'raw' };
 
   if (view.headPositions === 'all' || view.headPositions === 'last') state.headPositions = view.headPositions;
-  const site = SITE_NAMES.find((name) => name === view.site && run.sites.includes(name));
-  state.site = site ?? run.sites[0] ?? 'z';
+  state.view = viewsOf(run).find((name) => name === view.view) ?? 'heatmaps';
+  for (const name of ['heads', 'positions'] as const) {
+    const sites = sitesOf(run, name);
+    state.sites[name] = sites.find((site) => site === record(view.sites)[name]) ?? sites[0] ?? 'z';
+    state.values[name] = VALUES.find((values) => values === record(view.values)[name]) ?? 'estimate';
+  }
+  if (view.columns === 'roles' && rolesOf(run).length > 0) state.columns = 'roles';
+  if (record(view.trust).map === 'positions') state.trust.map = 'positions';
+  if (isIndex(view.top, 100_000) && view.top > 0) state.top = view.top;
   if (isIndex(view.group, run.groups.length)) state.group = view.group;
   state.group = groupOf(run, state.options.pair) ?? state.group;
 
@@ -95,6 +144,7 @@ export function stateFor(run: ShapeOfRun, fallback: ViewOptions, stored?: { runI
   const scroll = record(view.scroll);
   if (sameRun && typeof scroll.page === 'number') state.scroll.page = scroll.page;
   if (sameRun && typeof scroll.positions === 'number') state.scroll.positions = scroll.positions;
+  state.own = record(view.own);
   return state;
 }
 
