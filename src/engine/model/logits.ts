@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { disposeKeyValues, disposeRun, forward, keysAndValues } from './forward';
-import { affine, normalise } from './layers';
+import { affine, normalise, normBackward } from './layers';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
 
@@ -10,6 +10,17 @@ const ROWS_AT_ONCE = 256;
 /** LN_f of the residual stream: [rows, dModel], what W_U reads. */
 export function finalNorm({ config, finalNorm: norm }: Gpt2, x: tf.Tensor2D): tf.Tensor2D {
   return affine(normalise(x, config.layerNormEpsilon), norm);
+}
+
+/**
+ * Gradient with respect to the residual stream x [rows, dModel], given that with respect to LN_f(x). `freezeScale` holds
+ * 1/σ constant: with g = ∂L/∂LN_f(x) ∘ gain then ∂L/∂x = (g − mean g)/σ.
+ */
+export function finalNormBackward({ config, finalNorm: { gain } }: Gpt2, dy: tf.Tensor2D, x: tf.Tensor2D, freezeScale: boolean): tf.Tensor2D {
+  const normalised = normalise(x, config.layerNormEpsilon);
+  if (!freezeScale) return normBackward(dy, normalised, gain);
+  const g = tf.mul(dy, gain);
+  return tf.mul(normalised.inverse, tf.sub(g, tf.mean(g, -1, true)));
 }
 
 /** Logits at the last position of each prompt: [prompt][vocabulary]. Prompts may differ in length. Throws `cancelled`. */
