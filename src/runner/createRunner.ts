@@ -3,20 +3,19 @@ import type { ModelSource } from '../models/modelSource';
 import { BUNDLED } from '../models/resolveModel';
 import type { TokenizerService } from '../models/tokenizerService';
 import { vocabularyNote } from '../models/vocabularyNote';
-import { pairName } from '../prompts/promptFile';
 import { toTokenExperiment } from '../prompts/tokenExperiment';
 import { tokenizePairs, type TokenizedPair } from '../prompts/tokenizedPair';
-import { newRunId } from '../runs/id';
 import { CircuitError } from '../shared/errors';
-import { firstDifference, type TextExperiment, type TokenExperiment } from '../shared/experiment';
-import type { AttributionResult, CallOptions } from '../shared/results';
-import { RUN_FORMAT_VERSION, type Run, type RunNote, type RunPair, type TokenText } from '../shared/run';
-import { SITE_NAMES } from '../shared/sites';
+import type { TextExperiment } from '../shared/experiment';
+import type { CallOptions } from '../shared/results';
+import type { Run, RunNote, TokenText } from '../shared/run';
+import { DEFAULT_SITES } from '../shared/sites';
 import type { Tokenize, TokenizerInfo } from '../shared/tokenizer';
-import { notesOf } from './notes';
 import { stagesOf } from './progress';
 import { Queue } from './queue';
 import type { AnswerSuggestion, AttributionJob, ExperimentRunner } from './runner';
+import { runOf } from './runOf';
+import { runWork } from './runWork';
 import type { RunSettings } from './settings';
 
 export interface RunnerDependencies {
@@ -65,7 +64,7 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
     // Before the model is loaded, so that a mistake in the prompts is told at once.
     const tokens = toTokenExperiment(experiment, tokenized, { bos, context: info.context });
     const loaded = await load(source, settings, stages.begin('Loading the model', LOADED));
-    const result = await engine.attribute({ experiment: tokens, sites: SITE_NAMES }, stages.begin('Attributing', 1));
+    const result = await engine.attribute({ experiment: tokens, sites: job.sites ?? DEFAULT_SITES }, stages.begin('Attributing', 1));
     const vocabulary = source.id === BUNDLED ? vocabularyNotes(experiment, tokenized) : [];
     return runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, vocabulary, createdAt: now(), extensionVersion });
   };
@@ -90,8 +89,14 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
       return { clean: ofClean!, corrupted: ofCorrupted! };
     }, call.signal);
 
+  const work = runWork({ engine, tokenizer, resolveModel, load });
   return {
     attribute: (job, call = {}) => queue.run(() => attribute(job, call), call.signal),
+    patch: (job, call) => queue.run(() => work.patch(job, call), call?.signal),
+    attention: (job, call) => queue.run(() => work.attention(job, call), call?.signal),
+    lens: (job, call) => queue.run(() => work.lens(job, call), call?.signal),
+    intervene: (job, call) => queue.run(() => work.intervene(job, call), call?.signal),
+    predictions: (job, call) => queue.run(() => work.predictions(job, call), call?.signal),
     suggestAnswers,
     tokenize: async ({ texts, model }, call) => tokenizeIn((await resolveModel(model)).folder, call)(texts),
     tokenizerInfo: async ({ model }) => tokenizer.info({ folder: (await resolveModel(model)).folder }),
@@ -113,57 +118,7 @@ async function writable(tokens: readonly TokenText[], tokenize: Tokenize): Promi
 }
 
 function vocabularyNotes({ pairs }: TextExperiment, tokenized: readonly TokenizedPair[]): RunNote[] {
-  const texts = pairs.flatMap(({ clean, corrupted }) => [clean, corrupted]);
-  const message = vocabularyNote(texts, tokenized.flatMap(({ clean, corrupted }) => [clean, corrupted]));
+  const texts = pairs.flatMap(({ clean, corrupted }) => [clean, ...(corrupted === undefined ? [] : [corrupted])]);
+  const message = vocabularyNote(texts, tokenized.flatMap(({ clean, corrupted }) => [clean, ...(corrupted ? [corrupted] : [])]));
   return message === undefined ? [] : [{ severity: 'warning', message }];
-}
-
-interface Finished {
-  job: AttributionJob;
-  prependBos: boolean;
-  bos?: TokenText;
-  tokenized: TokenizedPair[];
-  tokens: TokenExperiment;
-  loaded: LoadedModel;
-  result: AttributionResult;
-  vocabulary: RunNote[];
-  createdAt: Date;
-  extensionVersion: string;
-}
-
-function runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, vocabulary, createdAt, extensionVersion }: Finished): Run {
-  const { experiment, title, source } = job;
-  const first = bos ? [bos] : [];
-  const pairs = experiment.pairs.map((pair, i): RunPair => {
-    const { clean, corrupted, correct, incorrect } = tokenized[i]!;
-    return {
-      name: pairName(pair, source?.pairIndices?.[i] ?? i),
-      clean: [...first, ...clean.tokens],
-      corrupted: [...first, ...corrupted.tokens],
-      correct: correct.map(({ tokens: [answer] }) => answer!),
-      incorrect: incorrect.map(({ tokens: [answer] }) => answer!),
-      // Equal prompts were refused before.
-      differsAt: firstDifference(tokens.pairs[i]!.clean, tokens.pairs[i]!.corrupted)!,
-      logitDiff: { clean: result.logitDiff.clean[i]!, corrupted: result.logitDiff.corrupted[i]! },
-    };
-  });
-  return {
-    manifest: {
-      formatVersion: RUN_FORMAT_VERSION,
-      id: newRunId(createdAt),
-      extensionVersion,
-      createdAt: createdAt.toISOString(),
-      title,
-      ...(source && { source }),
-      experiment,
-      prependBos,
-      model: loaded.model,
-      backend: result.backend,
-      pairs,
-      groups: result.groups,
-      timings: { load: loaded.seconds, run: result.seconds },
-      notes: notesOf({ experiment, pairs, backend: result.backend, vocabulary }),
-    },
-    arrays: result.arrays,
-  };
 }

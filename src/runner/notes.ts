@@ -1,51 +1,126 @@
-import type { TextExperiment } from '../shared/experiment';
+import type { Metric, Other, TextExperiment } from '../shared/experiment';
+import { metricTitle, metricUnit } from '../shared/metrics';
 import type { BackendInfo } from '../shared/results';
 import type { RunNote, RunPair } from '../shared/run';
+import type { SiteName } from '../shared/sites';
 import { canNormalise, meanDifference } from '../shared/views';
 
-/** Mean of several pairs' logit differences. */
-function meanOf(pairs: readonly RunPair[], which: 'clean' | 'corrupted'): number {
-  return pairs.reduce((sum, { metric }) => sum + (metric[which] ?? 0), 0) / pairs.length;
+/** What a person should know before believing a run. */
+export interface Noted {
+  experiment: TextExperiment;
+  sites?: readonly SiteName[];
+  pairs: RunPair[];
+  backend: BackendInfo;
+  /** What the model's vocabulary says about the texts. */
+  vocabulary: RunNote[];
+}
+
+/** First what only a forward pass can tell, then what holds for every run of this kind. */
+export function notesOf(run: Noted): RunNote[] {
+  const { experiment, sites, pairs, backend, vocabulary } = run;
+  return [...differenceNotes(experiment, pairs), ...vocabulary, ...metricNotes(experiment), ...otherNotes(experiment), ...variantNotes(experiment), ...siteNotes(experiment, sites), ...alignmentNotes(experiment), ...backendNotes(backend)];
+}
+
+type Side = 'clean' | 'corrupted';
+
+function meanOf(pairs: readonly RunPair[], side: Side): number {
+  return pairs.reduce((sum, { metric }) => sum + (metric[side] ?? 0), 0) / pairs.length;
 }
 
 /** The same as the panel writes it, with its sign: "+3.94", "−5.96". */
-function mean(pairs: readonly RunPair[], which: 'clean' | 'corrupted'): string {
-  const value = meanOf(pairs, which);
+function mean(pairs: readonly RunPair[], side: Side): string {
+  const value = meanOf(pairs, side);
   const digits = Math.abs(value).toFixed(2);
   return Number(digits) === 0 ? digits : `${value < 0 ? '−' : '+'}${digits}`;
 }
 
-/** What a person should know before believing a run: only a forward pass can tell. `vocabulary`: what the model's vocabulary says about the texts. */
-export function notesOf(run: { experiment: TextExperiment; pairs: RunPair[]; backend: BackendInfo; vocabulary: RunNote[] }): RunNote[] {
-  const { experiment, pairs, backend, vocabulary } = run;
-  return [...differenceNotes(pairs), ...vocabulary, ...alignmentNotes(experiment), ...backendNotes(backend)];
+/** Without a corrupted run a view is divided by the clean metric alone. */
+function hasCounterpart(pairs: readonly RunPair[]): boolean {
+  return pairs.every(({ metric }) => metric.corrupted !== undefined);
 }
 
-function differenceNotes(pairs: RunPair[]): RunNote[] {
+/** What the other side is called in a sentence. */
+function counterpart({ other }: TextExperiment): string {
+  return other === 'resample' ? 'the prompts they are resampled from' : 'the corrupted ones';
+}
+
+/** Metrics whose sign says which answer the model prefers. */
+function comparesAnswers(metric: Metric, pairs: readonly RunPair[]): boolean {
+  return metric === 'logitDiff' || metric === 'probDiff' || (metric === 'continuation' && pairs.every(({ incorrect }) => incorrect.length > 0));
+}
+
+function differenceNotes(experiment: TextExperiment, pairs: RunPair[]): RunNote[] {
+  const title = metricTitle(experiment.metric);
   if (!canNormalise({ pairs })) {
-    const message = `The mean logit difference is the same after the clean and the corrupted prompts (${mean(pairs, 'clean')} and ${mean(pairs, 'corrupted')}): there is nothing to attribute, and values are shown in raw logits only.`;
-    return [{ severity: 'warning', message }];
+    const what = hasCounterpart(pairs)
+      ? `The mean ${title} is the same after the clean prompts and ${counterpart(experiment)} (${mean(pairs, 'clean')} and ${mean(pairs, 'corrupted')}): there is nothing to attribute, and values are shown in raw ${metricUnit(experiment.metric)} only.`
+      : `The mean ${title} after the clean prompts is zero: nothing can be divided by it, and values are shown in raw ${metricUnit(experiment.metric)} only.`;
+    return [{ severity: 'warning', message: what }];
   }
   if (meanDifference({ pairs }) < 0) {
-    const message = `The model prefers the correct answer less after the clean prompts (mean logit difference ${mean(pairs, 'clean')}) than after the corrupted ones (${mean(pairs, 'corrupted')}): normalised values have the opposite sign of raw ones. Are clean and corrupted, or correct and incorrect, swapped?`;
+    const message = hasCounterpart(pairs)
+      ? `The mean ${title} after the clean prompts (${mean(pairs, 'clean')}) is smaller than after ${counterpart(experiment)} (${mean(pairs, 'corrupted')}): normalised values have the opposite sign of raw ones. Are clean and corrupted, or correct and incorrect, swapped?`
+      : `The mean ${title} after the clean prompts is negative (${mean(pairs, 'clean')}), and normalised values are divided by it: they have the opposite sign of raw ones.`;
     return [{ severity: 'warning', message }];
   }
-  return [...preferenceNotes(pairs), ...swappedNotes(pairs)];
+  return [...preferenceNotes(experiment, pairs), ...swappedNotes(experiment, pairs)];
 }
 
-function preferenceNotes(pairs: RunPair[]): RunNote[] {
-  if (meanOf(pairs, 'clean') >= 0) return [];
-  const message = `The model prefers the incorrect answer after the clean prompts (mean logit difference ${mean(pairs, 'clean')}): it does not do this task, so the scores say what moves it, not how it succeeds.`;
+function preferenceNotes({ metric }: TextExperiment, pairs: RunPair[]): RunNote[] {
+  if (!comparesAnswers(metric, pairs) || meanOf(pairs, 'clean') >= 0) return [];
+  const message = `The model prefers the incorrect answer after the clean prompts (mean ${metricTitle(metric)} ${mean(pairs, 'clean')}): it does not do this task, so the scores say what moves it, not how it succeeds.`;
   return [{ severity: 'warning', message }];
 }
 
-function swappedNotes(pairs: RunPair[]): RunNote[] {
+function swappedNotes(experiment: TextExperiment, pairs: RunPair[]): RunNote[] {
   const swapped = pairs.filter(({ metric }) => metric.corrupted !== undefined && metric.clean < metric.corrupted);
   if (swapped.length === 0) return [];
   const names = swapped.slice(0, 5).map(({ name }) => name);
   const more = swapped.length > names.length ? ` and ${swapped.length - names.length} more` : '';
-  const message = `In ${swapped.length} of ${pairs.length} pairs the model prefers the correct answer less after the clean prompt than after the corrupted one: ${names.join(', ')}${more}.`;
+  const than = experiment.other === 'resample' ? 'the prompt it is resampled from' : 'the corrupted one';
+  const message = `In ${swapped.length} of ${pairs.length} pairs the ${metricTitle(experiment.metric)} is smaller after the clean prompt than after ${than}: ${names.join(', ')}${more}.`;
   return [{ severity: 'warning', message }];
+}
+
+/** Where the gradient of a metric is known to mislead. */
+function metricNotes({ metric, direction }: TextExperiment): RunNote[] {
+  if (metric === 'prob' || metric === 'probDiff') {
+    return [{ severity: 'info', message: 'The gradient of a probability vanishes where the probability saturates at 0 or 1, so that attribution says too little there; check what matters by exact patching, or use log-probability or logit difference.' }];
+  }
+  if (metric === 'kl') {
+    return [{ severity: 'info', message: `The metric is −KL(clean ‖ run) in nats: 0 where the clean distribution is met, negative elsewhere. ${direction === 'denoise' ? 'Its gradient is taken at the corrupted run.' : 'At the clean run its gradient is zero: without integrated gradients only exact patching says anything.'}` }];
+  }
+  if (typeof metric !== 'string' && metric.activation === 'directLogit') {
+    return [{ severity: 'info', message: 'Direct logit attribution is read through the final LayerNorm with the scale of the same run held constant, on raw weights: components are neither centred nor folded as TransformerLens’s are by default.' }];
+  }
+  return [];
+}
+
+const OTHER_NOTES: Readonly<Partial<Record<Other, string>>> = {
+  zero: 'Ablation by zeros: the activation itself is set to 0, on raw weights (TransformerLens, which folds value biases, sets the head to the mean of its biases instead). Normalised values are shares of the mean clean metric.',
+  mean: 'Ablation by means: the other side is the mean over the clean prompts of equal length. Normalised values are shares of the mean clean metric.',
+  resample: 'Ablation by resampling: the other side of each pair is the clean prompt of the next pair, and normalised values are divided by the difference between the two.',
+};
+
+function otherNotes({ other }: TextExperiment): RunNote[] {
+  const message = OTHER_NOTES[other ?? 'corrupted'];
+  return message === undefined ? [] : [{ severity: 'info', message }];
+}
+
+function variantNotes({ variant = {} }: TextExperiment): RunNote[] {
+  const messages = [
+    variant.gradDrop && 'GradDrop gives magnitudes: no value has a sign, and none says whether a part supports the correct answer or the incorrect one.',
+    variant.qkFix && 'AtP* with the QK fix: queries and keys are attributed by recomputing the softmax; all other sites are as without it.',
+    variant.bothGradients && 'The gradient is the mean of those at the clean and at the corrupted run.',
+    variant.interventions?.length && `${variant.interventions.length} ${variant.interventions.length === 1 ? 'intervention is' : 'interventions are'} done to the base run before anything is measured or attributed in it.`,
+    variant.stopGradient?.length && 'Gradients are stopped at chosen places: effects by way of them are left out, in the attribution only. Exact patching measures all effects.',
+  ];
+  return messages.flatMap((message): RunNote[] => (typeof message === 'string' ? [{ severity: 'info', message }] : []));
+}
+
+function siteNotes({ metric }: TextExperiment, sites: readonly SiteName[] = []): RunNote[] {
+  const neurons = sites.includes('mlp_post') || (typeof metric !== 'string' && metric.activation === 'neuron');
+  return neurons ? [{ severity: 'info', message: 'Neurons are counted from 0 and taken after the activation function.' }] : [];
 }
 
 function alignmentNotes({ align }: TextExperiment): RunNote[] {

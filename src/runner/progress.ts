@@ -1,18 +1,18 @@
-import type { CallOptions } from '../shared/results';
+import type { CallOptions, MeasuredEffects } from '../shared/results';
 
 export interface Stages {
   /** The next stage: from where the last one got to, up to `end`. Returns the options of the call that does it; its own stage names win. */
   begin(stage: string, end: number): CallOptions;
 }
 
-/** One scale from 0 to 1 out of several calls with a scale each; it never goes back. */
+/** One scale from 0 to 1 out of several calls with a scale each; it never goes back. What was measured is passed on. */
 export function stagesOf({ signal, onProgress }: CallOptions): Stages {
   let reached = 0;
   let start = 0;
   let end = 0;
-  const report = (stage: string, fraction: number): void => {
+  const report = (stage: string, fraction: number, measured?: MeasuredEffects): void => {
     reached = Math.max(reached, start + (end - start) * Math.min(1, Math.max(0, fraction)));
-    onProgress?.({ stage, fraction: reached });
+    onProgress?.({ stage, fraction: reached, ...(measured && { measured }) });
   };
   return {
     begin: (stage, next) => {
@@ -20,7 +20,7 @@ export function stagesOf({ signal, onProgress }: CallOptions): Stages {
       start = reached;
       end = next;
       report(stage, 0);
-      return { signal, onProgress: (progress) => report(progress.stage || stage, progress.fraction) };
+      return { signal, onProgress: (progress) => report(progress.stage || stage, progress.fraction, progress.measured) };
     },
   };
 }

@@ -1,6 +1,8 @@
 import type { TextExperiment } from '../shared/experiment';
-import type { CallOptions } from '../shared/results';
+import type { Predictions } from '../shared/panelProtocol';
+import type { AttentionResult, CallOptions, LensResult, MetricValues, PatchCell } from '../shared/results';
 import type { Run, TokenText } from '../shared/run';
+import type { SiteName } from '../shared/sites';
 import type { TokenizedText, TokenizerInfo } from '../shared/tokenizer';
 import type { RunSettings } from './settings';
 
@@ -9,6 +11,17 @@ export interface AttributionJob {
   settings: RunSettings;
   title: string;
   source?: { uri: string; pairIndices?: number[] };
+  /** Absent: `DEFAULT_SITES`. */
+  sites?: readonly SiteName[];
+}
+
+/**
+ * Further work on a finished run. The run's own model is found and loaded again, whatever the settings say now; of them only
+ * the backend, its threads and, for a model in a folder, the place count.
+ */
+export interface RunJob {
+  run: Run;
+  settings: RunSettings;
 }
 
 /** An answer the model itself would give, for the pick list of a pair without answers. */
@@ -17,10 +30,32 @@ export interface AnswerSuggestion {
   probability: number;
 }
 
-/** One experiment from text to run. Jobs queue: one runs at a time, in the order they came. */
+/** What came out of a run's interventions: see InterventionResult; `pairs` has the predictions of each pair. */
+export interface InterventionOutcome {
+  metric: MetricValues<number[]>;
+  patched: number[];
+  pairs: Predictions[];
+  seconds: number;
+}
+
+/** One experiment from text to run, and what is asked of a run later. Jobs queue: one runs at a time, in the order they came. */
 export interface ExperimentRunner {
   /** Tokenises, checks, loads the model, attributes, builds the run. Throws CircuitError (`experiment`, `model-…`, `too-big`, `cancelled`, …). Does not save. */
   attribute(job: AttributionJob, call?: CallOptions): Promise<Run>;
+  /**
+   * Patches cells exactly, those only that the run has not measured yet, and returns the run with their effects. Progress
+   * carries what was measured since the last, so that nothing is lost when the call is cancelled (`cancelled`): add it with
+   * `withExact`. Throws `model-missing` when the run's model is not there any more, or is another one by now. Does not save.
+   */
+  patch(job: RunJob & { cells: readonly PatchCell[] }, call?: CallOptions): Promise<Run>;
+  /** Attention of some heads of one layer for one pair of a run. Throws as `patch`. */
+  attention(job: RunJob & { pair: number; layer: number; heads: readonly number[] }, call?: CallOptions): Promise<AttentionResult>;
+  /** Logit lens and direct logit attribution of a run. Throws as `patch`. */
+  lens(job: RunJob, call?: CallOptions): Promise<LensResult>;
+  /** Runs a run's interventions once more and says what comes out, `top` predictions of each pair. Throws as `patch`. */
+  intervene(job: RunJob & { top: number }, call?: CallOptions): Promise<InterventionOutcome>;
+  /** What the model says at the metric's position of one pair; `patched` where the run has interventions. Throws as `patch`. */
+  predictions(job: RunJob & { pair: number; top: number }, call?: CallOptions): Promise<Predictions>;
   /** The model's most probable next tokens after clean and corrupted. */
   suggestAnswers(params: { clean: string; corrupted: string; settings: RunSettings; top: number }, call?: CallOptions): Promise<{ clean: AnswerSuggestion[]; corrupted: AnswerSuggestion[] }>;
   /** Cuts texts with the tokenizer of a model on this machine, without loading the model. */

@@ -1,0 +1,104 @@
+import type { Engine, LoadedModel } from '../engine/client/engine';
+import type { ModelSource } from '../models/modelSource';
+import type { TokenizerService } from '../models/tokenizerService';
+import { CircuitError } from '../shared/errors';
+import { cellKey, exactOf, withExact } from '../shared/exact';
+import type { TokenPair } from '../shared/experiment';
+import type { Predictions, TokenPrediction } from '../shared/panelProtocol';
+import type { CallOptions, PatchCell, Prediction } from '../shared/results';
+import type { Run } from '../shared/run';
+import { stagesOf } from './progress';
+import { checkSameModel, sourceOfRun } from './runModel';
+import type { ExperimentRunner, RunJob } from './runner';
+import type { RunSettings } from './settings';
+import { tokenExperimentOf } from './tokenExperimentOf';
+
+export interface RunWorkDependencies {
+  engine: Engine;
+  tokenizer: TokenizerService;
+  resolveModel(reference: string): Promise<ModelSource>;
+  load(source: ModelSource, settings: RunSettings, call: CallOptions): Promise<LoadedModel>;
+}
+
+/** Share of a call's time for a model that is not loaded yet. */
+const LOADED = 0.2;
+
+export type RunWork = Pick<ExperimentRunner, 'patch' | 'attention' | 'lens' | 'intervene' | 'predictions'>;
+
+/** What is asked of a finished run, without the queue. */
+export function runWork({ engine, tokenizer, resolveModel, load }: RunWorkDependencies): RunWork {
+  /** Makes the run's model the engine's. Returns where it lies, and the options of the call that follows. */
+  const prepare = async ({ run: { manifest }, settings }: RunJob, stage: string, call: CallOptions = {}): Promise<{ folder: string; call: CallOptions }> => {
+    const stages = stagesOf(call);
+    const source = await sourceOfRun(manifest, settings, resolveModel);
+    const { model } = await load(source, settings, stages.begin('Loading the model', LOADED));
+    checkSameModel(manifest.model, model);
+    return { folder: source.folder, call: stages.begin(stage, 1) };
+  };
+
+  /** Predictions as a person reads them, in the form in which they come. */
+  const readable = async (folder: string, predictions: readonly Prediction[][], signal: AbortSignal | undefined): Promise<TokenPrediction[][]> => {
+    const ids = predictions.flatMap((list) => list.map(({ token }) => token));
+    const texts = await tokenizer.decode({ folder, ids }, { signal });
+    let next = 0;
+    return predictions.map((list) => list.map(({ logit, probability }) => ({ text: texts[next++]!.text, logit, probability })));
+  };
+
+  const patch: RunWork['patch'] = async (job, call) => {
+    const cells = unmeasured(job.run, job.cells);
+    if (cells.length === 0) return job.run;
+    const prepared = await prepare(job, 'Patching', call);
+    const measured = await engine.patch({ experiment: tokenExperimentOf(job.run.manifest), cells }, prepared.call);
+    return withExact(job.run, measured);
+  };
+
+  const attention: RunWork['attention'] = async ({ pair, layer, heads, ...job }, call) => {
+    const prepared = await prepare(job, 'Reading attention', call);
+    return engine.attention({ experiment: tokenExperimentOf(job.run.manifest), pair, layer, heads }, prepared.call);
+  };
+
+  const lens: RunWork['lens'] = async (job, call) => {
+    const prepared = await prepare(job, 'Reading logits', call);
+    return engine.lens({ experiment: tokenExperimentOf(job.run.manifest) }, prepared.call);
+  };
+
+  const intervene: RunWork['intervene'] = async ({ top, ...job }, call) => {
+    const prepared = await prepare(job, 'Intervening', call);
+    const { metric, patched, predictions, seconds } = await engine.intervene({ experiment: tokenExperimentOf(job.run.manifest), top }, prepared.call);
+    const of = (side: Prediction[][]): Promise<TokenPrediction[][]> => readable(prepared.folder, side, call?.signal);
+    const [clean, corrupted, afterwards] = await Promise.all([of(predictions.clean), predictions.corrupted && of(predictions.corrupted), of(predictions.patched)]);
+    const pairs = clean.map((own, i): Predictions => ({ clean: own, ...(corrupted && { corrupted: corrupted[i]! }), patched: afterwards[i]! }));
+    return { metric, patched, pairs, seconds };
+  };
+
+  const predictions: RunWork['predictions'] = async ({ pair, top, ...job }, call) => {
+    const { variant, pairs } = tokenExperimentOf(job.run.manifest);
+    const chosen = pairs[pair];
+    if (!chosen) throw new CircuitError('experiment', `This run has no pair ${pair + 1}; it has ${pairs.length}.`);
+    // Ablations take their activations from other pairs, so that all of them have to be run.
+    if (variant?.interventions?.length) return (await intervene({ ...job, top }, call)).pairs[pair]!;
+    const prepared = await prepare(job, 'Predicting', call);
+    const found = await engine.predict({ prompts: readPrompts(chosen), top }, prepared.call);
+    const [clean, corrupted] = await readable(prepared.folder, found, call?.signal);
+    return { clean: clean!, ...(corrupted && { corrupted }) };
+  };
+
+  return { patch, attention, lens, intervene, predictions };
+}
+
+/** The cells that are still to be measured, each once. */
+function unmeasured(run: Run, cells: readonly PatchCell[]): PatchCell[] {
+  const known = new Set(exactOf(run).cells.map(cellKey));
+  return cells.filter((cell) => {
+    const key = cellKey(cell);
+    if (known.has(key)) return false;
+    known.add(key);
+    return true;
+  });
+}
+
+/** A pair's prompts up to the metric's position: what follows it changes nothing there. */
+function readPrompts({ clean, corrupted, at }: TokenPair): number[][] {
+  const end = at === undefined ? undefined : at + 1;
+  return [clean.slice(0, end), ...(corrupted ? [corrupted.slice(0, end)] : [])];
+}
