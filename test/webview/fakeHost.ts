@@ -1,9 +1,11 @@
-import { CircuitError } from '../../src/shared/errors';
-import { summaryOf, type PanelContent, type PanelHost, type PanelState, type PanelWebview, type ViewRequest } from '../../src/shared/panelProtocol';
-import { connectRpc, serveRpc, type Port } from '../../src/shared/rpc';
+import { cancelled, CircuitError } from '../../src/shared/errors';
+import { cellAt, exactScores, patchSeconds } from '../../src/shared/exact';
+import { summaryOf, type CellChoice, type PanelContent, type PanelHost, type PanelState, type PanelWebview } from '../../src/shared/panelProtocol';
+import { connectRpc, serveRpc, type Port, type ServedCall } from '../../src/shared/rpc';
 import type { Run } from '../../src/shared/run';
-import { canNormalise, headScores, layerDetail, positionScores } from '../../src/shared/views';
+import { layerDetail, mapScores } from '../../src/shared/views';
 import { sampleRun, type SampleName } from './sampleRuns';
+import { agreement, agreementTable, attention, cellsOf, lens, measure, neurons, predictions, unmeasured } from './sampleViews';
 import { THEMES, type ThemeName } from './themes';
 
 /**
@@ -23,6 +25,8 @@ export interface FakeHost {
   release(): void;
   /** The next calls of this method fail with this message, until `undefined` is set. */
   failing: Record<string, string | undefined>;
+  /** Milliseconds that exact patching takes for each batch of cells. */
+  pace: number;
 }
 
 declare global {
@@ -60,7 +64,7 @@ const port: Port = {
   },
 };
 
-async function answer<T>(method: string, params: unknown, compute: () => T): Promise<T> {
+async function answer<T>(method: string, params: unknown, compute: () => T | Promise<T>): Promise<T> {
   fake.requests.push({ method, params });
   if (holding.has(method)) await new Promise<void>((release) => held.push({ method, release }));
   const failure = fake.failing[method];
@@ -69,13 +73,22 @@ async function answer<T>(method: string, params: unknown, compute: () => T): Pro
 }
 
 function contentOf(run: Run): PanelContent {
-  const options = { pair: 'all', unit: canNormalise(run.manifest) ? 'normalised' : 'raw' } as const;
-  return { kind: 'run', run: summaryOf(run), view: viewOf({ runId: run.manifest.id, options }) };
+  current = run;
+  return { kind: 'run', run: summaryOf(run) };
 }
 
-function viewOf({ options }: ViewRequest): Extract<PanelContent, { kind: 'run' }>['view'] {
-  const { manifest, arrays } = current!;
-  return { options, heads: { all: headScores(manifest, arrays, 'all', options), last: headScores(manifest, arrays, 'last', options) } };
+const CELLS_PER_BATCH = 3;
+
+async function verify(cells: CellChoice, { signal, onProgress }: ServedCall): Promise<void> {
+  const all = unmeasured(current!, cells);
+  for (let done = 0; done < all.length; ) {
+    const batch = all.slice(done, done + CELLS_PER_BATCH);
+    await new Promise((resume) => setTimeout(resume, fake.pace));
+    if (signal.aborted) throw cancelled();
+    current = measure(current!, cells.map, batch);
+    done += batch.length;
+    onProgress({ stage: 'Patching exactly', fraction: done / all.length });
+  }
 }
 
 serveRpc<PanelHost>(port, {
@@ -83,12 +96,34 @@ serveRpc<PanelHost>(port, {
     answer('ready', params, () => {
       const name = parameters.get('run');
       if (name === null) return { kind: 'empty', message: 'Open a prompt file and run “Attribute prompt pair”.' };
-      current = sampleRun(name as SampleName);
-      return contentOf(current);
+      return contentOf(sampleRun(name as SampleName));
     }),
-  view: (params) => answer('view', params, () => viewOf(params)),
-  positionMap: (params) => answer('positionMap', params, () => positionScores(current!.manifest, current!.arrays, params.group, params.site, params.options)!),
-  layerDetail: (params) => answer('layerDetail', params, () => layerDetail(current!.manifest, current!.arrays, params.group, params.layer, params.options)!),
+  map: (params) =>
+    answer(params.values === 'exact' ? 'exactMap' : 'map', params, () => {
+      const { manifest, arrays } = current!;
+      return params.values === 'exact' ? exactScores(current!, params.map, params.options) : mapScores(manifest, arrays, params.map, params.options)!;
+    }),
+  layerDetail: (params) => answer('layerDetail', params, () => layerDetail(current!.manifest, current!.arrays, params.site, params.group, params.layer, params.options)!),
+  neurons: (params) => answer('neurons', params, () => neurons(current!, params)),
+  patchCost: (params) =>
+    answer('patchCost', params, () => {
+      const [all, left] = [cellsOf(current!, params.cells), unmeasured(current!, params.cells)];
+      const { map } = params.cells;
+      return { cells: all.length, known: all.length - left.length, seconds: patchSeconds(current!.manifest, left.map(({ row, column }) => cellAt(map, row, column))) };
+    }),
+  verify: (params, call) => answer('verify', params, () => verify(params.cells, call)),
+  agreement: (params) => answer('agreement', params, () => agreement(current!, params.map, params.options)),
+  agreementTable: (params) => answer('agreementTable', params, () => agreementTable(current!, params.options, summaryOf(current!).sites.filter((site) => site !== 'mlp_post'))),
+  attention: (params) => answer('attention', params, () => attention(current!, params.pair, params.layer, params.heads)),
+  lens: (params) => answer('lens', params, () => lens(current!)),
+  predictions: (params) => answer('predictions', params, () => predictions(current!, params.pair)),
+  rerunWith: (params) =>
+    answer('rerunWith', params, () => {
+      const { metric, direction, other, variant } = params.change;
+      const change = { ...(metric && { metric }), ...(direction && { direction }), ...(other && { other }), ...(variant && { variant }) };
+      void webview.show({ content: contentOf(sampleRun((parameters.get('run') ?? 'ioi') as SampleName, change)) });
+    }),
+  exportMap: (params) => answer('exportMap', params, () => undefined),
   act: (params) => answer('act', params, () => undefined),
   copy: (params) => answer('copy', params, () => undefined),
 });
@@ -98,6 +133,7 @@ const fake: FakeHost = {
   requests: [],
   violations: [],
   failing: {},
+  pace: 10,
   state: () => JSON.parse(sessionStorage.getItem(STATE) ?? 'null') ?? undefined,
   setTheme(name) {
     const { bodyClass, variables } = THEMES[name];
@@ -107,10 +143,7 @@ const fake: FakeHost = {
     document.body.className = bodyClass;
   },
   show: (content) => webview.show({ content }),
-  showSample: (name) => {
-    current = sampleRun(name);
-    return webview.show({ content: contentOf(current) });
-  },
+  showSample: (name) => webview.show({ content: contentOf(sampleRun(name)) }),
   hold: (method) => holding.add(method),
   release() {
     holding.clear();
