@@ -1,11 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { matrices } from './rows';
+import type { AttentionSite } from './sites';
 import type { Work } from './work';
 
-/**
- * Causal attention of one layer. Queries belong to the last `queries` of all `positions`; keys and values to all of them.
- * Patterns are not kept for the backward pass but computed again: at length 1,024 they would be 50 MB a layer and prompt.
- */
+/** Causal attention of one layer. Queries belong to the last `queries` of all `positions`; keys and values to all of them. */
 export type AttentionInput = {
   /** [batch, head, queries, dHead], already scaled. */
   query: tf.Tensor4D;
@@ -16,12 +14,26 @@ export type AttentionInput = {
   mask?: tf.Tensor2D;
 };
 
+/**
+ * What the backward pass reads. Patterns are kept only where they were looked at or changed and otherwise computed again:
+ * at length 1,024 they would be 50 MB a layer and prompt.
+ */
+export type AttentionRecord = AttentionInput & {
+  /** softmax(scores + mask): [batch, head, queries, positions]. */
+  softmax?: tf.Tensor4D;
+  /** What weighted the values: the softmax, or what it was changed to. */
+  pattern?: tf.Tensor4D;
+};
+
 export type AttentionGradient = {
   query: tf.Tensor4D;
   /** Of the last `length` positions only: what lies before belongs to a prefix that is not differentiated. */
   key: tf.Tensor4D;
   value: tf.Tensor4D;
 };
+
+/** Is shown a site's tensor and returns what goes on in its place. */
+export type Through<Site> = (site: Site, x: tf.Tensor4D) => tf.Tensor4D;
 
 /**
  * From this many pattern cells on, heads are done one by one: wasm's batched matMul is a scalar loop, while a
@@ -39,40 +51,66 @@ export function causalMask(queries: number, positions: number): tf.Tensor2D | un
   return tf.tensor2d(values, [queries, positions]);
 }
 
-/** z = softmax(q·kᵀ + mask)·v: [batch, head, queries, dHead]. */
+/** z = softmax(q·kᵀ + mask)·v: [batch, head, queries, dHead]. No more than one head's pattern is held where they are large. */
 export function attend({ query, key, value, mask }: AttentionInput, work: Work): tf.Tensor4D {
   if (!isLarge(query, key)) {
     work.poll();
-    return tf.matMul(pattern(tf.matMul(query, key, false, true), mask), value);
+    return tf.matMul(softmax(tf.matMul(query, key, false, true), mask), value);
   }
   const q = headByHead(query);
   const k = headByHead(key);
   const v = headByHead(value);
   const parts = Array.from({ length: q.count }, (_, i) => {
     work.poll();
-    return tf.tidy(() => tf.matMul(pattern(tf.matMul(q.at(i), tf.transpose(k.at(i))), mask), v.at(i)));
+    return tf.tidy(() => tf.matMul(softmax(tf.matMul(q.at(i), tf.transpose(k.at(i))), mask), v.at(i)));
   });
   return tf.reshape(tf.concat(parts, 0), query.shape);
 }
 
+/** `attend`, with the scores (before the mask) and the pattern of all heads shown to `through`. */
+export function attendThrough({ query, key, value, mask }: AttentionInput, through: Through<'scores' | 'pattern'>, work: Work): { z: tf.Tensor4D; softmax: tf.Tensor4D; pattern: tf.Tensor4D } {
+  const large = isLarge(query, key);
+  const weights = softmax(through('scores', product(query, key, { transposeB: true }, large, work)), mask);
+  const pattern = through('pattern', weights);
+  return { z: product(pattern, value, {}, large, work), softmax: weights, pattern };
+}
+
 /**
  * Gradient of `attend` given ∂L/∂z. With p the pattern: ∂L/∂v = pᵀ·∂z, ∂p = ∂z·vᵀ, ∂scores = p ∘ (∂p − Σ_src ∂p ∘ p),
- * ∂L/∂q = ∂scores·k, ∂L/∂k = ∂scoresᵀ·q.
+ * ∂L/∂q = ∂scores·k, ∂L/∂k = ∂scoresᵀ·q. Each gradient goes through `through` before it is used further;
+ * those of scores and pattern do only if `shown`. `freezePattern`: ∂scores = 0.
  */
-export function attendBackward({ query, key, value, mask }: AttentionInput, dz: tf.Tensor4D, length: number, work: Work): AttentionGradient {
+export function attendBackward(
+  record: AttentionRecord,
+  dz: tf.Tensor4D,
+  length: number,
+  options: { shown: boolean; freezePattern?: boolean },
+  through: Through<AttentionSite>,
+  work: Work,
+): AttentionGradient {
+  const { query, key, value, mask } = record;
+  const large = isLarge(query, key);
+  if (large && !options.shown && !options.freezePattern && !record.pattern) {
+    const d = attendBackwardHeadByHead(record, dz, length, work);
+    return { value: through('v', d.value), query: through('q', d.query), key: through('k', d.key) };
+  }
+  const [batch, heads, queries] = query.shape;
+  const prefix = key.shape[2] - length;
+  const ofSuffix = (cells: tf.Tensor4D): tf.Tensor4D => (prefix === 0 ? cells : tf.slice(cells, [0, 0, 0, prefix], [batch, heads, queries, length]));
+  const weights = record.softmax ?? softmax(product(query, key, { transposeB: true }, large, work), mask);
+  const dValue = through('v', product(ofSuffix(record.pattern ?? weights), dz, { transposeA: true }, large, work));
+  const dPattern = through('pattern', product(dz, value, { transposeB: true }, large, work));
+  const dScores = through('scores', options.freezePattern ? tf.zerosLike(dPattern) : softmaxBackward(weights, dPattern));
+  return {
+    value: dValue,
+    query: through('q', product(dScores, key, {}, large, work)),
+    key: through('k', product(ofSuffix(dScores), query, { transposeA: true }, large, work)),
+  };
+}
+
+function attendBackwardHeadByHead({ query, key, value, mask }: AttentionInput, dz: tf.Tensor4D, length: number, work: Work): AttentionGradient {
   const [batch, heads, queries, dHead] = query.shape;
   const prefix = key.shape[2] - length;
-  if (!isLarge(query, key)) {
-    work.poll();
-    const p = pattern(tf.matMul(query, key, false, true), mask);
-    const dScores = scoresBackward(p, tf.matMul(dz, value, false, true));
-    const ofSuffix = (cells: tf.Tensor): tf.Tensor4D => (prefix === 0 ? cells : tf.slice(cells, [0, 0, 0, prefix], [batch, heads, queries, length])) as tf.Tensor4D;
-    return {
-      query: tf.matMul(dScores, key),
-      key: tf.matMul(ofSuffix(dScores), query, true, false),
-      value: tf.matMul(ofSuffix(p), dz, true, false),
-    };
-  }
   const q = headByHead(query);
   const k = headByHead(key);
   const v = headByHead(value);
@@ -80,8 +118,8 @@ export function attendBackward({ query, key, value, mask }: AttentionInput, dz: 
   const parts = Array.from({ length: q.count }, (_, i) => {
     work.poll();
     return tf.tidy(() => {
-      const p = pattern(tf.matMul(q.at(i), tf.transpose(k.at(i)) as tf.Tensor2D), mask);
-      const dScores = scoresBackward(p, tf.matMul(d.at(i), tf.transpose(v.at(i)) as tf.Tensor2D));
+      const p = softmax(tf.matMul(q.at(i), tf.transpose(k.at(i)) as tf.Tensor2D), mask);
+      const dScores = softmaxBackward(p, tf.matMul(d.at(i), tf.transpose(v.at(i)) as tf.Tensor2D));
       const ofSuffix = (cells: tf.Tensor): tf.Tensor2D => tf.transpose(prefix === 0 ? cells : tf.slice(cells, [0, prefix], [queries, length])) as tf.Tensor2D;
       return { query: tf.matMul(dScores, k.at(i)), key: tf.matMul(ofSuffix(dScores), q.at(i)), value: tf.matMul(ofSuffix(p), d.at(i)) };
     });
@@ -97,11 +135,26 @@ function isLarge(query: tf.Tensor4D, key: tf.Tensor4D): boolean {
   return query.shape[2] * key.shape[2] >= CELLS_FOR_HEAD_BY_HEAD;
 }
 
-function pattern<T extends tf.Tensor>(scores: T, mask: tf.Tensor2D | undefined): T {
+/** Matrix product of each head of each sequence; one after the other if `large`. */
+function product(a: tf.Tensor4D, b: tf.Tensor4D, { transposeA = false, transposeB = false }: { transposeA?: boolean; transposeB?: boolean }, large: boolean, work: Work): tf.Tensor4D {
+  if (!large) {
+    work.poll();
+    return tf.matMul(a, b, transposeA, transposeB);
+  }
+  const [batch, heads] = a.shape;
+  const [left, right] = [headByHead(a), headByHead(b)];
+  const parts = Array.from({ length: left.count }, (_, i) => {
+    work.poll();
+    return tf.tidy(() => tf.matMul(transposeA ? tf.transpose(left.at(i)) : left.at(i), transposeB ? tf.transpose(right.at(i)) : right.at(i)));
+  });
+  return tf.reshape(tf.concat(parts, 0), [batch, heads, parts[0]!.shape[0], parts[0]!.shape[1]!]);
+}
+
+function softmax<T extends tf.Tensor>(scores: T, mask: tf.Tensor2D | undefined): T {
   return tf.softmax(mask ? tf.add<T>(scores, mask) : scores);
 }
 
-function scoresBackward<T extends tf.Tensor>(p: T, dp: T): T {
+function softmaxBackward<T extends tf.Tensor>(p: T, dp: T): T {
   return tf.mul(p, tf.sub(dp, tf.sum(tf.mul(dp, p), -1, true)));
 }
 

@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { SiteName } from '../../shared/sites';
-import { attend, causalMask, joinHeads, splitHeads, type AttentionInput } from './attention';
+import { attend, attendThrough, causalMask, joinHeads, splitHeads, type AttentionRecord } from './attention';
 import { activate, affine, linear, normalise, type Normalised } from './layers';
 import { takeRows } from './rows';
-import { pickSites, type SiteTensors } from './sites';
+import type { Change, SiteTensors } from './sites';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
 
@@ -24,7 +24,7 @@ export interface Batch {
 /** What the backward pass of one block needs. */
 export type BlockRecord = {
   norm1: Normalised;
-  attention: AttentionInput;
+  attention: AttentionRecord;
   norm2: Normalised;
   /** MLP before the activation: [rows, dMlp]. */
   mlpPre: tf.Tensor2D;
@@ -35,51 +35,71 @@ export type BlockRun = {
   record?: BlockRecord;
 };
 
-/** A forward pass of a batch up to the residual stream at the last position. */
+/** A forward pass of a batch up to the residual stream after the last block. */
 export interface ForwardRun {
   batch: number;
   /** Positions of each sequence, the prefix not counted. */
   length: number;
+  /** Trailing positions that the last block computed after its keys and values. */
+  tail: number;
+  /** The first layer that was run: 0, or that of `from`. */
+  firstLayer: number;
+  /** The start of the residual stream, if captured and computed. */
+  embed?: tf.Tensor2D;
+  /** By layer; empty below `firstLayer`. */
   layers: BlockRun[];
-  /** Residual stream after the last block, last position: [batch, dModel]. */
+  /** Residual stream after the last block, trailing positions: [batch · tail, dModel]. */
   last: tf.Tensor2D;
   /** Shared by the records of all layers. */
-  mask?: tf.Tensor2D;
+  masks: (tf.Tensor2D | undefined)[];
 }
 
-export interface Keep {
+export interface ForwardOptions {
+  /** Captured in every layer, as they flow on, that is after `edit`. */
   sites: readonly SiteName[];
   /** Keep what `backward` needs. */
   record: boolean;
+  /** Trailing positions that the last block computes after its keys and values; 1 by default, at most the batch's length. */
+  tail?: number;
+  /** Starts with this layer's resid_pre, [batch · positions, dModel], instead of the tokens' embedding. It stays the caller's. */
+  from?: { layer: number; x: tf.Tensor2D };
+  /** Replaces what flows on from a site. */
+  edit?: Change;
 }
 
 /**
- * The forward pass: resid_pre[0] = W_E[token] + W_pos[position]; per block
- *   attn_out = W_O·z + b_O, z = attention of LN1(resid_pre); resid_mid = resid_pre + attn_out;
- *   mlp_out = MLP(LN2(resid_mid)); resid_post = resid_mid + mlp_out.
- * Rows are batch · positions. The last block computes queries, attention output and MLP at the last position only:
- * its other positions reach no logit that is asked for. Site tensors of the last block have `batch` rows accordingly,
- * except resid_pre.
+ * The forward pass: embed = resid_pre[0] = W_E[token] + W_pos[position]; per block
+ *   q, k, v = W·LN1(resid_pre) + b, scores = q·kᵀ/√dHead, pattern = softmax(scores), z = pattern·v;
+ *   attn_out = W_O·z + b_O; resid_mid = resid_pre + attn_out;
+ *   mlp_post = activation(W_in·LN2(resid_mid) + b_in), mlp_out = W_out·mlp_post + b_out; resid_post = resid_mid + mlp_out.
+ * The last block computes all but resid_pre, k and v at the `tail` trailing positions only: its other positions reach no
+ * logit that is asked for. Its site tensors have that many positions (destinations) accordingly.
  * The caller disposes the run (`disposeRun`). Throws `cancelled`.
  */
-export async function forward(model: Gpt2, batch: Batch, keep: Keep, work: Work): Promise<ForwardRun> {
+export async function forward(model: Gpt2, batch: Batch, options: ForwardOptions, work: Work): Promise<ForwardRun> {
   const { layers } = model.config;
   const { count, length, mask } = prepare(batch);
-  const runs: BlockRun[] = [];
-  let x = embed(model, batch);
+  const { from, sites, edit } = options;
+  const tail = options.tail ?? 1;
+  const tailMask = tail === length ? mask : causalMask(tail, batch.start + length);
+  const run: ForwardRun = { batch: count, length, tail, firstLayer: from?.layer ?? 0, layers: [], last: from ? tf.clone(from.x) : embed(model, batch, edit), masks: [mask, tailMask] };
   try {
-    for (let layer = 0; layer < layers; layer++) {
+    if (!from && sites.includes('embed')) run.embed = tf.clone(run.last);
+    for (let layer = 0; layer < run.firstLayer; layer++) run.layers.push({ sites: {} });
+    for (let layer = run.firstLayer; layer < layers; layer++) {
       await work.pause();
-      const previous = x;
-      const { out, ...run } = tf.tidy(() => block(model, layer, previous, count, batch.past?.[layer], mask, layer === layers - 1, keep, work));
-      runs.push(run);
-      x = out;
-      if (run.sites.resid_pre !== previous) previous.dispose();
+      const previous = run.last;
+      const isLast = layer === layers - 1;
+      const place: Place = { layer, count, length, past: batch.past?.[layer], rows: isLast ? tail : length, mask: isLast ? tailMask : mask };
+      const { out, ...own } = tf.tidy(() => block(model, place, previous, options, work));
+      run.layers.push(own);
+      run.last = out;
+      previous.dispose();
       work.advance(count * length);
     }
-    return { batch: count, length, layers: runs, last: x, mask };
+    return run;
   } catch (error) {
-    disposeRun({ batch: count, length, layers: runs, last: x, mask });
+    disposeRun(run);
     throw error;
   }
 }
@@ -113,11 +133,14 @@ async function extendKeysAndValues(model: Gpt2, batch: Batch, work: Work): Promi
       const isLast = layer === layers - 1;
       const { out, key, value } = tf.tidy(() => {
         const unit = normalise(previous, model.config.layerNormEpsilon);
-        const kv = keyValues(model, layer, affine(unit, model.blocks[layer]!.norm1), count, past, work);
+        const weights = model.blocks[layer]!;
+        const input = affine(unit, weights.norm1);
+        const kv = withPast(past, keyValues(model, layer, input, count, work));
         if (isLast) return { ...kv, out: undefined };
-        const query = queries(model, layer, affine(unit, model.blocks[layer]!.norm1), count, work);
-        const { mid } = attentionOut(model, layer, previous, { query, ...kv, mask }, work);
-        return { ...kv, out: mlp(model, layer, mid, work).out };
+        const z = joinHeads(attend({ query: queries(model, layer, input, count, work), ...kv, mask }, work));
+        const mid = tf.add<tf.Tensor2D>(previous, linear(z, weights.output, work));
+        const hidden = activate(linear(affine(normalise(mid, model.config.layerNormEpsilon), weights.norm2), weights.mlpIn, work), model.config.activation);
+        return { ...kv, out: tf.add<tf.Tensor2D>(mid, linear(hidden, weights.mlpOut, work)) };
       });
       all.push({ key, value });
       previous.dispose();
@@ -141,31 +164,67 @@ function prepare({ tokens, start }: Batch): { count: number; length: number; mas
 }
 
 /** W_E[token] + W_pos[position]: [rows, dModel]. */
-function embed({ tokens: tokenWeights, positions }: Gpt2, { tokens, start }: Batch): tf.Tensor2D {
+function embed({ tokens: tokenWeights, positions }: Gpt2, { tokens, start }: Batch, edit?: Change): tf.Tensor2D {
   return tf.tidy(() => {
     const ids = tf.tensor1d(tokens.flat(), 'int32');
     const places = tf.tensor1d(tokens.flatMap((sequence) => sequence.map((_, i) => start + i)), 'int32');
-    return tf.add(tf.gather(tokenWeights, ids), tf.gather(positions, places));
+    const x = tf.add<tf.Tensor2D>(tf.gather(tokenWeights, ids), tf.gather(positions, places));
+    return edit ? edited(edit, 'embed', 0, x) : x;
   });
 }
 
-function block(model: Gpt2, layer: number, x: tf.Tensor2D, batch: number, past: KeyValues | undefined, mask: tf.Tensor2D | undefined, isLast: boolean, keep: Keep, work: Work): BlockRun & { out: tf.Tensor2D } {
+function edited<T extends tf.Tensor>(edit: Change, site: SiteName, layer: number, value: T): T {
+  const change = edit(site, layer);
+  return change ? (tf.clone(change(value)) as T) : value;
+}
+
+/** Where a block stands and how much of it is run. */
+interface Place {
+  layer: number;
+  count: number;
+  length: number;
+  past: KeyValues | undefined;
+  /** Positions that are computed after keys and values, the trailing ones. */
+  rows: number;
+  mask: tf.Tensor2D | undefined;
+}
+
+function block(model: Gpt2, { layer, count, length, past, rows, mask }: Place, x: tf.Tensor2D, { sites, record, edit }: ForwardOptions, work: Work): BlockRun & { out: tf.Tensor2D } {
   const weights = model.blocks[layer]!;
-  const norm1 = normalise(x, model.config.layerNormEpsilon);
+  const captured: SiteTensors = {};
+  const through = <T extends tf.Tensor>(site: SiteName, value: T): T => {
+    // A clone shares the values; it lets every capture, and what an edit hands in, be disposed for itself.
+    const own = edit ? edited(edit, site, layer, value) : value;
+    if (sites.includes(site)) captured[site] = tf.clone(own);
+    return own;
+  };
+  const atTail = (value: tf.Tensor2D): tf.Tensor2D => (rows === length ? value : tailRows(value, count, rows));
+
+  const pre = through('resid_pre', x);
+  const norm1 = normalise(pre, model.config.layerNormEpsilon);
   const input = affine(norm1, weights.norm1);
-  const atLast = (rows: tf.Tensor2D): tf.Tensor2D => (isLast ? lastRows(rows, batch) : rows);
-  const attention: AttentionInput = {
-    query: queries(model, layer, atLast(input), batch, work),
-    ...keyValues(model, layer, input, batch, past, work),
-    mask: isLast ? undefined : mask,
-  };
-  const { z, attnOut, mid } = attentionOut(model, layer, atLast(x), attention, work);
-  const { norm2, mlpPre, mlpOut, out } = mlp(model, layer, mid, work);
-  return {
-    out,
-    sites: pickSites({ residPre: x, z, attnOut, mlpOut }, keep.sites),
-    ...(keep.record && { record: { norm1, attention, norm2, mlpPre } }),
-  };
+  const query = through('q', queries(model, layer, atTail(input), count, work));
+  const own = keyValues(model, layer, input, count, work);
+  const attention: AttentionRecord = { query, ...withPast(past, { key: through('k', own.key), value: through('v', own.value) }), mask };
+  const isShown = (['scores', 'pattern'] as const).some((site) => sites.includes(site) || edit?.(site, layer));
+  let heads: tf.Tensor4D;
+  if (isShown) {
+    const { z, softmax, pattern } = attendThrough(attention, through, work);
+    heads = z;
+    Object.assign(attention, { softmax, pattern: pattern === softmax ? tf.clone(pattern) : pattern });
+  } else {
+    heads = attend(attention, work);
+  }
+  const z = through('z', joinHeads(heads));
+  const attnOut = through('attn_out', linear(z, weights.output, work));
+  const mid = through('resid_mid', tf.add<tf.Tensor2D>(atTail(pre), attnOut));
+
+  const norm2 = normalise(mid, model.config.layerNormEpsilon);
+  const mlpPre = linear(affine(norm2, weights.norm2), weights.mlpIn, work);
+  const mlpPost = through('mlp_post', activate(mlpPre, model.config.activation));
+  const mlpOut = through('mlp_out', linear(mlpPost, weights.mlpOut, work));
+  const out = through('resid_post', tf.add<tf.Tensor2D>(mid, mlpOut));
+  return { out, sites: captured, ...(record && { record: { norm1, attention, norm2, mlpPre } }) };
 }
 
 /** Queries times the attention scale: [batch, head, positions, dHead]. */
@@ -178,48 +237,37 @@ export function attentionScale({ dHead, scaleByHead, scaleByLayer }: Gpt2['confi
   return (scaleByHead ? 1 / Math.sqrt(dHead) : 1) / (scaleByLayer ? layer + 1 : 1);
 }
 
-function keyValues({ config, blocks }: Gpt2, layer: number, input: tf.Tensor2D, batch: number, past: KeyValues | undefined, work: Work): KeyValues {
-  const key = splitHeads(linear(input, blocks[layer]!.key, work), batch, config.heads);
-  const value = splitHeads(linear(input, blocks[layer]!.value, work), batch, config.heads);
-  return past ? { key: tf.concat([past.key, key], 2), value: tf.concat([past.value, value], 2) } : { key, value };
+/** Keys and values of the batch's own positions. */
+function keyValues({ config, blocks }: Gpt2, layer: number, input: tf.Tensor2D, batch: number, work: Work): KeyValues {
+  return { key: splitHeads(linear(input, blocks[layer]!.key, work), batch, config.heads), value: splitHeads(linear(input, blocks[layer]!.value, work), batch, config.heads) };
 }
 
-function attentionOut({ blocks }: Gpt2, layer: number, x: tf.Tensor2D, attention: AttentionInput, work: Work): { z: tf.Tensor2D; attnOut: tf.Tensor2D; mid: tf.Tensor2D } {
-  const z = joinHeads(attend(attention, work));
-  const attnOut = linear(z, blocks[layer]!.output, work);
-  return { z, attnOut, mid: tf.add(x, attnOut) };
+function withPast(past: KeyValues | undefined, own: KeyValues): KeyValues {
+  return past ? { key: tf.concat([past.key, own.key], 2), value: tf.concat([past.value, own.value], 2) } : own;
 }
 
-function mlp({ config, blocks }: Gpt2, layer: number, mid: tf.Tensor2D, work: Work): { norm2: Normalised; mlpPre: tf.Tensor2D; mlpOut: tf.Tensor2D; out: tf.Tensor2D } {
-  const weights = blocks[layer]!;
-  const norm2 = normalise(mid, config.layerNormEpsilon);
-  const mlpPre = linear(affine(norm2, weights.norm2), weights.mlpIn, work);
-  const mlpOut = linear(activate(mlpPre, config.activation), weights.mlpOut, work);
-  return { norm2, mlpPre, mlpOut, out: tf.add(mid, mlpOut) };
-}
-
-/** The last position of each sequence: [batch · positions, width] → [batch, width]. */
-export function lastRows(x: tf.Tensor2D, batch: number): tf.Tensor2D {
+/** The trailing positions of each sequence: [batch · positions, width] → [batch · tail, width]. */
+export function tailRows(x: tf.Tensor2D, batch: number, tail: number): tf.Tensor2D {
   const positions = x.shape[0] / batch;
-  if (positions === 1) return x;
-  return takeRows(x, Array.from({ length: batch }, (_, i) => (i + 1) * positions - 1));
+  if (positions === tail) return x;
+  return takeRows(x, Array.from({ length: batch * tail }, (_, i) => (Math.floor(i / tail) + 1) * positions - tail + (i % tail)));
 }
 
 export function disposeKeyValues(all: readonly KeyValues[]): void {
   for (const { key, value } of all) tf.dispose([key, value]);
 }
 
-export function disposeRun({ layers, last, mask }: ForwardRun): void {
-  last.dispose();
-  mask?.dispose();
+export function disposeRun({ embed, layers, last, masks }: ForwardRun): void {
+  tf.dispose([last, embed, ...masks]);
   for (const run of layers) disposeBlock(run);
 }
 
 /** Frees what one block keeps; the backward pass does so as soon as it has passed it. */
 export function disposeBlock({ sites, record }: BlockRun): void {
-  for (const tensor of Object.values(sites)) tensor.dispose();
+  tf.dispose(sites);
   if (record) {
     const { norm1, attention, norm2, mlpPre } = record;
-    tf.dispose([norm1.unit, norm1.inverse, attention.query, attention.key, attention.value, norm2.unit, norm2.inverse, mlpPre]);
+    const { query, key, value, softmax, pattern } = attention;
+    tf.dispose([norm1.unit, norm1.inverse, query, key, value, softmax, pattern, norm2.unit, norm2.inverse, mlpPre]);
   }
 }

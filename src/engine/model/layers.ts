@@ -64,10 +64,11 @@ export function affine({ unit }: Normalised, { gain, bias }: Norm): tf.Tensor2D 
 
 /**
  * Backward of LayerNorm in full: with g = ∂L/∂y ∘ gain and x̂ = unit,
- * ∂L/∂x = (g − mean g − x̂·mean(g ∘ x̂))/σ.
+ * ∂L/∂x = (g − mean g − x̂·mean(g ∘ x̂))/σ; with the scale 1/σ held constant (`frozen`) (g − mean g)/σ.
  */
-export function normBackward(dy: tf.Tensor2D, { unit, inverse }: Normalised, gain: tf.Tensor1D): tf.Tensor2D {
+export function normBackward(dy: tf.Tensor2D, { unit, inverse }: Normalised, gain: tf.Tensor1D, frozen = false): tf.Tensor2D {
   const g = tf.mul(dy, gain);
+  if (frozen) return tf.mul(inverse, tf.sub(g, tf.mean(g, -1, true)));
   const projected = tf.mul(unit, tf.mean(tf.mul(g, unit), -1, true));
   return tf.mul(inverse, tf.sub(tf.sub(g, tf.mean(g, -1, true)), projected));
 }
