@@ -34,10 +34,7 @@ export function logitsGradient({ unembedding }: Gpt2, slope: tf.Tensor2D): tf.Te
  * 1/σ constant: with g = ∂L/∂LN_f(x) ∘ gain then ∂L/∂x = (g − mean g)/σ.
  */
 export function finalNormBackward({ config, finalNorm: { gain } }: Gpt2, dy: tf.Tensor2D, x: tf.Tensor2D, freezeScale: boolean): tf.Tensor2D {
-  const normalised = normalise(x, config.layerNormEpsilon);
-  if (!freezeScale) return normBackward(dy, normalised, gain);
-  const g = tf.mul(dy, gain);
-  return tf.mul(normalised.inverse, tf.sub(g, tf.mean(g, -1, true)));
+  return normBackward(dy, normalise(x, config.layerNormEpsilon), gain, freezeScale);
 }
 
 /** Logits at the last position of each prompt: [prompt][vocabulary]. Prompts may differ in length. Throws `cancelled`. */

@@ -2,6 +2,7 @@ import { CircuitError } from '../../shared/errors';
 import type { TokenExperiment, TokenPair } from '../../shared/experiment';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
+import { prepareActivation } from './metricActivation';
 import { prepareDistribution } from './metricDistribution';
 import { prepareLinear } from './metricLinear';
 import type { PreparedMetric } from './preparedMetric';
@@ -25,6 +26,6 @@ export function prepareMetric(model: Gpt2, { metric }: TokenExperiment, pairs: r
     case 'continuation':
       throw new CircuitError('internal', 'A continuation is computed branch by branch.');
     default:
-      throw new CircuitError('internal', 'Not built yet.');
+      return prepareActivation(model, metric, pairs);
   }
 }

@@ -1,22 +1,16 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { SiteName } from '../../shared/sites';
+import type { Injected } from '../model/backward';
 import type { ForwardRun } from '../model/forward';
 
 /** What a metric reads of a forward pass. */
 export type MetricRun = Pick<ForwardRun, 'batch' | 'layers' | 'last'>;
 
-/** ∂M/∂activation, in the layout of the site in a forward pass. */
-export interface Injection {
-  site: SiteName;
-  layer: number;
-  gradient: tf.Tensor;
-}
-
 /** Where the backward pass of a metric starts. The caller disposes all tensors. */
 export interface MetricGradient {
   /** ∂M/∂(residual stream after the last block): rows as `run.last`, [batch · tail, dModel]. Absent: zero. */
   final?: tf.Tensor2D;
-  inject?: Injection[];
+  inject?: Injected[];
 }
 
 /**
