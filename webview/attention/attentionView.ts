@@ -1,0 +1,255 @@
+import type { ViewState } from '../model/viewState';
+import { Computed, type Computation } from '../computed';
+import type { Palette } from '../model/colour';
+import { headName } from '../model/describe';
+import { viewCaption } from '../model/facts';
+import { Computing } from '../view/computing';
+import { button, el } from '../view/dom';
+import { Slot } from '../view/slot';
+import { sortedTable, tableText, type TableHeading } from '../view/sortedTable';
+import type { View, ViewParts } from '../view/tabs';
+import { attentionControls } from './attentionControls';
+import { HeadBlock } from './headBlock';
+import type { Scroll } from './matrixGeometry';
+import { attentionChoice, firstOrder, followPanel, type AttentionChoice } from './ownState';
+import { headMatrices, type LayerAttention, type PatternCell, type PatternMatrix } from './patterns';
+import { scaleLegends } from './scaleLegends';
+import { scalesFor } from './scales';
+import { strongestCells, type CellOrder } from './strongestCells';
+import { attributionWords, cellPlace, cellValue } from './words';
+
+/** Answers kept: small ones hold a whole layer. */
+const MOST_ANSWERS = 40;
+/** All heads of a layer are asked for at once when their arrays are no larger than this in all. */
+const WHOLE_LAYER_BYTES = 400_000;
+const TABLE_ROWS = 12;
+
+interface ShownHead {
+  head: number;
+  matrices: PatternMatrix[];
+}
+
+/** Attention of chosen heads in one layer and pair: clean, corrupted, their difference and its attribution, cell by cell. */
+export class AttentionView implements View {
+  readonly element: HTMLElement;
+  private readonly controls = new Slot(el('div', { class: 'toolbar', attributes: { role: 'group', 'aria-label': 'Attention' } }));
+  private readonly answers = new Computed<LayerAttention>(MOST_ANSWERS, () => this.render());
+  private readonly computing: Computing;
+  private readonly readout = el('p', { class: 'attention-readout' });
+  private readonly legends = new Slot(el('div', { class: 'scale-legends' }));
+  private readonly heads = el('div', { class: 'attention-heads' });
+  private readonly blocks = new Map<number, HeadBlock>();
+  private readonly words = new Slot(el('p', { class: 'caption' }));
+  private readonly table = new Slot(el('section', { class: 'table-section', attributes: { 'aria-label': 'Strongest cells' } }));
+  private readonly caption = el('p', { class: 'caption' });
+  private choice: AttentionChoice;
+  private state: ViewState;
+  private palette: Palette;
+  private shown: ShownHead[] = [];
+  private drawn?: string;
+  private pointed?: PatternCell;
+  private locked?: PatternCell;
+  private order?: CellOrder;
+  private activeRow?: string;
+  private readonly onKey = (event: KeyboardEvent): void => {
+    if (event.key !== 'Escape' || event.defaultPrevented || !this.locked || !this.element.checkVisibility()) return;
+    event.preventDefault();
+    this.lock(undefined);
+  };
+
+  constructor(private readonly parts: ViewParts) {
+    this.state = parts.state;
+    this.palette = parts.palette;
+    this.choice = attentionChoice(parts.run, parts.state);
+    this.computing = new Computing(() => this.computingWhat(), { stop: () => this.answers.stop(), retry: () => this.answers.retry() });
+    this.element = el('div', { class: 'attention' }, [
+      this.controls.element,
+      this.words.element,
+      this.computing.element,
+      this.readout,
+      this.legends.element,
+      this.heads,
+      this.table.element,
+      this.caption,
+    ]);
+  }
+
+  start(): void {
+    document.addEventListener('keydown', this.onKey, true);
+    this.render();
+  }
+
+  close(): void {
+    document.removeEventListener('keydown', this.onKey, true);
+    this.answers.cancel();
+    for (const block of this.blocks.values()) block.close();
+  }
+
+  themeChanged(palette: Palette): void {
+    this.palette = palette;
+    this.drawn = undefined;
+    this.render();
+  }
+
+  update(state: ViewState): void {
+    this.choice = followPanel(this.choice, this.state, state);
+    this.state = state;
+    this.render();
+  }
+
+  private choose(choice: AttentionChoice): void {
+    const elsewhere = choice.pair !== this.choice.pair;
+    this.choice = choice;
+    if (elsewhere) this.locked = this.pointed = undefined;
+    this.parts.change({ own: { ...this.state.own, attention: choice } });
+    this.render();
+  }
+
+  private render(): void {
+    const { run } = this.parts;
+    const { choice } = this;
+    this.controls.render(JSON.stringify(choice), () => attentionControls(run, choice, (changed) => this.choose(changed)));
+    this.words.render(attributionWords(run), () => [attributionWords(run)]);
+    const { pair, options } = { pair: choice.pair, options: { pair: choice.pair, unit: 'raw' as const } };
+    this.caption.textContent = `${run.pairs[pair]!.name} · ${viewCaption(run, options).split(' · ').slice(0, -1).join(' · ')}`;
+    const answer = this.ask();
+    this.computing.render(answer);
+    this.element.classList.toggle('waiting', answer.state !== 'ready');
+    if (answer.state === 'ready') this.draw(answer.value);
+  }
+
+  private ask(): Computation<LayerAttention> {
+    const { host, run } = this.parts;
+    const { pair, layer, heads } = this.choice;
+    const all = Array.from({ length: run.model.heads }, (_, head) => head);
+    const length = run.pairs[pair]!.clean.length;
+    const wanted = all.length * length ** 2 * 4 * 4 <= WHOLE_LAYER_BYTES ? all : heads;
+    return this.answers.ask(`${pair} ${layer} ${wanted.join()}`, (call) => host.attention({ runId: run.id, pair, layer, heads: wanted }, call));
+  }
+
+  private computingWhat(): string {
+    return `Computing the attention of layer ${this.choice.layer}`;
+  }
+
+  private draw(answer: LayerAttention): void {
+    const { pair, layer, heads } = this.choice;
+    const { run } = this.parts;
+    const signature = `${pair} ${layer} ${heads.join()}`;
+    if (signature !== this.drawn) {
+      this.drawn = signature;
+      this.shown = heads.map((head) => ({ head, matrices: headMatrices(answer, head, run.pairs[pair]!, run.other) }));
+      this.drawHeads(layer);
+    }
+    this.mark();
+    this.drawTable();
+  }
+
+  private drawHeads(layer: number): void {
+    const all = this.shown.flatMap(({ matrices }) => matrices);
+    const scales = scalesFor(all, this.palette);
+    for (const [head, block] of this.blocks) {
+      if (this.shown.some((shown) => shown.head === head)) continue;
+      block.close();
+      block.element.remove();
+      this.blocks.delete(head);
+    }
+    this.shown.forEach(({ head, matrices }, place) => {
+      const block = this.blocks.get(head) ?? new HeadBlock({ point: (cell) => this.point(cell), press: (cell) => this.press(cell), scrolled: (scroll) => this.follow(scroll) });
+      this.blocks.set(head, block);
+      if (this.heads.children[place] !== block.element) this.heads.insertBefore(block.element, this.heads.children[place] ?? null);
+      block.draw(layer, head, matrices, scales);
+    });
+    this.legends.render(JSON.stringify([scales, this.palette.colourAt(0), this.palette.colourAt(1)]), () => scaleLegends(all, scales));
+  }
+
+  // Pointing and locking
+
+  private point(cell: PatternCell | undefined): void {
+    this.pointed = cell;
+    if (!this.locked) this.mark();
+  }
+
+  private press(cell: PatternCell): void {
+    const same = this.locked?.dest === cell.dest && this.locked.src === cell.src;
+    this.pointed = cell;
+    this.lock(same ? undefined : cell);
+  }
+
+  private lock(cell: PatternCell | undefined): void {
+    this.locked = cell;
+    this.parts.say(cell ? `Locked: ${this.placeOf(cell)}` : 'Unlocked');
+    this.mark();
+    this.drawTable();
+  }
+
+  private mark(): void {
+    const cell = this.locked ?? this.pointed;
+    for (const block of this.blocks.values()) block.mark({ cell, locked: this.locked !== undefined });
+    const hint = this.locked ? 'Locked; Escape or another click unlocks.' : cell ? 'Click to lock.' : 'Point at a cell, or use the arrow keys, to read it in all matrices at once.';
+    this.readout.replaceChildren(...(cell ? [el('strong', { text: this.placeOf(cell) }), ' '] : []), el('span', { class: 'caption', text: hint }));
+  }
+
+  private placeOf(cell: PatternCell): string {
+    const [first] = this.shown[0]?.matrices ?? [];
+    const fits = first && cell.dest < first.tokens.length;
+    return fits ? cellPlace(first, cell, true) : `position ${cell.dest} attends to ${cell.src}`;
+  }
+
+  private follow(scroll: Scroll): void {
+    for (const block of this.blocks.values()) block.follow(scroll);
+  }
+
+  // The table twin
+
+  private drawTable(): void {
+    const first = this.shown[0]?.matrices ?? [];
+    if (first.length === 0) return this.table.render('', () => []);
+    const kinds = first.map(({ kind }) => kind);
+    this.order ??= firstOrder(kinds);
+    const { order, locked } = this;
+    const rows = strongestCells(this.shown, firstOrder(kinds).by as PatternMatrix['kind'], order, TABLE_ROWS);
+    const { layer } = this.choice;
+    const several = this.shown.length > 1;
+    type Key = CellOrder['by'];
+    const headings: TableHeading<Key>[] = [
+      { key: 'dest', text: 'From' },
+      { key: 'src', text: 'To' },
+      ...(several ? [{ key: 'head' as const, text: 'Head' }] : []),
+      ...first.map(({ kind, title }) => ({ key: kind, text: title, numeric: true })),
+    ];
+    const matrixOf = (head: number, kind: string): PatternMatrix => this.shown.find((shown) => shown.head === head)!.matrices.find((matrix) => matrix.kind === kind)!;
+    const placeName = (position: number): string => {
+      const { names, text } = first[0]!.tokens[position]!;
+      return [names.join('/'), text.trim() || '␣', `(${position})`].filter((part) => part !== '').join(' ');
+    };
+    const lines = rows.map((row) => ({
+      row,
+      texts: [placeName(row.dest), placeName(row.src), ...(several ? [headName(layer, row.head)] : []), ...first.map(({ kind }) => cellValue(matrixOf(row.head, kind), row))],
+    }));
+    const title = kinds.includes('attribution') ? 'Strongest cells by attribution' : 'Strongest cells';
+    this.table.render(JSON.stringify([lines, order, locked, this.drawn]), () => [
+      el('div', { class: 'section-title' }, [el('h3', { text: title })]),
+      sortedTable<Key>({
+        caption: title,
+        headings,
+        order,
+        sort: (changed) => {
+          this.order = changed;
+          this.drawTable();
+        },
+        rows: lines.map(({ row, texts }) => ({
+          key: `${row.head} ${row.dest} ${row.src}`,
+          cells: texts,
+          selected: locked?.dest === row.dest && locked.src === row.src,
+          press: () => {
+            this.press(row);
+            if (this.locked) for (const block of this.blocks.values()) block.reveal(row);
+          },
+        })),
+        active: this.activeRow,
+        activate: (key) => (this.activeRow = key),
+      }),
+      el('div', { class: 'actions' }, [button('Copy table', () => this.parts.copy(tableText(headings.map(({ text }) => text), rows.map((row) => [placeName(row.dest), placeName(row.src), ...(several ? [headName(layer, row.head)] : []), ...kinds.map((kind) => row.values[kind] ?? '')])), 'Copied the table'))]),
+    ]);
+  }
+}

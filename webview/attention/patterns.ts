@@ -1,0 +1,120 @@
+import { arrayNamed, type NamedArrays } from '../../src/shared/arrays';
+import type { Other } from '../../src/shared/experiment';
+import type { RunPair } from '../../src/shared/run';
+import { axisTokens, type AxisToken } from './tokenAxis';
+
+/** One head's attention, as the view shows it: matrices of the same head side by side. */
+
+export type PatternKind = 'clean' | 'other' | 'base' | 'difference' | 'attribution';
+
+export interface PatternMatrix {
+  kind: PatternKind;
+  title: string;
+  /** Destinations and sources are the same tokens. */
+  tokens: AxisToken[];
+  /** [dest, src]; what is after the destination is not attended to. */
+  values: Float32Array;
+}
+
+export interface PatternCell {
+  dest: number;
+  src: number;
+}
+
+/** What the engine answers for some heads of a layer: see AttentionResult. */
+export interface LayerAttention {
+  heads: number[];
+  arrays: NamedArrays;
+}
+
+export interface OtherNames {
+  title: string;
+  short: string;
+}
+
+/** What stands on the other side of the difference. */
+export function otherNames(other: Other): OtherNames {
+  switch (other) {
+    case 'corrupted':
+      return { title: 'Corrupted', short: 'corrupted' };
+    case 'mean':
+      return { title: 'Mean of the clean prompts', short: 'mean' };
+    case 'resample':
+      return { title: 'Resampled from another pair', short: 'resampled' };
+    case 'zero':
+      return { title: 'Zero', short: 'zero' };
+  }
+}
+
+/** All matrices of one head: clean, other, with the interventions, clean − other, attribution; those that the answer has. */
+export function headMatrices(answer: LayerAttention, head: number, pair: RunPair, other: Other): PatternMatrix[] {
+  const row = answer.heads.indexOf(head);
+  const clean = axisTokens(pair, 'clean');
+  const corrupted = other === 'corrupted' ? axisTokens(pair, 'corrupted') : clean;
+  const { title, short } = otherNames(other);
+  const read = (name: string): Float32Array | undefined => {
+    if (row === -1 || !(name in answer.arrays.entries)) return undefined;
+    const { data, shape } = arrayNamed(answer.arrays, name);
+    const size = shape[1]! * shape[2]!;
+    return data.subarray(row * size, (row + 1) * size);
+  };
+  const [cleanValues, otherValues] = [read('clean'), read('other')];
+  const comparable = cleanValues && otherValues && cleanValues.length === otherValues.length;
+  const base = read('base');
+  const attribution = read('attribution');
+  const matrices: (PatternMatrix | undefined)[] = [
+    cleanValues && { kind: 'clean', title: 'Clean', tokens: clean, values: cleanValues },
+    otherValues && { kind: 'other', title, tokens: corrupted, values: otherValues },
+    base && { kind: 'base', title: 'With the interventions', tokens: tokensFor(base, clean, corrupted), values: base },
+    comparable ? { kind: 'difference', title: `Clean − ${short}`, tokens: clean, values: cleanValues.map((value, cell) => value - otherValues[cell]!) } : undefined,
+    attribution && { kind: 'attribution', title: 'Attribution', tokens: tokensFor(attribution, clean, corrupted), values: attribution },
+  ];
+  return matrices.filter((matrix) => matrix !== undefined);
+}
+
+function tokensFor(values: Float32Array, clean: AxisToken[], corrupted: AxisToken[]): AxisToken[] {
+  return values.length === clean.length ** 2 ? clean : corrupted;
+}
+
+/** NaN for a cell that a matrix of fewer tokens does not have. */
+export function valueOf({ values, tokens }: PatternMatrix, { dest, src }: PatternCell): number {
+  return dest < tokens.length && src < tokens.length ? values[dest * tokens.length + src]! : NaN;
+}
+
+/** The end of a scale that several matrices share: the largest magnitude in any of them. */
+export function sharedLargest(matrices: readonly PatternMatrix[], kind: PatternKind): number {
+  let largest = 0;
+  for (const matrix of matrices) {
+    if (matrix.kind !== kind) continue;
+    for (const value of matrix.values) largest = Math.max(largest, Math.abs(value));
+  }
+  return largest;
+}
+
+/** Where an arrow key, Home or End leads from a cell, inside the causal triangle; undefined for other keys. */
+export function moveCell({ dest, src }: PatternCell, key: string, ctrl: boolean, { count, page }: { count: number; page: number }): PatternCell | undefined {
+  const at = (toDest: number, toSrc: number): PatternCell => {
+    const inside = Math.max(0, Math.min(count - 1, toDest));
+    return { dest: inside, src: Math.max(0, Math.min(inside, toSrc)) };
+  };
+  switch (key) {
+    case 'ArrowLeft':
+      return at(dest, src - 1);
+    case 'ArrowRight':
+      return at(dest, src + 1);
+    case 'ArrowUp':
+      return at(dest - 1, src);
+    case 'ArrowDown':
+      return at(dest + 1, src);
+    case 'Home':
+      return ctrl ? at(0, 0) : at(dest, 0);
+    case 'End':
+      return ctrl ? at(count - 1, count - 1) : at(dest, dest);
+    case 'PageUp':
+      return at(dest - page, src);
+    case 'PageDown':
+      return at(dest + page, src);
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,45 @@
+import type { RunSummary } from '../../src/shared/panelProtocol';
+import { formatScore } from '../model/format';
+import { isSigned } from './scales';
+import { otherNames, valueOf, type PatternCell, type PatternMatrix } from './patterns';
+import { tokenWords } from './tokenAxis';
+
+type Experiment = Pick<RunSummary, 'direction' | 'other' | 'variant'>;
+
+/** What one cell of the attribution is, and how far it can be trusted. */
+export function attributionWords({ direction, other }: Experiment): string {
+  const base = other === 'corrupted' && direction === 'denoise' ? 'corrupted' : 'clean';
+  if (other === 'zero') {
+    return (
+      'Attribution of a cell: the clean pattern × the gradient of the metric with respect to that cell in the clean run, in the metric’s raw units; positive supports the correct answer. ' +
+      'Value biases are not folded into the weights: a constant in the values of all sources adds to a row in proportion to its pattern, so single cells and rows’ sums both depend on it.'
+    );
+  }
+  return (
+    `Attribution of a cell: (clean − ${otherNames(other).short}) × the gradient of the metric with respect to that cell in the ${base} run, in the metric’s raw units; positive supports the correct answer. ` +
+    'Value biases are not folded into the weights, so single cells of a row are only defined up to a constant in the values of all sources; rows’ sums do not depend on it.'
+  );
+}
+
+/** Probabilities without a sign, the rest signed. */
+export function cellValue(matrix: PatternMatrix, cell: PatternCell): string {
+  const value = valueOf(matrix, cell);
+  return isSigned(matrix.kind) ? formatScore(value) : formatProbability(value);
+}
+
+export function formatProbability(value: number): string {
+  if (!Number.isFinite(value)) return '–';
+  if (value === 0) return '0';
+  return value < 5e-4 ? value.toExponential(1).replace('e-', 'e−') : value.toFixed(3);
+}
+
+/** END “ to” (13) attends to IO “ Mary” (3). */
+export function cellPlace({ tokens, kind }: PatternMatrix, { dest, src }: PatternCell, both = isSigned(kind)): string {
+  return `${tokenWords(tokens[dest]!, both)} attends to ${tokenWords(tokens[src]!, both)}`;
+}
+
+/** The whole line of a cell: its place and what all matrices of its head have there, this matrix’s own value first. */
+export function cellSentence(own: PatternMatrix, matrices: readonly PatternMatrix[], cell: PatternCell): string {
+  const rest = matrices.filter((matrix) => matrix !== own);
+  return `${cellPlace(own, cell)}: ${[own, ...rest].map((matrix) => `${matrix.title} ${cellValue(matrix, cell)}`).join(', ')}`;
+}
