@@ -1,5 +1,6 @@
 import type { LoadedModel } from '../engine/client/engine';
 import { pairName } from '../prompts/promptFile';
+import { namedPositions } from '../prompts/tokenExperiment';
 import type { TokenizedPair } from '../prompts/tokenizedPair';
 import { newRunId } from '../runs/id';
 import { firstDifference, type TokenExperiment } from '../shared/experiment';
@@ -23,9 +24,7 @@ export interface Finished {
 
 /** A finished attribution as a run. */
 export function runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, vocabulary, createdAt, extensionVersion }: Finished): Run {
-  const { title, source } = job;
-  // As it was run: without a corrupted prompt the base is the clean run.
-  const experiment = { ...job.experiment, direction: tokens.direction };
+  const { experiment, title, source } = job;
   const pairs = experiment.pairs.map((pair, i): RunPair => {
     const { clean, corrupted, correct, incorrect } = tokenized[i]!;
     const { at, source: from, range, ...ids } = tokens.pairs[i]!;
@@ -38,6 +37,7 @@ export function runOf({ job, prependBos, bos, tokenized, tokens, loaded, result,
       correct: answersOf(ids.correct, correct),
       incorrect: answersOf(ids.incorrect, incorrect),
       ...defined({ differsAt: ids.corrupted && firstDifference(ids.clean, ids.corrupted), at, source: from, range }),
+      ...(pair.positions && { positions: namedPositions(pair, tokenized[i]!, bos !== undefined) }),
       metric: defined(metric) as RunPair['metric'],
     };
   });

@@ -49,8 +49,8 @@ describe('the sample on the bundled model', function () {
       const all = { pair: 'all', unit: 'normalised' } as const;
       const { heads, positions } = expected.directions[direction];
       for (const [own, theirs] of [
-        [headScores(manifest, arrays, 'all', all), heads.allPositions],
-        [headScores(manifest, arrays, 'last', all), heads.lastPosition],
+        [headScores(manifest, arrays, 'z', 'all', all), heads.allPositions],
+        [headScores(manifest, arrays, 'z', 'last', all), heads.lastPosition],
         [positionScores(manifest, arrays, 0, 'z', all)!, positions[0]!],
       ] as const) {
         const error = relativeError(own.values, theirs.data);

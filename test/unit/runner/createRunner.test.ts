@@ -4,6 +4,7 @@ import type { AttributionJob, ExperimentRunner } from '../../../src/runner/runne
 import { CircuitError } from '../../../src/shared/errors';
 import type { TextExperiment, TextPair } from '../../../src/shared/experiment';
 import type { CallOptions, Progress } from '../../../src/shared/results';
+import { DEFAULT_SITES } from '../../../src/shared/sites';
 import { BOS, fakeEngine, fakeTokenizer, MODEL, type FakeEngine } from './fakes';
 
 const PAIR: TextPair = { name: 'shops', clean: 'When John left', corrupted: 'When Mary left', correct: [' Mary'], incorrect: [' John'] };
@@ -43,13 +44,13 @@ describe('runner', () => {
     assert.deepEqual(first!.clean.map(({ text }) => text), ['When', ' John', ' left']);
     assert.deepEqual(first!.corrupted.map(({ text }) => text), ['When', ' Mary', ' left']);
     assert.equal(first!.differsAt, 1);
-    assert.deepEqual(first!.logitDiff, { clean: 2, corrupted: -1 });
-    assert.deepEqual(second!.logitDiff, { clean: 3, corrupted: 0.5 });
+    assert.deepEqual(first!.metric, { clean: 2, corrupted: -1 });
+    assert.deepEqual(second!.metric, { clean: 3, corrupted: 0.5 });
     assert.deepEqual(second!.correct.map(({ text }) => text), [' Dan', ' Sid']);
     assert.deepEqual(manifest.notes, []);
     assert.ok('group0.z' in arrays.entries);
     assert.deepEqual(engine.attributed[0]!.experiment.pairs[0]!.clean, first!.clean.map(({ id }) => id));
-    assert.deepEqual(engine.attributed[0]!.sites, ['z', 'attn_out', 'mlp_out', 'resid_pre']);
+    assert.deepEqual(engine.attributed[0]!.sites, DEFAULT_SITES);
     assert.deepEqual(engine.loads[0], { id: 'a/model', revision: undefined, folder: '/models/a/model', backend: 'auto', threads: 3 });
   });
 
@@ -99,12 +100,12 @@ describe('runner', () => {
     };
     assert.deepEqual(await notes([1, 2], [0, 0]), []);
     const [swapped] = await notes([0, 0], [1, 2]);
-    assert.match(swapped!, /^warning: .*\(mean logit difference 0\.00\) than after the corrupted ones \(\+1\.50\).*swapped/);
+    assert.match(swapped!, /^warning: The mean logit difference after the clean prompts \(0\.00\) is smaller than after the corrupted ones \(\+1\.50\).*swapped/);
     const wrong = await notes([-1, -2], [-3, -4]);
     assert.equal(wrong.length, 1);
     assert.match(wrong[0]!, /^warning: The model prefers the incorrect answer after the clean prompts \(mean logit difference −1\.50\)/);
     const wrongAndOne = await notes([-5, 0], [-9, 1]);
-    assert.deepEqual(wrongAndOne.map((note) => /prefers the (in)?correct/.exec(note)?.[0]), ['prefers the incorrect', 'prefers the correct']);
+    assert.deepEqual(wrongAndOne.map((note) => /prefers the incorrect|In 1 of 2 pairs/.exec(note)?.[0]), ['prefers the incorrect', 'In 1 of 2 pairs']);
     const [one] = await notes([5, 0], [0, 1]);
     assert.match(one!, /^warning: In 1 of 2 pairs .*pair 2/);
     const [small] = await notes([1, 2], [2, 1]);

@@ -1,8 +1,9 @@
-import type { AttributeParams, Engine, LoadParams } from '../../../src/engine/client/engine';
+import type { AttributeParams, Engine, LoadParams, PatchParams } from '../../../src/engine/client/engine';
 import type { TokenizerService } from '../../../src/models/tokenizerService';
 import { packArrays } from '../../../src/shared/arrays';
 import { CircuitError } from '../../../src/shared/errors';
-import type { AttributionResult, CallOptions, ModelInfo } from '../../../src/shared/results';
+import type { TokenPair } from '../../../src/shared/experiment';
+import type { AttributionResult, CallOptions, MetricValues, ModelInfo, PairGroup, PatchCell, Prediction } from '../../../src/shared/results';
 import type { TokenText } from '../../../src/shared/run';
 import { SITES } from '../../../src/shared/sites';
 
@@ -47,47 +48,119 @@ export const MODEL: ModelInfo = {
 export interface FakeEngine extends Engine {
   calls: string[];
   attributed: AttributeParams[];
+  patched: PatchParams[];
   loads: LoadParams[];
+  /** What the next load finds. */
+  checkpointHash: string;
 }
 
-/** Answers logit differences as told, and waits for `gate` before each attribution, unless it is cancelled. */
-export function fakeEngine(options: { clean?: number[]; corrupted?: number[]; note?: string; gate?: () => Promise<void> } = {}): FakeEngine {
+export interface FakeEngineOptions {
+  clean?: number[];
+  corrupted?: number[];
+  note?: string;
+  /** Before each attribution and each patched cell; what it waits for ends when the call is cancelled. */
+  gate?: () => Promise<void>;
+}
+
+/** The effect that the fake engine measures for a cell and a pair. */
+export function effectOf({ layer = 0, head = 0, position = 0 }: PatchCell, pair: number): number {
+  return layer + head / 10 + (position === 'last' ? 0.5 : position / 100) + pair / 1000;
+}
+
+/** Answers metrics as told, and effects by `effectOf`, one cell a progress. */
+export function fakeEngine(options: FakeEngineOptions = {}): FakeEngine {
   const { clean = [2], corrupted = [-1], note, gate = async () => undefined } = options;
   const backend = { name: 'cpu' as const, threads: 1, note };
+  const metricOf = (count: number): MetricValues<number[]> => {
+    const of = (values: number[]): number[] => Array.from({ length: count }, (_, i) => values[i] ?? values[0]!);
+    return { clean: of(clean), corrupted: of(corrupted) };
+  };
+  const groupsOf = (pairs: readonly TokenPair[]): PairGroup[] => [{ pairs: pairs.map((_, i) => i), length: pairs[0]!.clean.length, positions: 'all' }];
+  const pass = async (call: CallOptions | undefined): Promise<void> => {
+    await Promise.race([gate(), aborted(call)]);
+    if (call?.signal?.aborted) throw new CircuitError('cancelled', 'Cancelled.');
+  };
   const engine: FakeEngine = {
     calls: [],
     attributed: [],
+    patched: [],
     loads: [],
+    checkpointHash: MODEL.checkpointHash,
     capabilities: { sites: ['z'] },
     load: async (params, call) => {
       engine.calls.push('load');
       const first = engine.loads.length === 0;
       engine.loads.push(params);
       if (first) call?.onProgress?.({ stage: 'Reading the model', fraction: 1 });
-      return { model: { ...MODEL, id: params.id }, backend, seconds: first ? 0.5 : 0 };
+      return { model: { ...MODEL, id: params.id, checkpointHash: engine.checkpointHash }, backend, seconds: first ? 0.5 : 0 };
     },
     attribute: async (params, call) => {
       engine.calls.push('attribute');
       engine.attributed.push(params);
       call?.onProgress?.({ stage: 'Attributing', fraction: 0.5 });
-      await Promise.race([gate(), aborted(call)]);
-      if (call?.signal?.aborted) throw new CircuitError('cancelled', 'Cancelled.');
+      await pass(call);
       const { pairs } = params.experiment;
+      const { length } = pairs[0]!.clean;
       return {
-        groups: [{ pairs: pairs.map((_, i) => i), length: pairs[0]!.clean.length, positions: 'all' }],
-        arrays: packArrays([{ name: 'group0.z', axes: SITES.z.axes, shape: [pairs.length, 2, 1, 3], data: new Float32Array(pairs.length * 6) }]),
-        logitDiff: { clean: pairs.map((_, i) => clean[i] ?? clean[0]!), corrupted: pairs.map((_, i) => corrupted[i] ?? corrupted[0]!) },
+        groups: groupsOf(pairs),
+        arrays: packArrays([{ name: 'group0.z', axes: SITES.z.axes, shape: [pairs.length, 2, length, 3], data: new Float32Array(pairs.length * 6 * length).fill(0.5) }]),
+        metric: metricOf(pairs.length),
         backend,
         seconds: 0.25,
       } satisfies AttributionResult;
     },
-    predict: async ({ prompts, top }) => prompts.map((prompt) => [prompt.at(-1)!, 999].slice(0, top).map((token, i) => ({ token, logit: -i, probability: 0.5 / (i + 1) }))),
+    patch: async (params, call) => {
+      engine.calls.push('patch');
+      engine.patched.push(params);
+      const { cells, experiment } = params;
+      const effects = new Float32Array(cells.length * experiment.pairs.length);
+      for (const [i, cell] of cells.entries()) {
+        await pass(call);
+        const own = Float32Array.from(experiment.pairs, (_, pair) => effectOf(cell, pair));
+        effects.set(own, i * own.length);
+        call?.onProgress?.({ stage: 'Patching', fraction: (i + 1) / cells.length, measured: { cells: [cell], effects: own } });
+      }
+      return { cells: [...cells], effects, groups: groupsOf(experiment.pairs), metric: metricOf(experiment.pairs.length), backend, seconds: 0.1 };
+    },
+    attention: async ({ experiment, pair, heads }, call) => {
+      engine.calls.push('attention');
+      await pass(call);
+      const { length } = experiment.pairs[pair]!.clean;
+      const arrays = ['clean', 'other', 'attribution'].map((name, at) => ({ name, axes: ['head', 'dest', 'src'], shape: [heads.length, length, length], data: new Float32Array(heads.length * length ** 2).fill(at + pair) }));
+      return { heads: [...heads], arrays: packArrays(arrays) };
+    },
+    lens: async ({ experiment }, call) => {
+      engine.calls.push('lens');
+      await pass(call);
+      return { arrays: packArrays([{ name: 'clean.lens', axes: ['pair', 'depth'], shape: [experiment.pairs.length, 5], data: new Float32Array(experiment.pairs.length * 5) }]) };
+    },
+    intervene: async ({ experiment, top }, call) => {
+      engine.calls.push('intervene');
+      await pass(call);
+      const of = (pick: (pair: TokenPair) => number[] | undefined): Prediction[][] => experiment.pairs.map((pair) => predictionsAfter(pick(pair)!, top));
+      const { clean: ofClean, corrupted: ofCorrupted } = metricOf(experiment.pairs.length);
+      return {
+        metric: { clean: ofClean, corrupted: ofCorrupted },
+        patched: ofClean.map((value) => value / 2),
+        predictions: { clean: of((pair) => pair.clean), corrupted: of((pair) => pair.corrupted), patched: of((pair) => pair.correct) },
+        seconds: 0.1,
+      };
+    },
+    predict: async ({ prompts, top }) => {
+      engine.calls.push('predict');
+      return prompts.map((prompt) => predictionsAfter(prompt, top));
+    },
     logits: async () => [],
     dispose: async () => {
       engine.calls.push('dispose');
     },
   };
   return engine;
+}
+
+/** The prompt's own last token, then one that no text has. */
+function predictionsAfter(prompt: readonly number[], top: number): Prediction[] {
+  return [prompt.at(-1)!, 999].slice(0, top).map((token, i) => ({ token, logit: -i, probability: 0.5 / (i + 1) }));
 }
 
 function aborted(call: CallOptions | undefined): Promise<void> {
