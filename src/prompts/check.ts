@@ -3,7 +3,7 @@ import type { Tokenize } from '../shared/tokenizer';
 import { pairFaults, type PairFault, type TokenRules } from './pairFaults';
 import { offsetInString, Places } from './place';
 import type { Problem } from './problem';
-import type { PairPlaces, PromptFile } from './promptFile';
+import type { PromptFile } from './promptFile';
 import { tokenizePairs } from './tokenizedPair';
 
 /** What `check` needs to know of the model. */
@@ -16,7 +16,7 @@ export async function checkExperiment(file: PromptFile, tokenize: Tokenize, fact
   const finder = new Places(file.text);
   const problems = new Map<string, Problem>();
   sound.forEach(({ pair, index }, i) => {
-    for (const fault of pairFaults(pair, tokenized[i]!, { ...facts, align: file.settings.align })) {
+    for (const fault of pairFaults(pair, tokenized[i]!, { ...facts, settings: file.settings })) {
       const problem = locate(fault, file, index, finder);
       // In the shorthand two pairs share their strings: what holds for both is said once.
       const key = `${problem.code} ${problem.place.offset} ${problem.message}`;
@@ -29,7 +29,7 @@ export async function checkExperiment(file: PromptFile, tokenize: Tokenize, fact
 }
 
 function locate({ at, range, edit, code, severity, message }: PairFault, file: PromptFile, index: number, finder: Places): Problem {
-  const string = stringPlace(at, file.places[index]!);
+  const string = placeOf(at, file, index);
   const within = ([start, end]: [number, number]): Place => {
     const from = offsetInString(file.text, string, start);
     return finder.at(from, offsetInString(file.text, string, end) - from);
@@ -38,7 +38,8 @@ function locate({ at, range, edit, code, severity, message }: PairFault, file: P
   return { code, severity, message, place: range ? within(range) : string, pairs: [index], ...(fix && { fix }) };
 }
 
-function stringPlace(at: PairFault['at'], places: PairPlaces): Place {
+function placeOf(at: PairFault['at'], file: PromptFile, index: number): Place {
+  const places = file.places[index]!;
   switch (at.part) {
     case 'clean':
     case 'corrupted':
@@ -48,5 +49,8 @@ function stringPlace(at: PairFault['at'], places: PairPlaces): Place {
       return places[at.part][at.index]!;
     case 'positions':
       return places.positions[at.name]!;
+    case 'setting':
+      // What was not said in the file is shown where the pair begins.
+      return file.settingPlaces[at.field] ?? places.clean;
   }
 }

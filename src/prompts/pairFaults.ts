@@ -1,13 +1,16 @@
-import { firstDifference, type TextExperiment, type TextPair } from '../shared/experiment';
+import { firstDifference, type Place, type TextPair } from '../shared/experiment';
 import type { TokenText } from '../shared/run';
 import type { TokenizedText } from '../shared/tokenizer';
+import { placesOf } from './placesOf';
 import type { Problem } from './problem';
+import { resolvePosition } from './resolvePlace';
+import { answersNeeded, answersRead, isAblation, isAttention, type Settings } from './rules';
 import type { TokenizedAnswer, TokenizedPair } from './tokenizedPair';
 
 /** What is wrong with a pair once its tokens are known; found in one place for editor, command line and runner. */
 export interface PairFault extends Pick<Problem, 'code' | 'severity' | 'message'> {
-  /** The string it is in: a prompt, one answer by index, or a named position. */
-  at: { part: 'clean' | 'corrupted' } | { part: 'correct' | 'incorrect'; index: number } | { part: 'positions'; name: string };
+  /** What it is in: a prompt, one answer by index, a named position, or one of the experiment's settings. */
+  at: { part: 'clean' | 'corrupted' } | { part: 'correct' | 'incorrect'; index: number } | { part: 'positions'; name: string } | { part: 'setting'; field: 'at' | 'source' | 'range' };
   /** UTF-16 range in that string's value; the whole string when absent. */
   range?: [start: number, end: number];
   /** What would mend it: puts `text` in place of a range of the string's value. */
@@ -19,19 +22,36 @@ export interface TokenRules {
   /** Longest prompt of the model in tokens; unknown while no model is loaded. */
   context?: number;
   bosPrepended: boolean;
-  align?: TextExperiment['align'];
+  settings: Settings;
 }
 
 export function pairFaults(pair: TextPair, tokenized: TokenizedPair, rules: TokenRules): PairFault[] {
+  const isCorrupted = !isAblation(rules.settings.other);
+  const missing = missingFaults(pair, rules);
+  if (missing.length > 0) return missing;
   return [
-    ...lengthFaults(tokenized, rules),
-    ...(['clean', 'corrupted'] as const).flatMap((part) => promptFaults(pair[part], part, tokenized[part], rules)),
-    ...answerFaults(pair, tokenized),
-    ...positionFaults(pair, tokenized.clean.tokens.length),
+    ...(isCorrupted ? lengthFaults(tokenized.clean, tokenized.corrupted!, rules) : []),
+    ...promptFaults(pair.clean, 'clean', tokenized.clean, rules),
+    ...(isCorrupted ? promptFaults(pair.corrupted!, 'corrupted', tokenized.corrupted!, rules) : []),
+    ...answerFaults(pair, tokenized, rules),
+    ...positionFaults(pair, tokenized, rules),
+    ...placeFaults(pair, tokenized, rules),
   ];
 }
 
-function lengthFaults({ clean, corrupted }: TokenizedPair, { align, bosPrepended }: TokenRules): PairFault[] {
+/** What the parser of a file has said already: for experiments that were changed since. */
+function missingFaults({ corrupted, correct, incorrect }: TextPair, { settings: { metric, other } }: TokenRules): PairFault[] {
+  const needed = answersNeeded(metric);
+  const named = typeof metric === 'string' ? metric : metric.activation;
+  const fault = (message: string): PairFault[] => [{ code: 'missing-field', severity: 'error', message, at: { part: 'clean' } }];
+  if (corrupted === undefined && !isAblation(other)) return fault('This pair has no corrupted prompt; write one, or choose another "other": zero, mean or resample.');
+  if (needed.correct && correct.length === 0) return fault(`The metric "${named}" needs a correct answer.`);
+  if (needed.incorrect && incorrect.length === 0) return fault(`The metric "${named}" needs an incorrect answer.`);
+  if (metric === 'continuation' && Math.max(correct.length, incorrect.length) > 1) return fault('The metric "continuation" follows one text on each side; this pair has lists of answers.');
+  return [];
+}
+
+function lengthFaults(clean: TokenizedText, corrupted: TokenizedText, { settings: { align, metric, at }, bosPrepended }: TokenRules): PairFault[] {
   const [cleanIds, corruptedIds] = [idsOf(clean.tokens), idsOf(corrupted.tokens)];
   const position = firstDifference(cleanIds, corruptedIds);
   if (position === undefined) {
@@ -39,7 +59,12 @@ function lengthFaults({ clean, corrupted }: TokenizedPair, { align, bosPrepended
     return [{ code: 'equal-prompts', severity: 'error', message, at: { part: 'corrupted' } }];
   }
   const excess = corruptedIds.length - cleanIds.length;
-  if (excess === 0 || align === 'end') return [];
+  if (excess === 0) return [];
+  if (align === 'end') {
+    if (at === undefined && metric !== 'promptLogProb' && !isAttention(metric)) return [];
+    const message = 'With "align": "end", prompts of unequal token counts are compared at their last position only; leave out "at", and choose a metric of the last position.';
+    return [{ code: 'length-differs', severity: 'error', message, at: { part: 'corrupted' } }];
+  }
   const stretch = differingStretch(clean, corrupted, position);
   // As the panel counts: BOS is a token too.
   const first = bosPrepended ? 1 : 0;
@@ -79,10 +104,14 @@ function promptFaults(prompt: string, part: 'clean' | 'corrupted', { tokens, off
   return faults;
 }
 
-function answerFaults(pair: TextPair, tokenized: TokenizedPair): PairFault[] {
+function answerFaults(pair: TextPair, tokenized: TokenizedPair, rules: TokenRules): PairFault[] {
+  const { metric } = rules.settings;
+  const read = answersRead(metric);
   const faults = (['correct', 'incorrect'] as const).flatMap((part) =>
-    tokenized[part].flatMap((answer, index) => answerFault(pair, pair[part][index]!, answer, { part, index }) ?? []),
+    read[part] ? tokenized[part].flatMap((answer, index) => answerFault(pair, pair[part][index]!, answer, { part, index }, metric === 'continuation')) : [],
   );
+  if (metric === 'continuation') return [...faults, ...roomFaults(tokenized, rules)];
+  if (!read.correct || !read.incorrect) return faults;
   const firstCorrect = new Map(tokenized.correct.map(({ tokens }, index) => [tokens[0]?.id, pair.correct[index]!]));
   tokenized.incorrect.forEach(({ tokens }, index) => {
     const twin = firstCorrect.get(tokens[0]?.id);
@@ -94,18 +123,32 @@ function answerFaults(pair: TextPair, tokenized: TokenizedPair): PairFault[] {
   return faults;
 }
 
-function answerFault(pair: TextPair, answer: string, { tokens, withSpace }: TokenizedAnswer, at: PairFault['at']): PairFault | undefined {
-  const spaceMends = withSpace?.length === 1 && wantsSpace(pair.clean, answer);
+function answerFault(pair: TextPair, answer: string, { tokens, withSpace }: TokenizedAnswer, at: PairFault['at'], mayBeLong: boolean): PairFault[] {
+  const spaceMends = withSpace !== undefined && (withSpace.length === 1 || mayBeLong) && wantsSpace(pair.clean, answer);
   const edit: PairFault['edit'] = spaceMends ? { title: `Insert the leading space: ${quote(` ${answer}`)}`, range: [0, 0], text: ' ' } : undefined;
-  if (tokens.length !== 1 && pair.firstToken !== true) {
+  if (tokens.length !== 1 && pair.firstToken !== true && !mayBeLong) {
     const advice = spaceMends
       ? `With a leading space, ${quote(` ${answer}`)}, it is one.`
       : `This model's tokenizer has no single token for it; choose another word${firstTokenAdvice(tokens)}.`;
-    return { code: 'answer-tokens', severity: 'error', message: `${quote(answer)} is ${tokens.length} tokens: ${listTokens(tokens)}. ${advice}`, at, edit };
+    return [{ code: 'answer-tokens', severity: 'error', message: `${quote(answer)} is ${tokens.length} tokens: ${listTokens(tokens)}. ${advice}`, at, edit }];
   }
-  if (!spaceMends) return undefined;
+  if (!spaceMends) return [];
   const message = `${quote(answer)} has no leading space, so it means a word glued to the prompt's last one; a new word is ${quote(` ${answer}`)}.`;
-  return { code: 'leading-space', severity: 'warning', message, at, edit };
+  return [{ code: 'leading-space', severity: 'warning', message, at, edit }];
+}
+
+/** A continuation is read by the model but for its last token, so that it needs room behind either prompt. */
+function roomFaults({ clean, corrupted, correct, incorrect }: TokenizedPair, { context, bosPrepended }: TokenRules): PairFault[] {
+  if (context === undefined) return [];
+  const prompt = Math.max(clean.tokens.length, corrupted?.tokens.length ?? 0) + (bosPrepended ? 1 : 0);
+  return ([['correct', correct], ['incorrect', incorrect]] as const).flatMap(([part, answers]) =>
+    answers.flatMap(({ tokens }, index): PairFault[] => {
+      const excess = prompt + tokens.length - 1 - context;
+      if (excess <= 0 || prompt > context) return [];
+      const message = `This continuation has ${tokens.length} tokens behind a prompt of ${prompt}; the model reads at most ${context}. Shorten it by ${excess}.`;
+      return [{ code: 'too-long', severity: 'error', message, at: { part, index } }];
+    }),
+  );
 }
 
 /** A first token of a space, one letter or half a character, as of words cut into bytes, says little of the answer. */
@@ -119,12 +162,41 @@ function wantsSpace(prompt: string, answer: string): boolean {
   return /^[\p{L}\p{N}]/u.test(answer) && /[\p{L}\p{M}\p{N},.;:!?)\]}%]$/u.test(prompt);
 }
 
-function positionFaults({ positions }: TextPair, length: number): PairFault[] {
-  return Object.entries(positions ?? {}).flatMap(([name, position]) => {
-    if (typeof position === 'string' || (position >= -length && position < length)) return [];
-    const message = `There is no token ${position}: the clean prompt has ${length} tokens, 0 to ${length - 1}, or -${length} to -1 from the end.`;
-    return [{ code: 'position-not-found' as const, severity: 'error' as const, message, at: { part: 'positions' as const, name } }];
+function positionFaults({ clean, positions }: TextPair, tokenized: TokenizedPair, { bosPrepended, settings: { other } }: TokenRules): PairFault[] {
+  const length = tokenized.clean.tokens.length + (bosPrepended ? 1 : 0);
+  const corrupted = tokenized.corrupted && !isAblation(other) ? tokenized.corrupted.tokens.length + (bosPrepended ? 1 : 0) : length;
+  return Object.entries(positions ?? {}).flatMap(([name, position]): PairFault[] => {
+    const at = { part: 'positions' as const, name };
+    const index = resolvePosition(position, clean, tokenized.clean, bosPrepended);
+    if (index === undefined) {
+      const message = typeof position === 'string' ? `${quote(position)} is not in the clean prompt.` : `There is no token ${position}: ${counted(length, bosPrepended)}.`;
+      return [{ code: 'position-not-found', severity: 'error', message, at }];
+    }
+    if (length - index <= corrupted) return [];
+    const message = `This position is ${length - index} tokens before the clean prompt's end, further than the corrupted prompt is long; there is nothing to compare there.`;
+    return [{ code: 'position-not-found', severity: 'warning', message, at }];
   });
+}
+
+/** Where the metric is read: the places are there, and in order. */
+function placeFaults(pair: TextPair, tokenized: TokenizedPair, rules: TokenRules): PairFault[] {
+  const { bosPrepended, settings } = rules;
+  const length = tokenized.clean.tokens.length + (bosPrepended ? 1 : 0);
+  const fault = (field: 'at' | 'source' | 'range', message: string): PairFault[] => [{ code: 'position-not-found', severity: 'error', message, at: { part: 'setting', field } }];
+  const missing = (field: 'at' | 'source' | 'range', place: Place): PairFault[] =>
+    fault(field, typeof place === 'string' ? `The pair does not name the position ${quote(place)}; write it into its "positions".` : `There is no token ${place}: ${counted(length, bosPrepended)}.`);
+  const found = placesOf(pair, tokenized, rules);
+  if ('missing' in found) return missing(found.missing.field, found.missing.place);
+  const { at = length - 1, source, range } = found;
+  if (source !== undefined && source > at) return fault('source', `The source, position ${source}, stands behind the destination, position ${at}; a head sees only what is before it.`);
+  if (!range) return [];
+  const [first, last] = range;
+  if (first > last) return fault('range', settings.range ? `The range begins at position ${first}, behind its end at ${last}.` : 'Clean and corrupted differ at the last token only, so that no prediction of the prompt follows; write a "range".');
+  return last < length - 1 ? [] : fault('range', `The range ends at the last position, ${last}, after which the prompt has no token to predict; end it at -2.`);
+}
+
+function counted(length: number, bosPrepended: boolean): string {
+  return `the clean prompt has ${length} tokens${bosPrepended ? ' with BOS' : ''}, 0 to ${length - 1}, or -${length} to -1 from the end`;
 }
 
 function idsOf(tokens: readonly TokenText[]): number[] {

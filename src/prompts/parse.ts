@@ -1,10 +1,12 @@
 import type { Node } from 'jsonc-parser';
-import { DIRECTIONS, METRICS, type Direction, type Metric } from '../shared/experiment';
+import type { Direction } from '../shared/experiment';
 import { fieldsOf, readTree, typeName, type FieldMap, type JsonTree } from './jsonNode';
 import { readPair, type ParsedPair } from './parsePair';
+import { readSettings } from './parseSettings';
 import { readShorthand } from './parseShorthand';
 import type { PromptFile } from './promptFile';
 import { Reader } from './reader';
+import type { ExperimentOverrides } from './rules';
 import { untuple } from './tuples';
 
 /**
@@ -16,9 +18,11 @@ export const LONGEST_FILE = 1_000_000;
 /** A text that is no JSON at all breaks at every word: the first places are enough. */
 const MOST_SYNTAX_PROBLEMS = 20;
 
-/** What holds where a file says nothing. */
 export interface PromptFileDefaults {
+  /** Holds where a file says nothing. */
   direction: Direction;
+  /** Wins over what the file says. */
+  overrides?: ExperimentOverrides;
 }
 
 /**
@@ -26,7 +30,7 @@ export interface PromptFileDefaults {
  * Fields it does not know are the JSON schema's business.
  */
 export function parsePromptFile(text: string, defaults: PromptFileDefaults = { direction: 'denoise' }): PromptFile {
-  const file: PromptFile = { settings: { metric: 'logitDiff', direction: defaults.direction }, pairs: [], places: [], problems: [], text };
+  const file: PromptFile = { settings: { metric: 'logitDiff', direction: defaults.direction }, settingPlaces: {}, pairs: [], places: [], problems: [], text };
   if (text.length > LONGEST_FILE) {
     const megabytes = (text.length / 1e6).toFixed(1);
     const message = `This file is too large for a prompt file (${megabytes} million characters, at most ${LONGEST_FILE / 1e6} million) and was not read; split it into several files.`;
@@ -45,7 +49,7 @@ export function parsePromptFile(text: string, defaults: PromptFileDefaults = { d
     reader.report(place, { code: 'syntax', message, inSchema: true });
   }
   if (root?.type === 'object') {
-    readObject(reader, root, file);
+    readObject(reader, root, file, defaults);
   } else if (root) {
     reader.wrongType(root, `A prompt file should be an object { "pairs": [ … ] }, not ${typeName(root)}.`);
   }
@@ -72,15 +76,18 @@ function readLists(reader: Reader, text: string): JsonTree {
   return untupled;
 }
 
-function readObject(reader: Reader, root: Node, file: PromptFile): void {
+function readObject(reader: Reader, root: Node, file: PromptFile, defaults: PromptFileDefaults): void {
   const fields = fieldsOf(root);
-  readSettings(reader, fields, file);
-  const found = readPairs(reader, root, fields);
+  const { settings, places } = readSettings(reader, fields, defaults);
+  file.settings = settings;
+  file.settingPlaces = places;
+  if (places.model) file.modelPlace = places.model;
+  const found = readPairs(reader, root, fields, file);
   file.pairs = found.map(({ pair }) => pair);
-  file.places = found.map(({ places }) => places);
+  file.places = found.map((parsed) => parsed.places);
 }
 
-function readPairs(reader: Reader, root: Node, fields: FieldMap): ParsedPair[] {
+function readPairs(reader: Reader, root: Node, fields: FieldMap, { settings }: PromptFile): ParsedPair[] {
   const pairs = fields.get('pairs');
   const prompts = fields.get('prompts');
   if (!pairs && !prompts) {
@@ -88,7 +95,7 @@ function readPairs(reader: Reader, root: Node, fields: FieldMap): ParsedPair[] {
     reader.report({ offset: root.offset, length: 1 }, { code: 'missing-field', message });
     return [];
   }
-  if (!pairs) return prompts?.value ? readShorthand(reader, prompts.value, fields) : [];
+  if (!pairs) return prompts?.value ? readShorthand(reader, prompts.value, fields, settings) : [];
   if (prompts) {
     reader.report(prompts.key, { code: 'wrong-type', message: 'A prompt file has either "pairs" or "prompts" with "answers", not both; put them into two files.' });
   }
@@ -100,28 +107,5 @@ function readPairs(reader: Reader, root: Node, fields: FieldMap): ParsedPair[] {
   }
   const nodes = list.children ?? [];
   if (nodes.length === 0) reader.report(list, { code: 'empty-list', message: '"pairs" is empty; write at least one pair { "clean": …, "corrupted": …, "correct": …, "incorrect": … }.' });
-  return nodes.map((node, index) => readPair(reader, node, index));
-}
-
-function readSettings(reader: Reader, fields: FieldMap, file: PromptFile): void {
-  const model = fields.get('model')?.value;
-  if (model) {
-    file.modelPlace = reader.place(model);
-    const reference = reader.text(model, '"model"');
-    if (reference !== undefined) file.settings.model = reference;
-  }
-  const prependBos = fields.get('prependBos')?.value;
-  if (prependBos?.type === 'boolean') file.settings.prependBos = prependBos.value as boolean;
-  else if (prependBos) reader.wrongType(prependBos, `"prependBos" should be true or false, not ${typeName(prependBos)}.`);
-  file.settings.metric = oneOf<Metric>(reader, fields, 'metric', METRICS) ?? file.settings.metric;
-  file.settings.direction = oneOf<Direction>(reader, fields, 'direction', DIRECTIONS) ?? file.settings.direction;
-  const align = oneOf(reader, fields, 'align', ['end'] as const);
-  if (align) file.settings.align = align;
-}
-
-function oneOf<T extends string>(reader: Reader, fields: FieldMap, name: string, choices: readonly T[]): T | undefined {
-  const node = fields.get(name)?.value;
-  if (!node) return undefined;
-  const choice = choices.find((known) => known === node.value);
-  return choice ?? reader.wrongType(node, `"${name}" should be ${choices.map((known) => JSON.stringify(known)).join(' or ')}.`);
+  return nodes.map((node, index) => readPair(reader, node, index, settings));
 }

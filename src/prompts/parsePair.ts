@@ -5,6 +5,7 @@ import { fieldsOf, typeName, type FieldMap } from './jsonNode';
 import { findSubstring } from './namedPosition';
 import type { PairPlaces } from './promptFile';
 import type { Reader } from './reader';
+import { answersNeeded, answersRead, isAblation, type Settings } from './rules';
 
 export interface ParsedPair {
   pair?: TextPair;
@@ -12,7 +13,7 @@ export interface ParsedPair {
 }
 
 /** One entry of `pairs`. */
-export function readPair(reader: Reader, node: Node, index: number): ParsedPair {
+export function readPair(reader: Reader, node: Node, index: number, settings: Settings): ParsedPair {
   const pairs = [index];
   const whole = reader.place(node);
   const places: PairPlaces = { pair: whole, lines: reader.lines(node), clean: whole, corrupted: whole, correct: [], incorrect: [], positions: {} };
@@ -21,20 +22,24 @@ export function readPair(reader: Reader, node: Node, index: number): ParsedPair 
     return { places };
   }
   const fields = fieldsOf(node);
-  const required = (name: keyof typeof REQUIRED): Node | undefined => {
+  const needed = answersNeeded(settings.metric);
+  const mayLack = (name: 'corrupted' | 'correct' | 'incorrect'): boolean => (name === 'corrupted' ? isAblation(settings.other) : !needed[name]);
+  const valueOf = (name: keyof typeof REQUIRED): Node | undefined => {
     const field = fields.get(name);
     // Without a value the syntax error says enough.
-    if (!field) reader.report({ offset: node.offset, length: 1 }, { code: 'missing-field', message: `"${name}" is missing: ${REQUIRED[name]}`, pairs, inSchema: true });
+    if (!field && (name === 'clean' || !mayLack(name))) {
+      reader.report({ offset: node.offset, length: 1 }, { code: 'missing-field', message: `"${name}" is missing: ${REQUIRED[name]}`, pairs, ...(name === 'clean' && { inSchema: true }) });
+    }
     return field?.value;
   };
   const prompt = (name: 'clean' | 'corrupted'): string | undefined => {
-    const value = required(name);
+    const value = valueOf(name);
     if (!value) return undefined;
     places[name] = reader.place(value);
     return reader.text(value, `"${name}"`, pairs);
   };
   const answers = (name: 'correct' | 'incorrect'): string[] => {
-    const value = required(name);
+    const value = valueOf(name);
     if (!value) return [];
     const { texts, places: found } = reader.answers(value, `"${name}"`, pairs);
     places[name] = found;
@@ -45,33 +50,60 @@ export function readPair(reader: Reader, node: Node, index: number): ParsedPair 
   const corrupted = prompt('corrupted');
   const correct = answers('correct');
   const incorrect = answers('incorrect');
-  const pair: TextPair = { clean: clean ?? '', corrupted: corrupted ?? '', correct, incorrect };
-  checkPrompts(reader, pair, places, pairs);
-  checkAnswers(reader, pair, places, pairs);
+  const pair: TextPair = { clean: clean ?? '', ...(corrupted !== undefined && { corrupted }), correct, incorrect };
+  checkPrompts(reader, pair, places, pairs, settings);
+  checkAnswers(reader, pair, places, pairs, settings);
 
   const name = fields.get('name')?.value;
   if (name) pair.name = reader.text(name, '"name"', pairs);
   const firstToken = fields.get('firstToken')?.value;
-  if (firstToken?.type === 'boolean') pair.firstToken = firstToken.value as boolean;
-  else if (firstToken) reader.wrongType(firstToken, `"firstToken" should be true or false, not ${typeName(firstToken)}.`, pairs);
+  const stands = firstToken && reader.flag(firstToken, '"firstToken"', pairs);
+  if (stands !== undefined) pair.firstToken = stands;
   Object.assign(pair, readPositions(reader, fields, clean, places, pairs));
 
-  const complete = clean !== undefined && corrupted !== undefined && correct.length > 0 && incorrect.length > 0;
+  checkPlaces(reader, pair, fields.get('positions')?.value ?? { offset: node.offset, length: 1 }, pairs, settings);
+
+  const complete = clean !== undefined && isComplete(pair, settings);
   return { pair: complete && !reader.isBroken(index) ? pair : undefined, places };
 }
 
-export function checkPrompts(reader: Reader, { clean, corrupted }: TextPair, places: PairPlaces, pairs: number[]): void {
-  if (clean === '' || clean !== corrupted) return;
-  const message = 'The clean and the corrupted prompt are equal, so there is nothing to attribute; change the detail that should matter.';
-  reader.report(places.corrupted, { code: 'equal-prompts', message, pairs });
+/** Whether a pair has all that its experiment needs. */
+export function isComplete({ corrupted, correct, incorrect }: TextPair, { metric, other }: Settings): boolean {
+  const needed = answersNeeded(metric);
+  return (corrupted !== undefined || isAblation(other)) && (correct.length > 0 || !needed.correct) && (incorrect.length > 0 || !needed.incorrect);
 }
 
-export function checkAnswers(reader: Reader, { correct, incorrect }: TextPair, places: PairPlaces, pairs: number[]): void {
+export function checkPrompts(reader: Reader, { clean, corrupted }: TextPair, places: PairPlaces, pairs: number[], { other }: Settings): void {
+  if (clean === '' || clean !== corrupted || isAblation(other)) return;
+  const message = 'The clean and the corrupted prompt are equal, so there is nothing to attribute; change the detail that should matter.';
+  reader.reportAt(places.corrupted, { code: 'equal-prompts', message, pairs });
+}
+
+export function checkAnswers(reader: Reader, { correct, incorrect }: TextPair, places: PairPlaces, pairs: number[], { metric }: Settings): void {
+  const read = answersRead(metric);
+  if (metric === 'continuation') {
+    for (const [texts, found] of [[correct, places.correct], [incorrect, places.incorrect]] as const) {
+      if (texts.length < 2) continue;
+      const message = 'The metric "continuation" follows one text on each side; write one answer here, of as many words as you like.';
+      reader.reportAt(found[1]!, { code: 'combination', message, pairs });
+    }
+  }
+  if (!read.correct || !read.incorrect) return;
   incorrect.forEach((answer, i) => {
     if (!correct.includes(answer)) return;
     const message = `${JSON.stringify(answer)} is both correct and incorrect, so its logit cancels out; take it out of one of them.`;
-    reader.report(places.incorrect[i]!, { code: 'same-answer', message, pairs });
+    reader.reportAt(places.incorrect[i]!, { code: 'same-answer', message, pairs });
   });
+}
+
+/** The positions that the experiment names are among the pair's. */
+export function checkPlaces(reader: Reader, { positions = {} }: TextPair, node: Pick<Node, 'offset' | 'length'>, pairs: number[], { at, source, range = [0, 0] }: Settings): void {
+  const read = [['at', at], ['source', source], ['range', range[0]], ['range', range[1]]] as const;
+  for (const [field, place] of read) {
+    if (typeof place !== 'string' || Object.hasOwn(positions, place)) continue;
+    const message = `"${field}" is the position ${JSON.stringify(place)}, which this pair does not name; write it into the pair's "positions".`;
+    reader.report(node, { code: 'position-not-found', message, pairs });
+  }
 }
 
 function readPositions(reader: Reader, fields: FieldMap, clean: string | undefined, places: PairPlaces, pairs: number[]): Pick<TextPair, 'positions'> {

@@ -2,9 +2,10 @@ import type { Node } from 'jsonc-parser';
 import type { TextPair } from '../shared/experiment';
 import type { FieldMap } from './jsonNode';
 import { typeName } from './jsonNode';
-import { checkAnswers, checkPrompts, type ParsedPair } from './parsePair';
+import { checkAnswers, checkPlaces, checkPrompts, isComplete, type ParsedPair } from './parsePair';
 import type { PairPlaces } from './promptFile';
 import type { Reader } from './reader';
+import { answersNeeded, type Settings } from './rules';
 
 type Answers = ReturnType<Reader['answers']>;
 const NONE: Answers = { texts: [], places: [] };
@@ -13,7 +14,7 @@ const NONE: Answers = { texts: [], places: [] };
  * `prompts`, `answers`, `pairing: "adjacent"`: prompts 2k and 2k+1 corrupt each other, so that each prompt is clean once.
  * An entry of `answers` is [correct, incorrect], or the correct answer alone: then the partner's is the incorrect one.
  */
-export function readShorthand(reader: Reader, prompts: Node, fields: FieldMap): ParsedPair[] {
+export function readShorthand(reader: Reader, prompts: Node, fields: FieldMap, settings: Settings): ParsedPair[] {
   if (prompts.type !== 'array') {
     reader.wrongType(prompts, `"prompts" should be a list of texts, not ${typeName(prompts)}.`);
     return [];
@@ -32,7 +33,7 @@ export function readShorthand(reader: Reader, prompts: Node, fields: FieldMap): 
     const message = 'This prompt has no partner: prompts are paired first with second, third with fourth, and so on.';
     reader.report(nodes.at(-1)!, { code: 'missing-field', message, pairs: [nodes.length - 1] });
   }
-  const answers = readAnswers(reader, fields, nodes.length, concerned);
+  const answers = readAnswers(reader, fields, nodes.length, concerned, settings);
 
   const parsed = nodes.map((node, i) => {
     const twin = partner(i);
@@ -51,9 +52,10 @@ export function readShorthand(reader: Reader, prompts: Node, fields: FieldMap): 
     // What both pairs of a twosome share is said once, at the second.
     const isFirst = i % 2 === 0;
     const sharesAnswers = !answers[i]?.incorrect && !answers[twin]?.incorrect;
-    if (isFirst) checkPrompts(reader, pair, places, concerned(i));
-    if (isFirst || !sharesAnswers) checkAnswers(reader, pair, places, sharesAnswers ? concerned(i) : [i]);
-    const complete = pair.clean !== '' && pair.corrupted !== '' && correct.texts.length > 0 && incorrect.texts.length > 0;
+    if (isFirst) checkPrompts(reader, pair, places, concerned(i), settings);
+    if (isFirst || !sharesAnswers) checkAnswers(reader, pair, places, sharesAnswers ? concerned(i) : [i], settings);
+    checkPlaces(reader, pair, node, [i], settings);
+    const complete = pair.clean !== '' && pair.corrupted !== '' && isComplete(pair, settings);
     return { pair: complete ? pair : undefined, places };
   });
   // Only now are all errors known: the second prompt of a twosome can break the first.
@@ -61,9 +63,9 @@ export function readShorthand(reader: Reader, prompts: Node, fields: FieldMap): 
 }
 
 /** Answers by prompt; `incorrect` is absent in the short form. */
-function readAnswers(reader: Reader, fields: FieldMap, count: number, concerned: (index: number) => number[]): { correct: Answers; incorrect?: Answers }[] {
+function readAnswers(reader: Reader, fields: FieldMap, count: number, concerned: (index: number) => number[], { metric }: Settings): { correct: Answers; incorrect?: Answers }[] {
   const field = fields.get('answers');
-  if (!field) {
+  if (!field && answersNeeded(metric).correct) {
     const message = '"answers" is missing: a list with one entry per prompt, [correct, incorrect], such as [" Mary", " John"].';
     reader.report(fields.get('prompts')!.key, { code: 'missing-field', message });
   }

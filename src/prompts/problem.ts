@@ -18,6 +18,8 @@ export type ProblemCode =
   | 'syntax'
   | 'missing-field'
   | 'wrong-type'
+  | 'unknown-field'
+  | 'combination'
   | 'empty-list'
   | 'equal-prompts'
   | 'same-answer'

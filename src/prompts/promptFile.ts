@@ -1,6 +1,7 @@
 import { CircuitError, type Place } from '../shared/errors';
 import type { TextExperiment, TextPair } from '../shared/experiment';
 import type { Problem } from './problem';
+import type { Settings } from './rules';
 
 /** Where the parts of one pair stand in the text. Shorthand files (`prompts`, `answers`) have the places of their strings. */
 export interface PairPlaces {
@@ -19,7 +20,9 @@ export interface PairPlaces {
 export interface PromptFile {
   experiment?: TextExperiment;
   /** What the file says beside its pairs, defaults where it says nothing or something wrong. */
-  settings: Omit<TextExperiment, 'pairs'>;
+  settings: Settings;
+  /** The values of the settings that the file has and that count. */
+  settingPlaces: Partial<Record<keyof Settings, Place>>;
   /** Same order as `places`; undefined for a pair with an error of its own. The others can be run while one is broken. */
   pairs: (TextPair | undefined)[];
   /** Places of the pairs, also of those that have problems. A part that is missing has the place of its pair. */

@@ -1,6 +1,6 @@
 import type { Node } from 'jsonc-parser';
 import type { Place } from '../shared/errors';
-import { typeName } from './jsonNode';
+import { fieldsOf, typeName, type FieldMap } from './jsonNode';
 import { Places } from './place';
 import type { Problem } from './problem';
 
@@ -23,7 +23,11 @@ export class Reader {
   }
 
   report(node: Pick<Node, 'offset' | 'length'>, problem: Omit<Problem, 'place' | 'severity'> & { severity?: Problem['severity'] }): void {
-    this.problems.push({ severity: 'error', ...problem, place: this.place(node) });
+    this.reportAt(this.place(node), problem);
+  }
+
+  reportAt(place: Place, problem: Omit<Problem, 'place' | 'severity'> & { severity?: Problem['severity'] }): void {
+    this.problems.push({ severity: 'error', ...problem, place });
     if (problem.severity === undefined || problem.severity === 'error') problem.pairs?.forEach((pair) => this.broken.add(pair));
   }
 
@@ -45,6 +49,35 @@ export class Reader {
       return undefined;
     }
     return node.value as string;
+  }
+
+  flag(node: Node, what: string, pairs?: number[]): boolean | undefined {
+    if (node.type === 'boolean') return node.value as boolean;
+    return this.wrongType(node, `${what} should be true or false, not ${typeName(node)}.`, pairs);
+  }
+
+  /** A whole number of at least `least`. */
+  whole(node: Node, what: string, least = 0): number | undefined {
+    if (node.type === 'number' && Number.isSafeInteger(node.value) && (node.value as number) >= least) return node.value as number;
+    return this.wrongType(node, `${what} should be a whole number, ${least} or more.`);
+  }
+
+  /** One of some texts. `otherwise` says what else it might be. */
+  choice<T extends string>(node: Node, what: string, choices: readonly T[], otherwise?: string): T | undefined {
+    const choice = choices.find((known) => known === node.value);
+    if (choice !== undefined) return choice;
+    const listed = choices.map((known) => JSON.stringify(known)).join(choices.length > 2 ? ', ' : ' or ');
+    return this.wrongType(node, `${what} should be ${choices.length > 2 ? 'one of ' : ''}${listed}${otherwise === undefined ? '' : `, or ${otherwise}`}.`);
+  }
+
+  /** The fields of an object in which others than those known are errors. */
+  fields(node: Node, what: string, known: readonly string[]): FieldMap {
+    const fields = fieldsOf(node);
+    for (const [name, { key }] of fields) {
+      if (known.includes(name)) continue;
+      this.report(key, { code: 'unknown-field', message: `${what} has no field ${JSON.stringify(name)}; it has ${known.join(', ')}.`, inSchema: true });
+    }
+    return fields;
   }
 
   /** A basket of answers: one text or a list of texts. */

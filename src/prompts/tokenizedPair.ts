@@ -5,7 +5,8 @@ import type { Tokenize, TokenizedText } from '../shared/tokenizer';
 /** One pair cut into tokens, without BOS. */
 export interface TokenizedPair {
   clean: TokenizedText;
-  corrupted: TokenizedText;
+  /** Absent where the pair has no corrupted prompt. */
+  corrupted?: TokenizedText;
   correct: TokenizedAnswer[];
   incorrect: TokenizedAnswer[];
 }
@@ -20,7 +21,7 @@ export interface TokenizedAnswer {
 export async function tokenizePairs(pairs: readonly TextPair[], tokenize: Tokenize): Promise<TokenizedPair[]> {
   const answers = pairs.flatMap(({ correct, incorrect }) => [...correct, ...incorrect]);
   const unspaced = answers.filter((answer) => !startsWithSpace(answer)).map((answer) => ` ${answer}`);
-  const texts = [...new Set([...pairs.flatMap(({ clean, corrupted }) => [clean, corrupted]), ...answers, ...unspaced])];
+  const texts = [...new Set([...pairs.flatMap(({ clean, corrupted }) => (corrupted === undefined ? [clean] : [clean, corrupted])), ...answers, ...unspaced])];
   const tokenized = await tokenize(texts);
   const found = new Map(texts.map((text, i) => [text, tokenized[i]!]));
   const of = (text: string): TokenizedText => found.get(text)!;
@@ -30,7 +31,7 @@ export async function tokenizePairs(pairs: readonly TextPair[], tokenize: Tokeni
   });
   return pairs.map(({ clean, corrupted, correct, incorrect }) => ({
     clean: of(clean),
-    corrupted: of(corrupted),
+    ...(corrupted !== undefined && { corrupted: of(corrupted) }),
     correct: correct.map(answerOf),
     incorrect: incorrect.map(answerOf),
   }));

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { checkExperiment, type ModelFacts } from '../../../src/prompts/check';
 import { parsePromptFile } from '../../../src/prompts/parse';
 import type { Problem } from '../../../src/prompts/problem';
-import { toTokenExperiment } from '../../../src/prompts/tokenExperiment';
+import type { MetricPlaces } from '../../../src/prompts/placesOf';
+import { namedPositions, toTokenExperiment } from '../../../src/prompts/tokenExperiment';
 import { tokenizePairs } from '../../../src/prompts/tokenizedPair';
 import { CircuitError, type ErrorCode } from '../../../src/shared/errors';
-import type { TextPair } from '../../../src/shared/experiment';
+import type { TextExperiment, TextPair } from '../../../src/shared/experiment';
 import type { Tokenize } from '../../../src/shared/tokenizer';
 import { tinyTokenize } from '../models/tinyTokenizer';
 
@@ -191,6 +192,82 @@ describe('prompts: check', () => {
     assert.equal((await one({ positions: { BEFORE: -6 } }))[1], '-6');
   });
 
+  it('counts BOS where it is prepended', async () => {
+    const bos = { ...FACTS, bosPrepended: true };
+    assert.deepEqual(await check(JSON.stringify({ pairs: [{ ...PAIR, positions: { LAST: 5, BOS: -6 } }] }), bos), []);
+    assert.match((await one({ positions: { BEYOND: 6 } }, {}, bos))[0].message, /no token 6: the clean prompt has 6 tokens with BOS, 0 to 5/);
+  });
+
+  it('warns of positions that only the clean prompt has', async () => {
+    const [problem, place] = await one({ clean: 'When John and John gave it to', positions: { S1: 'John', S2: '#2 John' } }, { align: 'end' });
+    assert.deepEqual([problem.code, problem.severity, place], ['position-not-found', 'warning', '"John"']);
+  });
+
+  describe('where the metric is read', () => {
+    const attention = { activation: 'attention', layer: 0, head: 0 };
+    const positions = { S: 'John', END: -1, IT: 'gave it' };
+    const wrong: [name: string, file: Record<string, unknown>, place: string, message: RegExp][] = [
+      ['a token that is not there', { at: 5 }, '5', /no token 5: the clean prompt has 5 tokens/],
+      ['a source that is not there', { metric: attention, source: -6 }, '-6', /no token -6/],
+      ['a source behind the destination', { metric: attention, at: 'S', source: 'IT' }, '"IT"', /source, position 3, stands behind the destination, position 1/],
+      ['a range that ends before it begins', { metric: 'promptLogProb', range: ['IT', 'S'] }, '["IT","S"]', /begins at position 3, behind its end at 1/],
+      ['a range up to the last token', { metric: 'promptLogProb', range: [0, 'END'] }, '[0,"END"]', /end it at -2/],
+    ];
+    for (const [name, file, place, message] of wrong) {
+      it(`is not ${name}`, async () => {
+        const [problem, at] = await one({ positions }, file);
+        assert.deepEqual([problem.code, problem.severity, at], ['position-not-found', 'error', place]);
+        assert.match(problem.message, message);
+      });
+    }
+
+    it('is sound at named places, first and last', async () => {
+      for (const file of [{ at: 'S' }, { at: -5 }, { metric: attention, at: 'S', source: 'S' }, { metric: 'promptLogProb', range: ['S', -2] }, { metric: 'promptLogProb' }]) {
+        assert.deepEqual(await check(JSON.stringify({ ...file, pairs: [{ ...PAIR, positions }] })), [], JSON.stringify(file));
+      }
+    });
+
+    it('is not a range of its own where only the last token differs, shown at the pair', async () => {
+      const [problem, place] = await one({ clean: 'When John', corrupted: 'When Mary' }, { metric: 'promptLogProb' });
+      assert.equal(place, '"When John"');
+      assert.match(problem.message, /last token only/);
+    });
+
+    it('is the last position of prompts of unequal lengths', async () => {
+      for (const file of [{ at: 1 }, { metric: 'promptLogProb' }, { metric: attention, source: 0 }]) {
+        const [problem] = await one({ corrupted: `${PAIR.corrupted} Mary` }, { ...file, align: 'end' });
+        assert.match(problem.message, /compared at their last position only/);
+      }
+    });
+  });
+
+  describe('continuations', () => {
+    it('may have several tokens and begin alike', async () => {
+      assert.deepEqual(await check(JSON.stringify({ metric: 'continuation', pairs: [{ ...PAIR, correct: ' Bartholomew and John', incorrect: ' Bartholomew and Mary' }] })), []);
+    });
+    it('want their leading space', async () => {
+      const [problem, place] = await one({ correct: 'Bartholomew' }, { metric: 'continuation' });
+      assert.deepEqual([problem.code, problem.severity, place], ['leading-space', 'warning', '"Bartholomew"']);
+    });
+    it('need room behind the prompt', async () => {
+      const facts = { context: 7, bosPrepended: true };
+      assert.deepEqual(await check(JSON.stringify({ metric: 'continuation', pairs: [{ ...PAIR, correct: ' Mary and' }] }), facts), []);
+      const [problem, place] = await one({ correct: ' Mary and John' }, { metric: 'continuation' }, facts);
+      assert.deepEqual([problem.code, place], ['too-long', '" Mary and John"']);
+      assert.match(problem.message, /3 tokens behind a prompt of 6; the model reads at most 7\. Shorten it by 1/);
+    });
+  });
+
+  it('asks of answers only what the metric reads', async () => {
+    const pair = { ...PAIR, correct: ' Bartholomew', incorrect: ' Bartholomew and' };
+    assert.deepEqual(await check(JSON.stringify({ metric: 'kl', pairs: [pair] })), []);
+    assert.deepEqual((await check(JSON.stringify({ metric: 'prob', pairs: [pair] }))).map(([, place]) => place), ['" Bartholomew"']);
+  });
+
+  it('compares nothing with a corrupted prompt that is not run', async () => {
+    assert.deepEqual(await check(JSON.stringify({ other: 'mean', pairs: [{ ...PAIR, corrupted: 'When' }] })), []);
+  });
+
   it('checks the sound pairs while another is broken', async () => {
     const found = await check(JSON.stringify({ pairs: [{ ...PAIR, clean: 1 }, { ...PAIR, correct: ' Bartholomew' }] }));
     assert.deepEqual(found.map(([{ code, pairs }]) => [code, pairs]), [['answer-tokens', [1]]]);
@@ -215,29 +292,75 @@ describe('prompts: token experiment', () => {
     const experiment = { ...settings, model: 'gpt2', pairs: [pair] };
     assert.deepEqual(toTokenExperiment(experiment, await tokenizePairs(experiment.pairs, tokenize), {}), {
       ...settings,
-      pairs: [{ clean: await ids(pair.clean), corrupted: await ids(pair.corrupted), correct: await ids(' Mary'), incorrect: [...(await ids(' John')), ...(await ids(' he'))] }],
+      pairs: [{ clean: await ids(pair.clean), corrupted: await ids(PAIR.corrupted), correct: await ids(' Mary'), incorrect: [...(await ids(' John')), ...(await ids(' he'))] }],
     });
   });
 
   it('puts BOS first, and lets an answer stand for its first token', async () => {
-    const experiment = { ...settings, align: 'end' as const, pairs: [{ ...pair, correct: [' Bartholomew'], corrupted: `${pair.corrupted} Mary`, firstToken: true }] };
+    const experiment = { ...settings, align: 'end' as const, pairs: [{ ...pair, correct: [' Bartholomew'], corrupted: `${PAIR.corrupted} Mary`, firstToken: true }] };
     const { align, pairs } = toTokenExperiment(experiment, await tokenizePairs(experiment.pairs, tokenize), { bos: { id: 7, text: 'BOS' }, context: 7 });
     assert.equal(align, 'end');
     assert.deepEqual(pairs[0]!.clean, [7, ...(await ids(pair.clean))]);
-    assert.equal(pairs[0]!.corrupted.length, 7);
+    assert.equal(pairs[0]!.corrupted!.length, 7);
     assert.deepEqual(pairs[0]!.correct, (await ids(' Bartholomew')).slice(0, 1));
   });
 
-  const refused: [name: string, pairs: TextPair[], code: ErrorCode, message: RegExp][] = [
+  it('resolves places and named positions, the last of several tokens, with and without BOS', async () => {
+    const attention = { activation: 'attention', layer: 0, head: 0 } as const;
+    const named: TextPair = { ...pair, positions: { S: 'John', WHO: 'John gave', END: -1, FIRST: 0 } };
+    const tokenized = await tokenizePairs([named], tokenize);
+    for (const [first, bos] of [[0, undefined], [1, { id: 7, text: 'BOS' }]] as const) {
+      assert.deepEqual(namedPositions(named, tokenized[0]!, bos !== undefined), { S: first + 1, WHO: first + 2, END: first + 4, FIRST: 0 });
+      const resolved = (fields: Partial<TextExperiment>): MetricPlaces => {
+        const { at, source, range } = toTokenExperiment({ ...settings, pairs: [named], ...fields }, tokenized, { bos }).pairs[0]!;
+        return Object.fromEntries(Object.entries({ at, source, range }).filter(([, place]) => place !== undefined));
+      };
+      assert.deepEqual(resolved({ at: 'S' }), { at: first + 1 });
+      assert.deepEqual(resolved({ at: -2 }), { at: first + 3 });
+      assert.deepEqual(resolved({ at: 'END' }), {}, 'the last position is left out');
+      assert.deepEqual(resolved({ metric: attention, at: 'WHO', source: 'S' }), { at: first + 2, source: first + 1 });
+      assert.deepEqual(resolved({ metric: 'promptLogProb', range: ['S', -2] }), { range: [first + 1, first + 3] });
+      assert.deepEqual(resolved({ metric: 'promptLogProb' }), { range: [first + 1, first + 3] }, 'from the first difference to the last but one');
+      assert.deepEqual(resolved({ metric: 'promptLogProb', other: 'zero' }), { range: [first, first + 3] }, 'nothing differs: from the first token');
+    }
+  });
+
+  it('has no corrupted ids where no corrupted prompt is run', async () => {
+    const { clean, correct, incorrect } = pair;
+    for (const pairs of [[pair], [{ clean, correct, incorrect }]]) {
+      const experiment = toTokenExperiment({ ...settings, other: 'resample', variant: { freezePattern: true }, pairs }, await tokenizePairs(pairs, tokenize), {});
+      assert.deepEqual(Object.keys(experiment.pairs[0]!), ['clean', 'correct', 'incorrect']);
+      assert.deepEqual([experiment.other, experiment.variant], ['resample', { freezePattern: true }]);
+    }
+  });
+
+  it('has all tokens of a continuation, and of other metrics the answers that are single tokens', async () => {
+    const answers = { ...pair, correct: [' Bartholomew and'], incorrect: [' John'] };
+    const of = async (metric: TextExperiment['metric'], pairs: TextPair[]): Promise<number[][]> => {
+      const [only] = toTokenExperiment({ ...settings, metric, pairs }, await tokenizePairs(pairs, tokenize), {}).pairs;
+      return [only!.correct, only!.incorrect];
+    };
+    assert.deepEqual(await of('continuation', [answers]), [await ids(' Bartholomew and'), await ids(' John')]);
+    assert.deepEqual(await of('continuation', [{ ...answers, incorrect: [] }]), [await ids(' Bartholomew and'), []]);
+    assert.deepEqual(await of('kl', [answers]), [[], await ids(' John')]);
+    assert.deepEqual(await of('kl', [{ ...answers, firstToken: true }]), [(await ids(' Bartholomew')).slice(0, 1), await ids(' John')]);
+  });
+
+  const refused: [name: string, pairs: TextPair[], code: ErrorCode, message: RegExp, fields?: Partial<TextExperiment>][] = [
+    ['a pair that lacks what a changed metric needs', [{ ...pair, incorrect: [] }], 'experiment', /^The metric "probDiff" needs an incorrect answer/, { metric: 'probDiff' }],
+    ['a pair without a corrupted prompt', [{ clean: pair.clean, correct: [], incorrect: [] }], 'experiment', /no corrupted prompt/, { metric: 'kl' }],
+    ['lists of continuations', [pair], 'experiment', /lists of answers/, { metric: 'continuation' }],
+    ['settings that do not go together', [pair], 'experiment', /direction "noise"/, { direction: 'denoise', other: 'zero' }],
+    ['a position without a name', [{ ...pair, name: 'x' }], 'experiment', /^In "x": The pair does not name the position "S2"/, { at: 'S2' }],
     ['no pairs', [], 'experiment', /no pairs/],
     ['lengths that differ', [pair, { ...pair, corrupted: `${pair.corrupted} Mary` }], 'experiment', /^In "pair 2": .*clean has 5, corrupted 6/],
     ['an answer of several tokens', [{ ...pair, name: 'first', incorrect: [' Bartholomew'] }], 'experiment', /^In "first": " Bartholomew" is 2 tokens/],
     ['a prompt longer than the context', [{ ...pair, clean: 'When'.repeat(9), corrupted: 'Mary'.repeat(9) }], 'too-big', /^This prompt has 9 tokens; the model reads at most 8/],
   ];
-  for (const [name, pairs, code, message] of refused) {
+  for (const [name, pairs, code, message, fields] of refused) {
     it(`refuses ${name}`, async () => {
       const tokenized = await tokenizePairs(pairs, tokenize);
-      assert.throws(() => toTokenExperiment({ ...settings, pairs }, tokenized, { context: 8 }), (error) => {
+      assert.throws(() => toTokenExperiment({ ...settings, pairs, ...fields }, tokenized, { context: 8 }), (error) => {
         assert.ok(CircuitError.is(error, code), String(error));
         assert.match(error.message, message);
         return true;

@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { parsePromptFile } from '../../../src/prompts/parse';
 import { findSubstring } from '../../../src/prompts/namedPosition';
-import { DIRECTIONS, METRICS } from '../../../src/shared/experiment';
+import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS } from '../../../src/shared/experiment';
+import { SITE_NAMES } from '../../../src/shared/sites';
 
 interface Schema {
   type?: string | string[];
   enum?: string[];
+  anyOf?: Schema[];
+  items?: Schema;
   additionalProperties?: unknown;
   properties?: Record<string, Schema>;
   required?: string[];
@@ -32,24 +35,50 @@ describe('prompts: what comes with the extension', () => {
 
     it('knows the values that the engine knows', () => {
       assert.deepEqual(schema.properties!['direction']!.enum, DIRECTIONS);
-      assert.deepEqual(schema.properties!['metric']!.enum, METRICS);
+      assert.deepEqual(schema.properties!['other']!.enum, OTHERS);
+      const [names, ...activations] = schema.properties!['metric']!.anyOf!;
+      assert.deepEqual(names!.enum, LOGIT_METRICS);
+      assert.deepEqual(activations.flatMap(({ properties }) => properties!['activation']!.enum), ['attention', 'neuron', 'directLogit']);
+      const variant = schema.properties!['variant']!.properties!;
+      assert.deepEqual(variant['integrated']!.properties!['rule']!.enum, INTEGRATION_RULES);
+      assert.deepEqual(variant['interventions']!.items!.properties!['with']!.enum, OTHERS);
+      assert.deepEqual(schema.definitions!['unit']!.properties!['site']!.enum, SITE_NAMES);
+    });
+
+    it('lets the parser say of every field of a variant, a part of a site and an activation what is wrong with it', () => {
+      const pair = { clean: 'a', corrupted: 'b', correct: 'c', incorrect: 'd' };
+      const problems = (fields: object): number => parsePromptFile(JSON.stringify({ source: 0, pairs: [pair], ...fields })).problems.filter(({ code }) => code === 'wrong-type').length;
+      const variant = schema.properties!['variant']!.properties!;
+      for (const name of Object.keys(variant)) assert.equal(problems({ variant: { [name]: 'x' } }), 1, name);
+      for (const name of Object.keys(variant['integrated']!.properties!)) assert.equal(problems({ variant: { integrated: { steps: 2, rule: 'left', [name]: 0.5 } } }), 1, name);
+      const unit = { site: 'z', layer: 1 };
+      for (const name of Object.keys(schema.definitions!['unit']!.properties!)) assert.equal(problems({ variant: { stopGradient: [{ ...unit, [name]: 0.5 }] } }), 1, name);
+      for (const name of ['unit', 'with']) assert.equal(problems({ variant: { interventions: [{ unit, with: 'zero', [name]: 0.5 }] } }), 1, name);
+      for (const { properties } of schema.properties!['metric']!.anyOf!.slice(1)) {
+        const sound = Object.fromEntries(Object.entries(properties!).map(([name, { enum: names }]) => [name, names?.[0] ?? 1]));
+        for (const name of Object.keys(sound)) assert.equal(problems({ metric: { ...sound, [name]: 0.5 } }), 1, name);
+      }
     });
 
     it('has every field that the parser reads: a wrong value of each is a problem', () => {
       const pair = { clean: 'a', corrupted: 'b', correct: 'c', incorrect: 'd' };
-      const readsFile = (field: string): boolean => parsePromptFile(JSON.stringify({ pairs: [pair], [field]: 0 })).problems.length > 0;
+      // `false` is right for the one field that is true or false.
+      const readsFile = (field: string): boolean => (field === 'prependBos' ? readsFileWith(field, 0) : readsFileWith(field, false));
+      const readsFileWith = (field: string, value: unknown): boolean => parsePromptFile(JSON.stringify({ pairs: [pair], [field]: value })).problems.length > 0;
       const readsPair = (field: string): boolean => parsePromptFile(JSON.stringify({ pairs: [{ ...pair, [field]: 0.5 }] })).problems.length > 0;
       const known = { file: Object.keys(schema.properties!), pair: Object.keys(schema.definitions!['pair']!.properties!) };
       assert.deepEqual(known.file.filter((field) => !readsFile(field)), ['$schema', 'answers', 'pairing']);
       assert.deepEqual(known.pair.filter((field) => !readsPair(field)), []);
       const shorthand = parsePromptFile('{"prompts": ["a", "b"], "answers": 0, "pairing": 0}').problems;
       assert.deepEqual(shorthand.map(({ code }) => code), ['wrong-type', 'wrong-type']);
-      assert.deepEqual(schema.definitions!['pair']!.required, Object.keys(pair));
+      assert.deepEqual(schema.definitions!['pair']!.required, ['clean']);
     });
 
     it('says of every field what it is for', () => {
-      for (const [name, { description }] of Object.entries({ ...schema.properties, ...schema.definitions!['pair']!.properties })) {
-        assert.ok(description && description.length > 20, name);
+      const { properties, definitions } = schema;
+      const variant = properties!['variant']!.properties!;
+      for (const [name, { description }] of Object.entries({ ...properties, ...definitions!['pair']!.properties, ...definitions!['unit']!.properties, ...variant, ...variant['integrated']!.properties })) {
+        assert.ok(description && description.length > (name === 'site' ? 10 : 20), name);
       }
     });
 
@@ -76,7 +105,7 @@ describe('prompts: what comes with the extension', () => {
 
     it('shows only examples that can be run', () => {
       const examples = [...docs.matchAll(/^```jsonc\n([^]*?)^```$/gm)].map(([, text]) => text!);
-      assert.equal(examples.length, 4);
+      assert.equal(examples.length, 7);
       for (const text of examples) assert.deepEqual(parsePromptFile(text).problems, [], text);
     });
   });
@@ -119,8 +148,8 @@ describe('prompts: what comes with the extension', () => {
       for (const { name, clean, corrupted, correct, positions } of experiment!.pairs) {
         assert.deepEqual(Object.keys(positions!), ['S1', 'IO', 'S2', 'END'], name);
         const [start] = findSubstring(clean, String(positions!['S2']))!;
-        assert.equal(clean.slice(0, start), corrupted.slice(0, start), name);
-        assert.notEqual(clean[start], corrupted[start], name);
+        assert.equal(clean.slice(0, start), corrupted!.slice(0, start), name);
+        assert.notEqual(clean[start], corrupted![start], name);
         assert.equal(` ${positions!['IO']}`, correct[0], name);
       }
     });

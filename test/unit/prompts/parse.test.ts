@@ -124,7 +124,7 @@ describe('prompts: parse', () => {
       ['a position that is not in the prompt', pair({ positions: { S: 'Jane' } }), [['position-not-found', 'error', '"Jane"']]],
       ['a position that does not occur so often', pair({ positions: { S: '#2 John' } }), [['position-not-found', 'error', '"#2 John"']]],
       ['a position that is no whole number', pair({ positions: { S: 1.5, T: '' } }), [['wrong-type', 'error', '1.5'], ['wrong-type', 'error', '""']]],
-      ['an unknown metric', `{"metric": "kl", "pairs": [${JSON.stringify(PAIR)}]}`, [['wrong-type', 'error', '"kl"']]],
+      ['an unknown metric', `{"metric": "accuracy", "pairs": [${JSON.stringify(PAIR)}]}`, [['wrong-type', 'error', '"accuracy"']]],
       ['an unknown direction', `{"direction": 1, "pairs": [${JSON.stringify(PAIR)}]}`, [['wrong-type', 'error', '1']]],
       ['an unknown alignment', `{"align": "start", "pairs": [${JSON.stringify(PAIR)}]}`, [['wrong-type', 'error', '"start"']]],
       ['BOS as a text', `{"prependBos": "true", "pairs": [${JSON.stringify(PAIR)}]}`, [['wrong-type', 'error', '"true"']]],
