@@ -14,6 +14,9 @@ export function checkMetric({ metric, pairs }: TokenExperiment, config: Gpt2Conf
     checkAnswers(metric, pair, name);
     const at = metricPosition(pair);
     checkPlace(at, pair, `${name}: the metric's position`);
+    if (metric === 'continuation' && fromEnd(pair, at) > 0) {
+      throw new CircuitError('experiment', `${name}: the metric's position is ${at}, but a continuation continues the prompt after its last token. Leave "at" out.`);
+    }
     if (metric === 'promptLogProb') checkRange(pair, name);
     if (typeof metric === 'object' && metric.activation === 'attention') {
       if (pair.source === undefined) throw new CircuitError('experiment', `${name} does not say from which source position the attention is read. Give "source".`);
