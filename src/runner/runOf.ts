@@ -1,7 +1,6 @@
 import type { LoadedModel } from '../engine/client/engine';
 import { pairName } from '../prompts/promptFile';
 import { namedPositions } from '../prompts/tokenExperiment';
-import { namedPositions } from '../prompts/tokenExperiment';
 import type { TokenizedPair } from '../prompts/tokenizedPair';
 import { newRunId } from '../runs/id';
 import { firstDifference, type TokenExperiment } from '../shared/experiment';
@@ -37,7 +36,7 @@ export function runOf({ job, prependBos, bos, tokenized, tokens, loaded, result,
       corrupted: withBos(ids.corrupted && corrupted ? corrupted.tokens : clean.tokens),
       correct: answersOf(ids.correct, correct),
       incorrect: answersOf(ids.incorrect, incorrect),
-      ...defined({ differsAt: ids.corrupted && firstDifference(ids.clean, ids.corrupted), at, source: from, range, positions: pair.positions && namedPositions(pair, tokenized[i]!, bos !== undefined) }),
+      ...defined({ differsAt: ids.corrupted && firstDifference(ids.clean, ids.corrupted), at, source: from, range }),
       ...(pair.positions && { positions: namedPositions(pair, tokenized[i]!, bos !== undefined) }),
       metric: defined(metric) as RunPair['metric'],
     };
