@@ -1,16 +1,19 @@
 import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
-import type { AttributionResult, BackendInfo, ModelInfo, Prediction } from '../../shared/results';
+import type { AttributionResult, BackendInfo, ModelInfo, PatchResult, Prediction } from '../../shared/results';
 import { SITE_NAMES } from '../../shared/sites';
 import { heapGrowth, startBackend, stopBackend } from '../backend/start';
 import { fingerprint, openCheckpoint, type Checkpoint } from '../model/checkpoint';
-import { lastLogits, logitsWork } from '../model/logits';
+import { lastLogits } from '../model/logits';
 import { checkLoad, checkRun, freeMemory, weightBytes } from '../model/memory';
+import { sequencesWork } from '../model/trailing';
 import { disposeWeights, loadWeights, type Gpt2 } from '../model/weights';
 import { Work, type WorkOptions } from '../model/work';
 import { attribute } from '../patching/attribution';
+import { patchExactly } from '../patching/exact';
+import { planExact } from '../patching/exactPlan';
 import { checkPrompt, planChunks, planWork } from '../patching/plan';
-import type { AttributeParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PredictParams } from './engine';
+import type { AttributeParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PatchParams, PredictParams } from './engine';
 import { topPredictions } from './predictions';
 
 export interface LocalEngineOptions {
@@ -89,6 +92,19 @@ export class LocalEngine implements Engine {
     });
   }
 
+  patch({ experiment, cells }: PatchParams, call?: WorkOptions): Promise<PatchResult> {
+    return this.next(call, async () => {
+      const { model, backend } = this.current();
+      const start = performance.now();
+      // What else the variant says concerns gradients.
+      const variant = experiment.variant?.interventions && { interventions: experiment.variant.interventions };
+      const plan = planChunks({ ...experiment, variant }, model.config);
+      const exact = planExact(plan, cells, model.config, this.room(backend, weightBytes(model.config, backend.name)));
+      const result = await patchExactly(model, exact, new Work(call, exact.work));
+      return { ...result, backend, seconds: (performance.now() - start) / 1000 };
+    });
+  }
+
   predict({ prompts, top }: PredictParams, call?: WorkOptions): Promise<Prediction[][]> {
     return this.next(call, async () => (await this.lastLogits(prompts, call)).map((logits) => topPredictions(logits, top)));
   }
@@ -108,7 +124,7 @@ export class LocalEngine implements Engine {
   private async lastLogits(prompts: number[][], call?: WorkOptions): Promise<Float32Array[]> {
     const { model } = this.current();
     prompts.forEach((tokens, index) => checkPrompt(tokens, `Prompt ${index + 1}`, model.config));
-    const work = new Work(call, logitsWork(model, prompts));
+    const work = new Work(call, sequencesWork(model, prompts));
     work.begin('Computing logits');
     return lastLogits(model, prompts, work);
   }

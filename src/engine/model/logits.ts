@@ -1,11 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { disposeKeyValues, disposeRun, forward, keysAndValues } from './forward';
 import { affine, normalise, normBackward } from './layers';
+import { chunksByLength, withTrailingRun } from './trailing';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
-
-/** Rows (sequences · positions) of one forward pass; bounds its memory. */
-const ROWS_AT_ONCE = 256;
 
 /** LN_f of the residual stream: [rows, dModel], what W_U reads. */
 export function finalNorm({ config, finalNorm: norm }: Gpt2, x: tf.Tensor2D): tf.Tensor2D {
@@ -37,47 +34,16 @@ export function finalNormBackward({ config, finalNorm: { gain } }: Gpt2, dy: tf.
   return normBackward(dy, normalise(x, config.layerNormEpsilon), gain, freezeScale);
 }
 
-/** Logits at the last position of each prompt: [prompt][vocabulary]. Prompts may differ in length. Throws `cancelled`. */
+/** Logits at the last position of each prompt: [prompt][vocabulary]. Prompts may differ in length. Throws `cancelled`. Work: `sequencesWork`. */
 export async function lastLogits(model: Gpt2, prompts: readonly (readonly number[])[], work: Work): Promise<Float32Array[]> {
   const logits = new Array<Float32Array>(prompts.length);
   for (const indices of chunksByLength(prompts)) {
-    const rows = await lastLogitsOfEqualLength(model, indices.map((index) => prompts[index]!), work);
-    indices.forEach((index, row) => (logits[index] = rows[row]!));
+    await withTrailingRun(model, indices.map((index) => prompts[index]!), { sites: [], record: false, tail: 1 }, ({ last }) => {
+      work.poll();
+      const all = logitsOf(model, last);
+      const { vocabulary } = model.config;
+      indices.forEach((index, row) => (logits[index] = all.slice(row * vocabulary, (row + 1) * vocabulary)));
+    }, work);
   }
   return logits;
-}
-
-/** Work of `lastLogits`, in the unit in which the forward pass counts. */
-export function logitsWork({ config }: Gpt2, prompts: readonly (readonly number[])[]): number {
-  return prompts.reduce((sum, prompt) => sum + prompt.length, 0) * config.layers;
-}
-
-/** Only the last position of the last block is wanted, so all but the last token is a prefix run for its keys and values. */
-async function lastLogitsOfEqualLength(model: Gpt2, prompts: readonly (readonly number[])[], work: Work): Promise<Float32Array[]> {
-  const start = prompts[0]!.length - 1;
-  const past = start > 0 ? await keysAndValues(model, prompts.map((prompt) => prompt.slice(0, start)), work, ROWS_AT_ONCE) : undefined;
-  try {
-    const run = await forward(model, { tokens: prompts.map((prompt) => prompt.slice(start)), start, past }, { sites: [], record: false }, work);
-    try {
-      work.poll();
-      const values = logitsOf(model, run.last);
-      return prompts.map((_, row) => values.slice(row * model.config.vocabulary, (row + 1) * model.config.vocabulary));
-    } finally {
-      disposeRun(run);
-    }
-  } finally {
-    if (past) disposeKeyValues(past);
-  }
-}
-
-function chunksByLength(prompts: readonly (readonly number[])[]): number[][] {
-  const byLength = new Map<number, number[][]>();
-  prompts.forEach((prompt, index) => {
-    const chunks = byLength.get(prompt.length) ?? [[]];
-    byLength.set(prompt.length, chunks);
-    const atOnce = Math.max(1, Math.floor(ROWS_AT_ONCE / prompt.length));
-    if (chunks.at(-1)!.length >= Math.min(atOnce, 32)) chunks.push([]);
-    chunks.at(-1)!.push(index);
-  });
-  return [...byLength.values()].flat();
 }

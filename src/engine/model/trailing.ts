@@ -1,0 +1,44 @@
+import { disposeKeyValues, disposeRun, forward, keysAndValues, type ForwardOptions, type ForwardRun } from './forward';
+import type { Gpt2 } from './weights';
+import type { Work } from './work';
+
+/** Rows (sequences · positions) of one forward pass; bounds its memory. */
+const ROWS_AT_ONCE = 256;
+const SEQUENCES_AT_ONCE = 32;
+
+/**
+ * Runs sequences of one length of which only the `tail` trailing positions are looked at: what stands before is a prefix, run
+ * for its keys and values. `use` gets the run of those positions; it is disposed afterwards.
+ */
+export async function withTrailingRun<T>(model: Gpt2, tokens: readonly (readonly number[])[], options: Omit<ForwardOptions, 'tail'> & { tail: number }, use: (run: ForwardRun) => T | Promise<T>, work: Work): Promise<T> {
+  const start = tokens[0]!.length - options.tail;
+  const past = start > 0 ? await keysAndValues(model, tokens.map((sequence) => sequence.slice(0, start)), work, ROWS_AT_ONCE) : undefined;
+  try {
+    const run = await forward(model, { tokens: tokens.map((sequence) => sequence.slice(start)), start, past }, options, work);
+    try {
+      return await use(run);
+    } finally {
+      disposeRun(run);
+    }
+  } finally {
+    if (past) disposeKeyValues(past);
+  }
+}
+
+/** Indices of the sequences in chunks of one length that can be run at a time. */
+export function chunksByLength(sequences: readonly (readonly number[])[]): number[][] {
+  const byLength = new Map<number, number[][]>();
+  sequences.forEach(({ length }, index) => {
+    const chunks = byLength.get(length) ?? [[]];
+    byLength.set(length, chunks);
+    const atOnce = Math.max(1, Math.floor(ROWS_AT_ONCE / length));
+    if (chunks.at(-1)!.length >= Math.min(atOnce, SEQUENCES_AT_ONCE)) chunks.push([]);
+    chunks.at(-1)!.push(index);
+  });
+  return [...byLength.values()].flat();
+}
+
+/** Work of running whole sequences once, in the unit in which the forward pass counts. */
+export function sequencesWork({ config }: Gpt2, sequences: readonly (readonly number[])[]): number {
+  return sequences.reduce((sum, { length }) => sum + length, 0) * config.layers;
+}
