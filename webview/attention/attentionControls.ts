@@ -1,14 +1,15 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
+import type { ViewOptions } from '../../src/shared/views';
 import { dropDown, el } from '../view/dom';
 import { toggleHead, type AttentionChoice } from './ownState';
 
 /** Which pair, layer and heads are shown. */
-export function attentionControls(run: RunSummary, choice: AttentionChoice, choose: (choice: AttentionChoice) => void): HTMLElement[] {
+export function attentionControls(run: RunSummary, choice: AttentionChoice, options: Pick<ViewOptions, 'pair'>, choose: (choice: AttentionChoice) => void): HTMLElement[] {
   const { layers, heads } = run.model;
   return [
-    ...(run.pairs.length === 1
+    ...(run.pairs.length === 1 || options.pair !== 'all'
       ? []
-      : [dropDown('Pair', run.pairs.map(({ name }, index) => ({ value: String(index), label: name })), String(choice.pair), (value) => choose({ ...choice, pair: Number(value) }))]),
+      : [dropDown('Attention of pair', run.pairs.map(({ name }, index) => ({ value: String(index), label: name })), String(choice.pair), (value) => choose({ ...choice, pair: Number(value) }))]),
     dropDown('Layer', Array.from({ length: layers }, (_, layer) => ({ value: String(layer), label: `L${layer}` })), String(choice.layer), (value) => choose({ ...choice, layer: Number(value) })),
     el('div', { class: 'field', attributes: { role: 'group', 'aria-label': 'Heads' } }, [
       el('span', { class: 'field-name', text: 'Heads', attributes: { 'aria-hidden': 'true' } }),

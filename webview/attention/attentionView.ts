@@ -2,7 +2,6 @@ import type { ViewState } from '../model/viewState';
 import { Computed, type Computation } from '../computed';
 import type { Palette } from '../model/colour';
 import { headName } from '../model/describe';
-import { viewCaption } from '../model/facts';
 import { Computing } from '../view/computing';
 import { button, el } from '../view/dom';
 import { Slot } from '../view/slot';
@@ -11,12 +10,12 @@ import type { View, ViewParts } from '../view/tabs';
 import { attentionControls } from './attentionControls';
 import { HeadBlock } from './headBlock';
 import type { Scroll } from './matrixGeometry';
-import { attentionChoice, firstOrder, followPanel, type AttentionChoice } from './ownState';
+import { attendedPair, attentionChoice, firstOrder, followSelection, type AttentionChoice } from './ownState';
 import { headMatrices, type LayerAttention, type PatternCell, type PatternMatrix } from './patterns';
 import { scaleLegends } from './scaleLegends';
 import { scalesFor } from './scales';
 import { strongestCells, type CellOrder } from './strongestCells';
-import { attributionWords, cellPlace, cellValue } from './words';
+import { attentionCaption, attributionWords, cellPlace, cellValue } from './words';
 
 /** Answers kept: small ones hold a whole layer. */
 const MOST_ANSWERS = 40;
@@ -92,26 +91,33 @@ export class AttentionView implements View {
   }
 
   update(state: ViewState): void {
-    this.choice = followPanel(this.choice, this.state, state);
+    const before = this.pair;
+    this.choice = followSelection(this.choice, this.state.selection, state.selection);
     this.state = state;
+    if (this.pair !== before) this.locked = this.pointed = undefined;
     this.render();
   }
 
   private choose(choice: AttentionChoice): void {
-    const elsewhere = choice.pair !== this.choice.pair;
+    const before = this.pair;
     this.choice = choice;
-    if (elsewhere) this.locked = this.pointed = undefined;
+    // What is locked is a place in a pair's prompts.
+    if (this.pair !== before) this.locked = this.pointed = undefined;
     this.parts.change({ own: { ...this.state.own, attention: choice } });
     this.render();
   }
 
+  private get pair(): number {
+    return attendedPair(this.choice, this.state.options);
+  }
+
   private render(): void {
     const { run } = this.parts;
-    const { choice } = this;
-    this.controls.render(JSON.stringify(choice), () => attentionControls(run, choice, (changed) => this.choose(changed)));
+    const { choice, pair } = this;
+    const { options } = this.state;
+    this.controls.render(JSON.stringify([choice, options.pair]), () => attentionControls(run, choice, options, (changed) => this.choose(changed)));
     this.words.render(attributionWords(run), () => [attributionWords(run)]);
-    const { pair, options } = { pair: choice.pair, options: { pair: choice.pair, unit: 'raw' as const } };
-    this.caption.textContent = `${run.pairs[pair]!.name} · ${viewCaption(run, options).split(' · ').slice(0, -1).join(' · ')}`;
+    this.caption.textContent = attentionCaption(run, pair);
     const answer = this.ask();
     this.computing.render(answer);
     this.element.classList.toggle('waiting', answer.state !== 'ready');
@@ -120,7 +126,8 @@ export class AttentionView implements View {
 
   private ask(): Computation<LayerAttention> {
     const { host, run } = this.parts;
-    const { pair, layer, heads } = this.choice;
+    const { layer, heads } = this.choice;
+    const { pair } = this;
     const all = Array.from({ length: run.model.heads }, (_, head) => head);
     const length = run.pairs[pair]!.clean.length;
     const wanted = all.length * length ** 2 * 4 * 4 <= WHOLE_LAYER_BYTES ? all : heads;
@@ -132,7 +139,8 @@ export class AttentionView implements View {
   }
 
   private draw(answer: LayerAttention): void {
-    const { pair, layer, heads } = this.choice;
+    const { layer, heads } = this.choice;
+    const { pair } = this;
     const { run } = this.parts;
     const signature = `${pair} ${layer} ${heads.join()}`;
     if (signature !== this.drawn) {

@@ -1,10 +1,12 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
-import type { ViewState } from '../model/viewState';
+import type { ViewOptions } from '../../src/shared/views';
+import { sameSelection, type Selection, type ViewState } from '../model/viewState';
 import type { CellOrder } from './strongestCells';
 import type { PatternKind } from './patterns';
 
 /** What the attention view keeps for itself over reloads. */
 export interface AttentionChoice {
+  /** While the panel shows all pairs. */
   pair: number;
   layer: number;
   /** In rising order, at least one. */
@@ -13,25 +15,26 @@ export interface AttentionChoice {
 
 type ShapeOfRun = Pick<RunSummary, 'model'> & { pairs: readonly unknown[] };
 
-/** What was kept, as far as it means something for this run; else the panel's pair and selected head, else the first of each. */
-export function attentionChoice(run: ShapeOfRun, state: ViewState): AttentionChoice {
+/** What was kept, as far as it means something for this run; else the selected head, else the first of the last layer. */
+export function attentionChoice(run: ShapeOfRun, { selection, own }: Pick<ViewState, 'selection' | 'own'>): AttentionChoice {
   const { layers, heads } = run.model;
-  const { selection, options } = state;
-  const kept = (state.own.attention ?? {}) as Partial<Record<keyof AttentionChoice, unknown>>;
-  const pair = isIndex(kept.pair, run.pairs.length) ? kept.pair : options.pair === 'all' ? 0 : options.pair;
+  const kept = (own.attention ?? {}) as Partial<Record<keyof AttentionChoice, unknown>>;
+  const pair = isIndex(kept.pair, run.pairs.length) ? kept.pair : 0;
   const keptHeads = Array.isArray(kept.heads) ? kept.heads.filter((head) => isIndex(head, heads)) : [];
   if (isIndex(kept.layer, layers) && keptHeads.length > 0) return { pair, layer: kept.layer, heads: inOrder(keptHeads) };
   if (selection?.kind === 'head') return { pair, layer: selection.layer, heads: [selection.head] };
   return { pair, layer: selection?.layer ?? layers - 1, heads: [0] };
 }
 
-/** The panel's choice has changed from `before`: the view goes along with a newly selected head and a newly chosen pair. */
-export function followPanel(choice: AttentionChoice, before: ViewState, now: ViewState): AttentionChoice {
-  const { selection } = now;
-  const { pair } = now.options;
-  const newPair = pair !== before.options.pair && pair !== 'all' ? { pair } : {};
-  const selected = selection?.kind === 'head' && JSON.stringify(selection) !== JSON.stringify(before.selection);
-  return { ...choice, ...newPair, ...(selected && { layer: selection.layer, heads: [selection.head] }) };
+/** The view goes along with a head that was selected elsewhere since `before`. */
+export function followSelection(choice: AttentionChoice, before: Selection | undefined, now: Selection | undefined): AttentionChoice {
+  if (now?.kind !== 'head' || sameSelection(before, now)) return choice;
+  return { ...choice, layer: now.layer, heads: [now.head] };
+}
+
+/** The panel's pair, or while it shows all of them the one chosen here. */
+export function attendedPair({ pair }: AttentionChoice, options: Pick<ViewOptions, 'pair'>): number {
+  return options.pair === 'all' ? pair : options.pair;
 }
 
 /** Pressing a head's chip: shows it or takes it away; one always stays. */

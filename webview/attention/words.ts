@@ -1,24 +1,36 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
+import { directionWords, metricWords, variantWords } from '../model/experiment';
 import { formatScore } from '../model/format';
+import { signWords } from '../model/signs';
 import { isSigned } from './scales';
 import { otherNames, valueOf, type PatternCell, type PatternMatrix } from './patterns';
 import { tokenWords } from './tokenAxis';
 
-type Experiment = Pick<RunSummary, 'direction' | 'other' | 'variant'>;
+type Experiment = Pick<RunSummary, 'direction' | 'other' | 'variant' | 'metric' | 'pairs'>;
 
 /** What one cell of the attribution is, and how far it can be trusted. */
-export function attributionWords({ direction, other }: Experiment): string {
+export function attributionWords(run: Experiment): string {
+  const { direction, other } = run;
+  const sign = signWords(run, 'raw').sentence;
   const base = other === 'corrupted' && direction === 'denoise' ? 'corrupted' : 'clean';
   if (other === 'zero') {
     return (
-      'Attribution of a cell: the clean pattern × the gradient of the metric with respect to that cell in the clean run, in the metric’s raw units; positive supports the correct answer. ' +
+      'Attribution of a cell: the clean pattern × the gradient of the metric with respect to that cell in the clean run, in the metric’s raw units. ' +
+      `${sign} ` +
       'Value biases are not folded into the weights: a constant in the values of all sources adds to a row in proportion to its pattern, so single cells and rows’ sums both depend on it.'
     );
   }
   return (
-    `Attribution of a cell: (clean − ${otherNames(other).short}) × the gradient of the metric with respect to that cell in the ${base} run, in the metric’s raw units; positive supports the correct answer. ` +
+    `Attribution of a cell: (clean − ${otherNames(other).short}) × the gradient of the metric with respect to that cell in the ${base} run, in the metric’s raw units. ${sign} ` +
     'Value biases are not folded into the weights, so single cells of a row are only defined up to a constant in the values of all sources; rows’ sums do not depend on it.'
   );
+}
+
+/** Stands under the view: what was run, and that the numbers are those of one pair alone. */
+export function attentionCaption(run: RunSummary, pair: number): string {
+  const { short, unit } = metricWords(run.metric);
+  const parts = [`${run.direction} (${directionWords(run)})`, `${short}, raw ${unit}`, ...variantWords(run.variant), run.prependBos ? 'BOS prepended' : 'no BOS', `${run.pairs[pair]!.name} alone`];
+  return parts.join(' · ');
 }
 
 /** Probabilities without a sign, the rest signed. */

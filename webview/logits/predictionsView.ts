@@ -1,0 +1,40 @@
+import { format } from 'd3';
+import type { Predictions } from '../../src/shared/panelProtocol';
+import type { RunPair } from '../../src/shared/run';
+import { quoted } from '../model/tokens';
+import { el } from '../view/dom';
+import { predictionLists, type PredictedToken, type PredictionList } from './predictedTokens';
+
+const percent = format('.1%');
+const tiny = format('.0e');
+
+/** What the model would say next, prompt by prompt, with the answers marked. */
+export function predictionsView(predictions: Predictions, pair: RunPair, continuation: boolean): HTMLElement[] {
+  return predictionLists(predictions, pair, continuation).map(listView);
+}
+
+function listView({ title, tokens, missing }: PredictionList): HTMLElement {
+  return el('div', { class: 'prediction-list' }, [
+    el('h4', { text: title }),
+    el('table', { class: 'predictions' }, [
+      el('caption', { class: 'hidden', text: `${title}: most probable next tokens` }),
+      el('thead', { class: 'hidden' }, [el('tr', {}, ['Token', 'Probability', 'Logit'].map((text) => el('th', { text, attributes: { scope: 'col' } })))]),
+      el('tbody', {}, tokens.map(tokenRow)),
+    ]),
+    missing.length > 0 && el('p', { class: 'caption', text: `Not among these: ${missing.map(({ text, answer }) => `${quoted(text)} (${answer})`).join(', ')}.` }),
+  ]);
+}
+
+function tokenRow({ text, probability, logit, answer }: PredictedToken): HTMLElement {
+  const bar = el('span', { class: answer === undefined ? 'probability-bar' : `probability-bar ${answer}` });
+  bar.style.width = `${Math.max(0.5, probability * 100)}%`;
+  return el('tr', { class: answer }, [
+    el('th', { attributes: { scope: 'row' } }, [el('span', { class: 'predicted', text: quoted(text) }), answer && el('span', { class: 'answer-mark', text: answer })]),
+    el('td', { class: 'probability' }, [el('span', { class: 'probability-track', attributes: { 'aria-hidden': 'true' } }, [bar]), el('span', { text: formatPercent(probability) })]),
+    el('td', { class: 'logit', text: logit.toFixed(2).replace('-', '−'), attributes: { title: 'logit' } }),
+  ]);
+}
+
+export function formatPercent(probability: number): string {
+  return probability === 0 || probability >= 5e-4 ? percent(probability) : tiny(probability).replace('e-', 'e−');
+}

@@ -1,0 +1,143 @@
+import type { NeuronsPage } from '../../src/shared/panelProtocol';
+import { Computed } from '../computed';
+import { columnPlace } from '../model/describe';
+import { viewCaption } from '../model/facts';
+import { formatScore, plural } from '../model/format';
+import { signWords } from '../model/signs';
+import { columnToken, tokenColumns } from '../model/tokens';
+import { groupOf, type ViewState } from '../model/viewState';
+import { Computing } from '../view/computing';
+import { button, dropDown, el } from '../view/dom';
+import { Slot } from '../view/slot';
+import { tableText } from '../view/sortedTable';
+import type { View, ViewParts } from '../view/tabs';
+import { filtered, followPair, neuronsChoice, PAGE, rangeWords, type NeuronsChoice } from './ownState';
+
+/** Pages kept. */
+const MOST_PAGES = 40;
+
+/** The strongest MLP neurons, a page at a time: of all layers, of one, or of one at one position. */
+export class NeuronsView implements View {
+  readonly element: HTMLElement;
+  private readonly pages = new Computed<NeuronsPage>(MOST_PAGES, () => this.render());
+  private readonly computing = new Computing(() => 'Ranking neurons', { stop: () => this.pages.stop(), retry: () => this.pages.retry() });
+  private readonly controls = new Slot(el('div', { class: 'toolbar', attributes: { role: 'group', 'aria-label': 'Neurons' } }));
+  private readonly sign = el('p', { class: 'caption' });
+  private readonly table = new Slot(el('div', { class: 'neuron-table' }));
+  private readonly caption = el('p', { class: 'caption' });
+  private state: ViewState;
+  private choice: NeuronsChoice;
+  /** A new page is spoken once it is here. */
+  private toSpeak = false;
+
+  constructor(private readonly parts: ViewParts) {
+    this.state = parts.state;
+    this.choice = neuronsChoice(parts.run, parts.state);
+    this.element = el('div', { class: 'neurons' }, [el('h2', { text: 'Strongest neurons' }), this.sign, this.controls.element, this.computing.element, this.table.element, this.caption]);
+  }
+
+  start(): void {
+    this.render();
+  }
+
+  close(): void {
+    this.pages.cancel();
+  }
+
+  themeChanged(): void {
+    // All of it is drawn by the style sheet.
+  }
+
+  update(state: ViewState): void {
+    if (state.options.pair !== this.state.options.pair) this.choice = followPair(this.parts.run, this.choice, state.options.pair);
+    this.state = state;
+    this.render();
+  }
+
+  private choose(choice: NeuronsChoice): void {
+    this.choice = choice;
+    this.toSpeak = true;
+    this.parts.change({ own: { ...this.state.own, neurons: choice } });
+    this.render();
+  }
+
+  private render(): void {
+    const { host, run } = this.parts;
+    const { options } = this.state;
+    const { layer, group, position, from } = this.choice;
+    this.controls.render(JSON.stringify([layer, group, position, options.pair]), () => this.filters());
+    this.sign.textContent = `${signWords(run, options.unit).sentence} Neurons are counted from 0 and taken after the activation function; scores are summed over ${position === undefined ? 'positions' : 'the pairs of this length'}.`;
+    this.caption.textContent = viewCaption(run, options);
+    const place = position === undefined ? {} : { group, position };
+    const request = { runId: run.id, options, from, count: PAGE, ...(layer !== undefined && { layer, ...place }) };
+    const answer = this.pages.ask(JSON.stringify(request), (call) => host.neurons(request, call));
+    this.computing.render(answer);
+    const { element } = this.table;
+    element.classList.toggle('waiting', answer.state !== 'ready');
+    if (answer.state !== 'ready') return;
+    this.table.render(JSON.stringify([request, answer.value]), () => this.tableOf(answer.value));
+    if (this.toSpeak) this.parts.say(`Neurons ${rangeWords(this.choice, answer.value.rows.length, answer.value.total)}`);
+    this.toSpeak = false;
+  }
+
+  private filters(): HTMLElement[] {
+    const { run } = this.parts;
+    const { options } = this.state;
+    const { layer, group, position } = this.choice;
+    const layers = Array.from({ length: run.model.layers }, (_, index) => ({ value: String(index), label: `L${index}` }));
+    const all = { value: 'all', label: 'All layers' };
+    const everywhere = { value: 'all', label: 'All positions' };
+    const columns = tokenColumns(run.pairs, run.groups[group]!, options.pair);
+    const positions = columns.map((column) => ({ value: String(column.position), label: `${columnPlace(column)} ${columnToken(column)}` }));
+    const numberOf = (value: string): number | undefined => (value === 'all' ? undefined : Number(value));
+    const fixed = groupOf(run, options.pair);
+    const lengths = run.groups.map(({ length, pairs }, index) => ({ value: String(index), label: `${length} tokens (${plural(pairs.length, 'pair')})`, disabled: fixed !== undefined && index !== fixed }));
+    return [
+      dropDown('Layer', [all, ...layers], layer === undefined ? 'all' : String(layer), (value) => this.choose(filtered(this.choice, { layer: numberOf(value) }))),
+      ...(layer === undefined
+        ? []
+        : [
+            ...(run.groups.length > 1 ? [dropDown('Length', lengths, String(group), (value) => this.choose(filtered(this.choice, { group: Number(value) })))] : []),
+            dropDown('Position', [everywhere, ...positions], position === undefined ? 'all' : String(position), (value) => this.choose(filtered(this.choice, { position: numberOf(value) }))),
+          ]),
+    ];
+  }
+
+  private tableOf({ total, rows }: NeuronsPage): HTMLElement[] {
+    const { choice } = this;
+    const { from } = choice;
+    const largest = Math.max(...rows.map(({ score }) => Math.abs(score)), Number.MIN_VALUE);
+    const turn = (to: number): void => this.choose({ ...choice, from: to });
+    const names = rows.map(({ layer, neuron }) => `L${layer}N${neuron}`);
+    const lines = rows.map(({ score }, place) => {
+      const bar = el('span', { class: score < 0 ? 'bar negative' : 'bar positive' });
+      bar.style.width = `${(Math.abs(score) / largest) * 100}%`;
+      return el('tr', { class: 'still' }, [
+        el('td', { class: 'number', text: String(from + place + 1) }),
+        el('th', { text: names[place], attributes: { scope: 'row' } }),
+        el('td', { class: 'number', text: formatScore(score) }),
+        el('td', { class: 'neuron-bar', attributes: { 'aria-hidden': 'true' } }, [bar]),
+      ]);
+    });
+    const turner = (label: string, to: number, possible: boolean): HTMLElement => {
+      const made = button(label, () => possible && turn(to));
+      if (!possible) made.setAttribute('disabled', '');
+      return made;
+    };
+    return [
+      el('div', { class: 'table-scroller' }, [
+        el('table', { class: 'ranked sorted' }, [
+          el('caption', { class: 'hidden', text: 'Neurons by strength' }),
+          el('thead', {}, [el('tr', {}, [el('th', { class: 'number', text: '#', attributes: { scope: 'col' } }), el('th', { text: 'Neuron', attributes: { scope: 'col' } }), el('th', { class: 'number', text: 'Score', attributes: { scope: 'col' } }), el('td')])]),
+          el('tbody', {}, lines),
+        ]),
+      ]),
+      el('div', { class: 'pager' }, [
+        turner('Previous', Math.max(0, from - PAGE), from > 0),
+        el('span', { text: rangeWords(choice, rows.length, total) }),
+        turner('Next', from + PAGE, from + rows.length < total),
+        button('Copy table', () => this.parts.copy(tableText(['rank', 'neuron', 'score'], rows.map(({ score }, place) => [from + place + 1, names[place]!, score])), 'Copied the table')),
+      ]),
+    ];
+  }
+}
