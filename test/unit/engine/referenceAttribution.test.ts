@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { DIRECTIONS, INTEGRATION_RULES, type IntegrationRule } from '../../../src/shared/experiment';
+import { SITE_NAMES, type SiteName } from '../../../src/shared/sites';
+import { attributionComplaints, failWith, groupsOf, metricComplaints, pairScores, reference, ReferenceEngine, type ReferenceCase } from './reference';
+import { relativeError, type ExpectedArray } from './support';
+
+interface AttributionReference {
+  pairs: Partial<Record<SiteName, ExpectedArray>>[];
+  float32Error: Partial<Record<SiteName, number[]>>;
+}
+
+interface AttributionFile {
+  cases: ReferenceCase<AttributionReference>[];
+}
+
+const metrics = reference<AttributionFile>('sites-attribution');
+const variants = reference<AttributionFile & { keysReducedFromRows: { pairs: { k: ExpectedArray }[] } }>('sites-variants');
+
+for (const [title, file] of [['every site and metric', metrics], ['variants and ablations', variants]] as const) {
+  describe(`attribution against PyTorch: ${title}`, function () {
+    this.timeout(60_000);
+    let engines: ReferenceEngine;
+    before(() => void (engines = new ReferenceEngine(file.checkpoints)));
+    after(() => engines.dispose());
+
+    for (const { checkpoint, name, experiment, metric, directions } of file.cases) {
+      for (const direction of DIRECTIONS) {
+        const truth = directions[direction];
+        if (!truth) continue;
+        it(`${name}, ${direction}, ${checkpoint}`, async () => {
+          const engine = await engines.with(checkpoint);
+          const sites = SITE_NAMES.filter((site) => site in truth.float32Error);
+          const result = await engine.attribute({ experiment: { ...experiment, direction }, sites });
+          assert.deepEqual(result.groups, groupsOf(experiment));
+          failWith([...metricComplaints(result.metric, metric), ...attributionComplaints(result, truth.pairs, truth.float32Error)]);
+        });
+      }
+    }
+  });
+}
+
+describe('attribution against PyTorch: what follows from the definitions', function () {
+  this.timeout(60_000);
+  let engines: ReferenceEngine;
+  before(() => void (engines = new ReferenceEngine(variants.checkpoints)));
+  after(() => engines.dispose());
+
+  const { experiment } = metrics.cases.find(({ checkpoint, name }) => checkpoint === 'tiny-odd' && name === 'logitDiff')!;
+
+  it('integrated gradients: Σ over embed tends to M_clean − M_corrupted, left and right by half per doubling, midpoint under 1 % at 32', async () => {
+    const engine = await engines.with('tiny-odd');
+    const missing = async (rule: IntegrationRule, steps: number): Promise<number[]> => {
+      const result = await engine.attribute({ experiment: { ...experiment, direction: 'denoise', variant: { integrated: { steps, rule } } }, sites: ['embed'] });
+      return experiment.pairs.map((_, pair) => {
+        const whole = result.metric.clean[pair]! - result.metric.corrupted![pair]!;
+        return pairScores(result, 'embed', pair).data.reduce((sum, value) => sum + value, 0) / whole - 1;
+      });
+    };
+    for (const rule of INTEGRATION_RULES) {
+      const [at32, at64] = [await missing(rule, 32), await missing(rule, 64)];
+      if (rule === 'midpoint') {
+        assert.ok(at32.every((error) => Math.abs(error) < 0.01), `midpoint, 32 steps: ${at32.join(', ')}`);
+      } else {
+        // Σ |error| over the pairs: one pair's own error may be near nothing.
+        const total = (errors: number[]): number => errors.reduce((sum, error) => sum + Math.abs(error), 0);
+        const ratio = total(at64) / total(at32);
+        assert.ok(ratio > 0.4 && ratio < 0.6, `${rule}: error of 64 steps over that of 32 is ${ratio} (${at32.join(', ')}; ${at64.join(', ')})`);
+      }
+    }
+  });
+
+  // koayon/atp_star replaces all keys at once, sums each query's row and gives key t the sum of the rows q ≥ t (and takes the
+  // softmax with the queries replaced besides). The paper's equations 9 and 10 replace one key alone.
+  it("AtP*'s keys are not what koayon/atp_star reduces from whole rows", async () => {
+    const fixed = variants.cases.find(({ checkpoint, name }) => checkpoint === 'tiny-odd' && name === 'QK fix')!;
+    const engine = await engines.with('tiny-odd');
+    const result = await engine.attribute({ experiment: { ...fixed.experiment, direction: 'noise' }, sites: ['k'] });
+    fixed.directions.noise!.pairs.forEach(({ k }, pair) => {
+      const own = pairScores(result, 'k', pair).data;
+      assert.ok(relativeError(own, k!.data) < 1e-4, 'one key replaced at a time');
+      const other = relativeError(variants.keysReducedFromRows.pairs[pair]!.k.data, k!.data);
+      assert.ok(other > 0.5, `the reduction from rows is off by ${other} of the largest`);
+    });
+  });
+
+  it('the scores of the sharp checkpoint are more than 30 apart', () => {
+    const sharp = variants.cases.find(({ checkpoint }) => checkpoint === 'sharp') as unknown as { scoreGap: number };
+    assert.ok(sharp.scoreGap > 30, `${sharp.scoreGap}`);
+  });
+});
