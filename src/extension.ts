@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import * as vscode from 'vscode';
-import { createAttributions, showError, type Attributions } from './editor/attributions';
+import { createAttributions, type Attributions } from './editor/attributions';
 import { PromptCodeLens } from './editor/codeLens';
 import { commandHandlers } from './editor/commandHandlers';
 import { registerCommands } from './editor/commands';
@@ -10,13 +10,15 @@ import { registerHover } from './editor/hover';
 import { wakeJsonSupport } from './editor/jsonSupport';
 import { createLog, type Log } from './editor/log';
 import { PANEL_VIEW_TYPE } from './editor/panel';
-import { actOfPanel } from './editor/panelActions';
 import { Panels } from './editor/panels';
+import { createPanelWork } from './editor/panelWork';
 import { registerQuickFixes } from './editor/quickFixes';
 import { RunIndex } from './editor/runIndex';
 import { RunsTree } from './editor/runsTree';
-import { onSettingsChanged, runSettings } from './editor/settings';
+import { onSettingsChanged, runSettings, settingsOfRun } from './editor/settings';
+import { showError } from './editor/showError';
 import { createStatusBar } from './editor/statusBar';
+import { createVerifications, type Verifications } from './editor/verifications';
 import { startWorkerEngine } from './engine/client/workerEngine';
 import { hubCacheFolder } from './models/hubCache';
 import { resolveModel } from './models/resolveModel';
@@ -32,6 +34,7 @@ export interface PrivateApi {
   store: RunStore;
   panels: Panels;
   attributions: Attributions;
+  verifications: Verifications;
 }
 
 /** Composition root of the extension host. Nothing heavy starts here: the engine's and the tokenizer's threads start at first need. */
@@ -53,8 +56,10 @@ function start(context: vscode.ExtensionContext, log: Log): PrivateApi {
   const store = new RunStore(vscode.Uri.joinPath(context.globalStorageUri, 'runs').fsPath);
   const runIndex = new RunIndex(store);
   const statusBar = createStatusBar(() => path.basename(runSettings().model));
-  const panels: Panels = new Panels(store, { extensionUri: context.extensionUri, log, act: (action, panel) => actOfPanel(action, panel, { attributions, log }) });
+  const work = createPanelWork(() => ({ runner, attributions, verifications, log }));
+  const panels = new Panels(store, { extensionUri: context.extensionUri, log, work });
   const attributions = createAttributions({ runner, store, runIndex, panels, statusBar, log });
+  const verifications = createVerifications({ runner, store, runIndex, panels, statusBar, log, settingsOf: settingsOfRun });
   const diagnostics = new PromptDiagnostics(runner, log);
 
   context.subscriptions.push(
@@ -69,10 +74,10 @@ function start(context: vscode.ExtensionContext, log: Log): PrivateApi {
     wakeJsonSupport(log),
     registerQuickFixes((document) => diagnostics.of(document)),
     registerHover({ runner, runIndex, store, log }),
-    registerCommands(commandHandlers({ context, runner, attributions, store, runIndex, panels, log }), log),
+    registerCommands(commandHandlers({ context, runner, attributions, verifications, store, runIndex, panels, log }), log),
     onSettingsChanged(() => statusBar.refresh()),
   );
-  return { runner, store, panels, attributions };
+  return { runner, store, panels, attributions, verifications };
 }
 
 function startRunner({ extensionUri, extension }: vscode.ExtensionContext, log: Log): ExperimentRunner {

@@ -5,9 +5,11 @@ import type { AttributionJob, ExperimentRunner } from '../runner/runner';
 import type { RunStore } from '../runs/store';
 import type { Log } from './log';
 import { panelKeyOf, SELECTED_PROMPTS, type Panels } from './panels';
+import { keepRun } from './keepRun';
 import { withoutLinks } from './plainText';
 import type { RunIndex } from './runIndex';
-import type { StatusBar } from './statusBar';
+import { showError } from './showError';
+import type { Activity, StatusBar } from './statusBar';
 
 /** What to attribute. `plan` reads the prompts as late as possible: when its turn has come. */
 export interface Attribution {
@@ -43,9 +45,8 @@ const PROGRESS_INTERVAL = 100;
 export function createAttributions({ runner, store, runIndex, panels, statusBar, log }: AttributionDependencies): Attributions {
   const waiting = new Map<string, Set<AbortController>>();
   const tried = new Map<string, Attribution>();
-  let commandsRunning = 0;
 
-  const attribute = async (attribution: Attribution, abort: AbortController, onProgress: (stage: string, fraction: number) => void): Promise<Outcome> => {
+  const attribute = async (attribution: Attribution, abort: AbortController, activity: Activity, onProgress: (stage: string, fraction: number) => void): Promise<Outcome> => {
     const { title, panelKey } = attribution;
     const panel = panels.show(panelKey);
     tried.set(panelKey, attribution);
@@ -54,7 +55,7 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
       if (stage === told.stage && Date.now() - told.time < PROGRESS_INTERVAL) return;
       told = { stage, time: Date.now() };
       panel.show({ kind: 'running', title, stage, fraction });
-      statusBar.running(title, stage, fraction);
+      activity.report(title, stage, fraction);
       onProgress(stage, fraction);
     };
     const commands = waiting.get(panelKey) ?? new Set();
@@ -66,7 +67,7 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
       const run = await runner.attribute(job, { signal: abort.signal, onProgress: ({ stage, fraction }) => tell(stage, fraction) });
       log.info(`${title}: ${run.manifest.pairs.length} pairs on ${run.manifest.model.id}, ${((Date.now() - started) / 1000).toFixed(1)} s`);
       (panels.get(panelKey) ?? panel).showRun(run);
-      await keep(run);
+      await keepRun(run, { store, runIndex, log });
       return { run };
     } catch (error) {
       const failure = error instanceof CircuitError ? error : new CircuitError('internal', toFailure(error).message, { cause: error });
@@ -84,31 +85,20 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
     }
   };
 
-  /** A run that cannot be saved is still shown; the person is told that it will not be there tomorrow. */
-  const keep = async (run: Run): Promise<void> => {
-    try {
-      await store.save(run);
-      runIndex.refresh();
-    } catch (error) {
-      log.error('The run could not be saved', error);
-      showError(`The run is shown but could not be saved. ${toFailure(error).message}`, log);
-    }
-  };
-
   const runAll = (attributions: readonly Attribution[]): Promise<Outcome[]> => {
     const options = { location: vscode.ProgressLocation.Notification, title: withoutLinks(titleOf(attributions)), cancellable: true };
     return Promise.resolve(
       vscode.window.withProgress(options, async (progress, token) => {
         const abort = new AbortController();
         token.onCancellationRequested(() => abort.abort());
-        commandsRunning++;
+        const activity = statusBar.begin();
         const outcomes: Outcome[] = [];
         let reported = 0;
         try {
           for (const [index, attribution] of attributions.entries()) {
             if (abort.signal.aborted) break;
             outcomes.push(
-              await attribute(attribution, abort, (stage, fraction) => {
+              await attribute(attribution, abort, activity, (stage, fraction) => {
                 const done = (index + fraction) / attributions.length;
                 const count = attributions.length > 1 ? `${index + 1} of ${attributions.length}, ` : '';
                 progress.report({ message: `${count}${stage}`, increment: Math.max(0, done - reported) * 100 });
@@ -117,7 +107,7 @@ export function createAttributions({ runner, store, runIndex, panels, statusBar,
             );
           }
         } finally {
-          if (--commandsRunning === 0) statusBar.idle();
+          activity.end();
         }
         tellFailure(outcomes);
         return outcomes;
@@ -150,13 +140,6 @@ function messageOf({ message, place }: CircuitError): string {
 
 function titleOf(attributions: readonly Attribution[]): string {
   return attributions.length === 1 ? `Attributing ${attributions[0]!.title}` : `Attributing ${attributions.length} prompt files`;
-}
-
-/** An error with the way to its details. Not awaited: it may stand there for long. */
-export function showError(message: string, log: Log): void {
-  void vscode.window.showErrorMessage(withoutLinks(message), 'Show log').then((choice) => {
-    if (choice) log.show();
-  });
 }
 
 /** The same experiment once more, for runs that come from no prompt file. */

@@ -13,11 +13,14 @@ import { promptFilesOf, uriOf } from './promptFileArguments';
 import type { RunIndex } from './runIndex';
 import { deleteRun, runIdOf } from './runsTree';
 import { sampleFile } from './sample';
+import type { Verifications } from './verifications';
+import { verifyTopHeads } from './verifyTopHeads';
 
 export interface CommandDependencies {
   context: vscode.ExtensionContext;
   runner: ExperimentRunner;
   attributions: Attributions;
+  verifications: Verifications;
   store: RunStore;
   runIndex: RunIndex;
   panels: Panels;
@@ -26,10 +29,11 @@ export interface CommandDependencies {
 
 /** What each command does, in terms of the rest. Arguments come from menus, links and other extensions: they are checked here. */
 export function commandHandlers(dependencies: CommandDependencies): CommandHandlers {
-  const { context, attributions, store, runIndex, panels, log } = dependencies;
+  const { context, attributions, verifications, store, runIndex, panels, log } = dependencies;
 
   const openRun = async (id: string): Promise<void> => {
-    const run = await store.load(id);
+    // What is being measured is saved at the end.
+    const run = verifications.current(id) ?? (await store.load(id));
     const panel = panels.show(panelKeyOf(run.manifest));
     panel.showRun(run);
     panel.reveal();
@@ -54,6 +58,7 @@ export function commandHandlers(dependencies: CommandDependencies): CommandHandl
     rerunAttribution: async (clicked, selected) => {
       await attributions.runAll(promptFilesOf(clicked, selected).map((file) => fileAttribution(file)));
     },
+    verifyTopHeads: (count) => verifyTopHeads(count, dependencies),
     showLastResult: async () => {
       const inFront = vscode.window.activeTextEditor?.document.uri.toString();
       const ofFile = inFront === undefined ? undefined : await runIndex.latest(inFront);

@@ -3,6 +3,7 @@ export const COMMANDS = {
   attributePromptPair: 'circuitExplorer.attributePromptPair',
   attributeFile: 'circuitExplorer.attributeFile',
   rerunAttribution: 'circuitExplorer.rerunAttribution',
+  verifyTopHeads: 'circuitExplorer.verifyTopHeads',
   showLastResult: 'circuitExplorer.showLastResult',
   openSample: 'circuitExplorer.openSample',
   chooseModelFolder: 'circuitExplorer.chooseModelFolder',

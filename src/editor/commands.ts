@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { CircuitError, toFailure } from '../shared/errors';
-import { showError } from './attributions';
 import { COMMANDS, type CommandHandlers, type CommandName } from './commandTable';
 import type { Log } from './log';
+import { showError } from './showError';
 
 /** Registers every command. What a command throws is told to the person, once. */
 export function registerCommands(handlers: CommandHandlers, log: Log): vscode.Disposable {

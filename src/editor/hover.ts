@@ -9,6 +9,7 @@ import type { Log } from './log';
 import { PROMPT_LANGUAGE, promptFileOf, rangeOf } from './promptDocuments';
 import { pairIndexIn, type RunIndex } from './runIndex';
 import { modelFor } from './tokenCheck';
+import { metricTitle } from '../shared/metrics';
 import { tokenChips } from './tokenChips';
 import { signed, topHeads } from './topHeads';
 
@@ -41,9 +42,13 @@ async function appendTokens(text: vscode.MarkdownString, pair: TextPair, file: P
   try {
     const [tokenized] = await tokenizePairs([pair], (texts) => runner.tokenize({ texts, model }));
     const { clean, corrupted, correct, incorrect } = tokenized!;
-    const answers = (tokens: typeof correct): string => tokens.map(({ tokens: [first] }) => JSON.stringify(first?.text ?? '')).join(', ');
-    text.appendMarkdown(escaped(`${clean.tokens.length} tokens clean, ${corrupted.tokens.length} corrupted; correct ${answers(correct)}, incorrect ${answers(incorrect)}`));
-    text.appendCodeblock(tokenChips(clean.tokens, corrupted.tokens, file.settings.align), 'plaintext');
+    // Only a continuation is read beyond its first token.
+    const read = file.settings.metric === 'continuation' ? undefined : 1;
+    const answers = (side: typeof correct): string => side.map(({ tokens }) => JSON.stringify(tokens.slice(0, read).map((token) => token.text).join(''))).join(', ');
+    const ofAnswers = [...(correct.length > 0 ? [`correct ${answers(correct)}`] : []), ...(incorrect.length > 0 ? [`incorrect ${answers(incorrect)}`] : [])];
+    const counts = `${clean.tokens.length} tokens clean${corrupted ? `, ${corrupted.tokens.length} corrupted` : ''}`;
+    text.appendMarkdown(escaped([counts, ...(ofAnswers.length > 0 ? [ofAnswers.join(', ')] : [])].join('; ')));
+    text.appendCodeblock(tokenChips(clean.tokens, corrupted?.tokens, file.settings.align), 'plaintext');
   } catch (error) {
     // A model that is not here is told as a diagnostic; the rest of the hover stands without it.
     if (!(error instanceof CircuitError)) log.error('Tokens for a hover', error);
@@ -56,11 +61,15 @@ async function appendLastRun(text: vscode.MarkdownString, pair: TextPair, uri: v
   try {
     const manifest = await runIndex.latest(uri.toString(), pair);
     if (!manifest) return;
-    const { clean, corrupted } = manifest.pairs[pairIndexIn(manifest, pair)!]!.logitDiff;
+    const { clean, corrupted } = manifest.pairs[pairIndexIn(manifest, pair)!]!.metric;
     const run = await store.load(manifest.id);
     const of = manifest.pairs.length > 1 ? `, all ${manifest.pairs.length} pairs of the run` : '';
-    text.appendMarkdown(escaped(`Logit difference on ${manifest.model.id}: clean ${signed(clean)}, corrupted ${signed(corrupted)}`));
-    text.appendMarkdown(`\n\n${escaped(`Top heads (${manifest.experiment.direction}${of}): ${topHeads(run, 3)}`)}`);
+    const title = metricTitle(manifest.experiment.metric);
+    const side = manifest.experiment.other === 'resample' ? 'resampled' : 'corrupted';
+    const other = corrupted === undefined ? '' : `, ${side} ${signed(corrupted)}`;
+    text.appendMarkdown(escaped(`${title[0]!.toUpperCase()}${title.slice(1)} on ${manifest.model.id}: clean ${signed(clean)}${other}`));
+    const heads = topHeads(run, 3);
+    if (heads !== undefined) text.appendMarkdown(`\n\n${escaped(`Top heads (${manifest.experiment.direction}${of}): ${heads}`)}`);
   } catch (error) {
     log.error('The last run for a hover', error);
   }

@@ -1,12 +1,16 @@
 import * as vscode from 'vscode';
 import { CircuitError } from '../shared/errors';
-import type { PanelAction, PanelContent, PanelHost, PanelWebview } from '../shared/panelProtocol';
+import type { PanelContent, PanelHost, PanelWebview } from '../shared/panelProtocol';
 import { connectRpc, serveRpc, type Handlers, type Port, type RpcClient } from '../shared/rpc';
+import type { CallOptions, PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
 import type { Log } from './log';
 import { panelHtml, webviewRoot } from './panelHtml';
-import { readAction, readCopiedText, readLayerDetailRequest, readPositionMapRequest, readViewRequest } from './panelMessages';
-import { contentOf, layerDetailOf, positionMapOf, viewOf } from './panelModel';
+import { readChange } from './changeMessage';
+import { NeuronPages } from './neurons';
+import * as read from './panelMessages';
+import { agreementOfMap, agreementTable, cellsOf, contentOf, layerDetailOf, mapValues, patchCostOf } from './panelModel';
+import type { PanelWork } from './panelWork';
 
 /** In one place because the manifest's activation event and the serializer must say the same. */
 export const PANEL_VIEW_TYPE = 'circuitExplorer.panel';
@@ -14,8 +18,11 @@ export const PANEL_VIEW_TYPE = 'circuitExplorer.panel';
 export interface PanelDependencies {
   extensionUri: vscode.Uri;
   log: Log;
-  act(action: PanelAction, panel: Panel): Promise<void>;
+  work: PanelWork;
 }
+
+/** Milliseconds between two drawings of a run whose numbers are arriving, where the webview has not asked for them itself. */
+const REFRESH_INTERVAL = 1000;
 
 /**
  * The results of one prompt file (or of selected prompts) beside it. The host keeps what is shown; the webview asks for it
@@ -25,6 +32,11 @@ export class Panel implements vscode.Disposable {
   private content: PanelContent = { kind: 'empty', message: 'Nothing has been attributed here yet.' };
   private shown: Run | undefined;
   private client: RpcClient<PanelWebview> | undefined;
+  /** Webviews that follow a verification by the call they made. */
+  private readonly following = new Set<RpcClient<PanelWebview>>();
+  private readonly neuronPages = new NeuronPages();
+  private refreshing: NodeJS.Timeout | undefined;
+  private isClosed = false;
   private readonly port: Port;
   private readonly subscriptions: vscode.Disposable[] = [];
   private readonly disposed = new vscode.EventEmitter<void>();
@@ -49,6 +61,8 @@ export class Panel implements vscode.Disposable {
     };
     const stopServing = serveRpc<PanelHost>(this.port, this.handlers());
     panel.onDidDispose(() => {
+      this.isClosed = true;
+      clearTimeout(this.refreshing);
       stopServing();
       this.disconnect('The panel was closed.');
       for (const subscription of this.subscriptions) subscription.dispose();
@@ -71,6 +85,14 @@ export class Panel implements vscode.Disposable {
     return this.panel.visible;
   }
 
+  get active(): boolean {
+    return this.panel.active;
+  }
+
+  get closed(): boolean {
+    return this.isClosed;
+  }
+
   get viewColumn(): vscode.ViewColumn | undefined {
     return this.panel.viewColumn;
   }
@@ -82,6 +104,17 @@ export class Panel implements vscode.Disposable {
   showRun(run: Run): void {
     this.shown = run;
     this.show(contentOf(run));
+  }
+
+  /** The run on show with more of it measured: its maps are asked for again. */
+  update(run: Run): void {
+    if (this.isClosed) return;
+    this.shown = run;
+    if (this.client && this.following.has(this.client)) return;
+    this.refreshing ??= setTimeout(() => {
+      this.refreshing = undefined;
+      if (this.content.kind === 'run') this.show(this.content);
+    }, REFRESH_INTERVAL);
   }
 
   show(content: PanelContent): void {
@@ -109,6 +142,7 @@ export class Panel implements vscode.Disposable {
   }
 
   private handlers(): Handlers<PanelHost> {
+    const { work } = this.dependencies;
     return {
       ready: async () => {
         this.disconnect('The panel was loaded anew.');
@@ -118,21 +152,34 @@ export class Panel implements vscode.Disposable {
         setTimeout(() => this.show(this.content));
         return contentOf(this.shown);
       },
-      view: async (params) => {
-        const run = this.runOnShow();
-        return viewOf(run, readViewRequest(params, run).options);
+      map: async (params) => mapValues(this.runOnShow(), read.readMapRequest(params, this.runOnShow())),
+      layerDetail: async (params) => layerDetailOf(this.runOnShow(), read.readLayerDetailRequest(params, this.runOnShow())),
+      neurons: async (params) => this.neuronPages.page(this.runOnShow(), read.readNeuronsRequest(params, this.runOnShow())),
+      agreement: async (params) => agreementOfMap(this.runOnShow(), read.readMapView(params, this.runOnShow())),
+      agreementTable: async (params) => agreementTable(this.runOnShow(), read.readViewRequest(params, this.runOnShow()).options),
+      patchCost: async (params) => patchCostOf(this.runOnShow(), read.readCellChoice(params, this.runOnShow())),
+      verify: async (params, call) => this.verify(cellsOf(this.runOnShow(), read.readCellChoice(params, this.runOnShow())), call),
+      attention: async (params, call) => work.attention(this.runOnShow(), read.readAttentionRequest(params, this.runOnShow()), call),
+      lens: async (params, call) => {
+        read.checkRunId(params, this.runOnShow());
+        return work.lens(this.runOnShow(), call);
       },
-      positionMap: async (params) => {
-        const run = this.runOnShow();
-        return positionMapOf(run, readPositionMapRequest(params, run));
-      },
-      layerDetail: async (params) => {
-        const run = this.runOnShow();
-        return layerDetailOf(run, readLayerDetailRequest(params, run));
-      },
-      act: async (params) => this.dependencies.act(readAction(params), this),
-      copy: async (params) => vscode.env.clipboard.writeText(readCopiedText(params)),
+      predictions: async (params, call) => work.predictions(this.runOnShow(), read.readPair(params, this.runOnShow()), call),
+      rerunWith: async (params) => work.rerunWith(this, readChange(params, this.runOnShow().manifest.model)),
+      exportMap: async (params) => work.exportMap(this.runOnShow(), read.readMapView(params, this.runOnShow())),
+      act: async (params) => work.act(read.readAction(params), this),
+      copy: async (params) => vscode.env.clipboard.writeText(read.readCopiedText(params)),
     };
+  }
+
+  private async verify(cells: PatchCell[], call: CallOptions): Promise<void> {
+    const { client } = this;
+    if (client) this.following.add(client);
+    try {
+      await this.dependencies.work.verify(this, cells, call);
+    } finally {
+      if (client) this.following.delete(client);
+    }
   }
 
   private runOnShow(): Run {

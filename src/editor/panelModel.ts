@@ -1,29 +1,77 @@
-import type { PanelContent, PanelView, ViewRequest } from '../shared/panelProtocol';
-import { summaryOf } from '../shared/panelProtocol';
+import { agreementOf } from '../shared/agreement';
 import { CircuitError } from '../shared/errors';
+import { cellAt, cellKey, exactOf, exactScores, mapExtent, patchSeconds } from '../shared/exact';
+import { summaryOf, type Agreement, type CellChoice, type MapRequest, type PanelContent, type PatchCost, type SiteAgreement, type ViewRequest } from '../shared/panelProtocol';
+import { rankCells } from '../shared/ranking';
+import type { PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
-import type { SiteName } from '../shared/sites';
-import { canNormalise, headScores, layerDetail, positionScores, type Matrix, type ViewOptions } from '../shared/views';
+import { hasHeads, type SiteName } from '../shared/sites';
+import { layerDetail, mapScores, type MapOf, type Matrix, type ViewOptions } from '../shared/views';
 
 /** What the panel draws of a run. Pure: a run in, plain values out. */
 
-export function viewOf({ manifest, arrays }: Run, options: ViewOptions): PanelView {
-  return {
-    options,
-    heads: { all: headScores(manifest, arrays, 'all', options), last: headScores(manifest, arrays, 'last', options) },
-  };
-}
-
 export function contentOf(run: Run): PanelContent {
-  return { kind: 'run', run: summaryOf(run), view: viewOf(run, { pair: 'all', unit: canNormalise(run.manifest) ? 'normalised' : 'raw' }) };
+  return { kind: 'run', run: summaryOf(run) };
 }
 
-export function positionMapOf({ manifest, arrays }: Run, { group, site, options }: ViewRequest & { group: number; site: SiteName }): Matrix {
-  return found(positionScores(manifest, arrays, group, site, options), options);
+export function mapValues(run: Run, { map, options, values }: Omit<MapRequest, 'runId'>): Matrix {
+  return values === 'exact' ? exactScores(run, map, options) : estimates(run, map, options);
 }
 
-export function layerDetailOf({ manifest, arrays }: Run, { group, layer, options }: ViewRequest & { group: number; layer: number }): Matrix {
-  return found(layerDetail(manifest, arrays, group, layer, options), options);
+export function layerDetailOf({ manifest, arrays }: Run, { site, group, layer, options }: ViewRequest & { site: SiteName; group: number; layer: number }): Matrix {
+  return found(layerDetail(manifest, arrays, site, group, layer, options), options);
+}
+
+/** The patches that a choice of cells stands for. */
+export function cellsOf(run: Run, choice: CellChoice): PatchCell[] {
+  const { map } = choice;
+  if ('cells' in choice) return choice.cells.map(({ row, column }) => cellAt(map, row, column));
+  if ('top' in choice) return rankCells(estimates(run, map, choice.options)).slice(0, choice.top).map(({ row, column }) => cellAt(map, row, column));
+  const { rows, columns } = mapExtent(run.manifest, map);
+  return Array.from({ length: rows * columns }, (_, i) => cellAt(map, Math.floor(i / columns), i % columns));
+}
+
+export function patchCostOf(run: Run, choice: CellChoice): PatchCost {
+  const cells = cellsOf(run, choice);
+  const measured = new Set(exactOf(run).cells.map(cellKey));
+  const unknown = cells.filter((cell) => !measured.has(cellKey(cell)));
+  return { cells: cells.length, known: cells.length - unknown.length, seconds: patchSeconds(run.manifest, unknown) };
+}
+
+/** Estimate beside truth for every cell of a map that was measured for a pair in view. */
+export function agreementOfMap(run: Run, { map, options }: Omit<ViewRequest, 'runId'> & { map: MapOf }): Agreement {
+  const estimate = estimates(run, map, options);
+  const exact = exactScores(run, map, options);
+  const points = Array.from(exact.values).flatMap((value, i) =>
+    Number.isNaN(value) ? [] : [{ row: Math.floor(i / exact.columns), column: i % exact.columns, estimate: estimate.values[i]!, exact: value }],
+  );
+  return { points, summary: agreementOf(points) };
+}
+
+/** One row for each map of which something was measured, in the table's order of sites. */
+export function agreementTable(run: Run, options: ViewOptions): SiteAgreement[] {
+  const measured = exactOf(run).cells;
+  return summaryOf(run).sites.flatMap((site) => {
+    const own = measured.filter((cell) => cell.site === site);
+    if (own.length === 0) return [];
+    return mapsOf(run, site).flatMap((map) => {
+      // A length group that shares nothing with the chosen pair has no map.
+      if (!mapScores(run.manifest, run.arrays, map, options)) return [];
+      const { points, summary } = agreementOfMap(run, { map, options });
+      if (points.length === 0) return [];
+      const { rows, columns } = mapExtent(run.manifest, map);
+      return [{ map, measured: points.length, cells: rows * columns, summary }];
+    });
+  });
+}
+
+function mapsOf({ manifest }: Run, site: SiteName): MapOf[] {
+  const positions = manifest.groups.map((_, group): MapOf => ({ site, over: 'positions', group }));
+  return hasHeads(site) ? [{ site, over: 'all' }, { site, over: 'last' }, ...positions] : positions;
+}
+
+function estimates({ manifest, arrays }: Run, map: MapOf, options: ViewOptions): Matrix {
+  return found(mapScores(manifest, arrays, map, options), options);
 }
 
 function found(matrix: Matrix | undefined, options: ViewOptions): Matrix {

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { RunListing, RunStore } from '../runs/store';
+import { metricTitle } from '../shared/metrics';
 import type { RunManifest } from '../shared/run';
 import { COMMANDS } from './commandTable';
 import type { RunIndex } from './runIndex';
@@ -44,14 +45,16 @@ export class RunsTree implements vscode.TreeDataProvider<RunListing> {
     const { title, createdAt, model, pairs } = listing.manifest;
     const count = `${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}`;
     const heads = topHeads(await this.store.load(listing.id), 3);
-    item.tooltip = [title, new Date(createdAt).toLocaleString(), [model.id, count, ...settingsOf(listing.manifest)].join(', '), `Top heads: ${heads}`].join('\n');
+    const facts = [model.id, count, ...settingsOf(listing.manifest)].join(', ');
+    item.tooltip = [title, new Date(createdAt).toLocaleString(), facts, ...(heads === undefined ? [] : [`Top heads: ${heads}`])].join('\n');
     return item;
   }
 }
 
-/** "denoise", "no BOS": what a person changes between two runs of the same file. */
+/** "noise", "zero ablation", "probability", "no BOS": what a person changes between two runs of the same file. What is usual goes without saying. */
 function settingsOf({ experiment, prependBos }: RunManifest): string[] {
-  return [experiment.direction, prependBos ? 'with BOS' : 'no BOS'];
+  const { direction, metric, other = 'corrupted' } = experiment;
+  return [direction, ...(other === 'corrupted' ? [] : [`${other} ablation`]), ...(metric === 'logitDiff' ? [] : [metricTitle(metric)]), prependBos ? 'with BOS' : 'no BOS'];
 }
 
 /** The time of day for today's runs, the date for older ones. */

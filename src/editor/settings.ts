@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { RunSettings } from '../runner/settings';
+import type { RunManifest } from '../shared/run';
 import { runSettingsFrom } from './settingValues';
 
 const SECTION = 'circuitExplorer';
@@ -8,6 +9,11 @@ const SECTION = 'circuitExplorer';
 export function runSettings(scope?: vscode.Uri): RunSettings {
   const configuration = vscode.workspace.getConfiguration(SECTION, scope);
   return runSettingsFrom((name) => configuration.get(name));
+}
+
+/** For further work on a run: the settings of its prompt file's place. */
+export function settingsOfRun({ source }: Pick<RunManifest, 'source'>): RunSettings {
+  return runSettings(source && vscode.Uri.parse(source.uri));
 }
 
 export function codeLensEnabled(scope: vscode.Uri): boolean {

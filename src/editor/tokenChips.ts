@@ -11,9 +11,10 @@ const WIDTH = 50;
  *     clean      When│·John│·and
  *     corrupted  When│·Mary│·and
  *                     ‾‾‾‾‾
+ * Without a corrupted prompt the clean tokens alone.
  */
-export function tokenChips(clean: readonly TokenText[], corrupted: readonly TokenText[], align?: TextExperiment['align']): string {
-  const columns = alignTokens(clean, corrupted, align).map((column) => {
+export function tokenChips(clean: readonly TokenText[], corrupted: readonly TokenText[] | undefined, align?: TextExperiment['align']): string {
+  const columns = alignTokens(clean, corrupted ?? clean, align).map((column) => {
     const [above, below] = [visible(column.clean), visible(column.corrupted)];
     const width = Math.max(lengthOf(above), lengthOf(below));
     return { above: padded(above, width), below: padded(below, width), mark: (column.differs ? '‾' : ' ').repeat(width), width };
@@ -32,7 +33,7 @@ export function tokenChips(clean: readonly TokenText[], corrupted: readonly Toke
     .map((block) => {
       const line = (label: string, part: 'above' | 'below' | 'mark', between: string): string => `${label.padEnd(11)}${block.map((column) => column[part]).join(between)}`.trimEnd();
       const marks = line('', 'mark', ' ');
-      return [line('clean', 'above', '│'), line('corrupted', 'below', '│'), ...(marks === '' ? [] : [marks])].join('\n');
+      return [line('clean', 'above', '│'), ...(corrupted ? [line('corrupted', 'below', '│')] : []), ...(marks === '' ? [] : [marks])].join('\n');
     })
     .join('\n\n');
 }

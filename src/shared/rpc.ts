@@ -115,7 +115,8 @@ export function connectRpc<T extends Methods<T>>(port: Port, options: ClientOpti
     detach(): void;
   }
   const open = new Map<number, Open>();
-  let next = 1;
+  // Not from 1: a webview that is loaded anew must not take answers to its former life's calls for those to its own.
+  let next = 1 + Math.floor(Math.random() * 2 ** 30);
   let closed: Error | undefined;
 
   const stop = port.onMessage((message) => {

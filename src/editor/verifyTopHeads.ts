@@ -1,0 +1,60 @@
+import * as vscode from 'vscode';
+import { CircuitError } from '../shared/errors';
+import type { CellChoice, PatchCost } from '../shared/panelProtocol';
+import { groupArrayName } from '../shared/results';
+import type { Run } from '../shared/run';
+import type { Panel } from './panel';
+import { cellsOf, patchCostOf } from './panelModel';
+import type { Panels } from './panels';
+import type { Verifications } from './verifications';
+
+const USUAL_COUNT = 10;
+
+/** Patches the strongest heads of the run in front exactly; asks how many unless it is told. */
+export async function verifyTopHeads(count: unknown, { panels, verifications }: { panels: Panels; verifications: Verifications }): Promise<void> {
+  const panel = panelInFront(panels);
+  const run = panel?.run;
+  if (!panel || !run) throw new CircuitError('usage', 'Open a panel with a run first.');
+  if (!(groupArrayName(0, 'z') in run.arrays.entries)) throw new CircuitError('usage', 'This run holds no head outputs (z) to choose the strongest from.');
+  const { layers, heads } = run.manifest.model;
+  const top = typeof count === 'number' ? readCount(String(count), layers * heads) : await askCount(run, layers * heads);
+  if (top === undefined) return;
+  await verifications.verify(panel, cellsOf(run, topHeads(top)), {});
+}
+
+function panelInFront(panels: Panels): Panel | undefined {
+  const visible = panels.all.filter((panel) => panel.visible);
+  return panels.all.find((panel) => panel.active) ?? (visible.length === 1 ? visible[0] : undefined);
+}
+
+/** By the mean over all pairs, in which the order is the same whatever the unit. */
+function topHeads(top: number): CellChoice {
+  return { map: { site: 'z', over: 'all' }, options: { pair: 'all', unit: 'raw' }, top };
+}
+
+async function askCount(run: Run, most: number): Promise<number | undefined> {
+  const answer = await vscode.window.showInputBox({
+    title: 'Verify top heads',
+    prompt: 'How many heads to patch exactly, the strongest estimates first.',
+    value: String(Math.min(USUAL_COUNT, most)),
+    validateInput: (value) => {
+      const top = readCount(value, most);
+      if (top === undefined) return `Write a whole number from 1 to ${most}.`;
+      return { message: costInWords(patchCostOf(run, topHeads(top))), severity: vscode.InputBoxValidationSeverity.Info };
+    },
+  });
+  return answer === undefined ? undefined : readCount(answer, most);
+}
+
+function readCount(value: string, most: number): number | undefined {
+  const count = Number(value);
+  return value.trim() !== '' && Number.isSafeInteger(count) && count >= 1 && count <= most ? count : undefined;
+}
+
+/** "10 heads, 3 of them measured already: about 4 s." */
+export function costInWords({ cells, known, seconds }: PatchCost): string {
+  const heads = `${cells} ${cells === 1 ? 'head' : 'heads'}`;
+  if (known === cells) return `${heads}, measured already.`;
+  const time = seconds < 1 ? 'less than a second' : seconds < 90 ? `about ${Math.round(seconds)} s` : `about ${Math.round(seconds / 60)} min`;
+  return `${heads}${known > 0 ? `, ${known} of them measured already` : ''}: ${time}.`;
+}
