@@ -1,5 +1,6 @@
-import { arrayNamed, packArrays, sizeOf, type NamedArrays } from '../shared/arrays';
+import { arrayNamed, packArrays, sizeOf, type ArrayEntry, type NamedArrays } from '../shared/arrays';
 import { CircuitError } from '../shared/errors';
+import { EXACT_CELLS, EXACT_EFFECTS, EXACT_FIELDS, exactFault } from '../shared/exact';
 import { groupArrayName } from '../shared/results';
 import { RUN_FORMAT_VERSION, type Run, type RunManifest } from '../shared/run';
 import { SITE_NAMES, SITES } from '../shared/sites';
@@ -8,10 +9,10 @@ import { checkManifest } from './manifest';
 /**
  * A run as one safetensors file: eight bytes with the header's length, the header as JSON, then float32 numbers (little-endian).
  * The header's `__metadata__` holds texts only, as safetensors demands:
- *   format_version  "1"
+ *   format_version  "2"; 1 is read too
  *   manifest        RunManifest as JSON
  *   axes            {array name: [axis names]} as JSON
- * The arrays are those of AttributionResult (`group0.z`, …). In Python:
+ * The arrays are those of `Run` (`group0.z`, …, `exact.effects`). In Python:
  *
  *   arrays = safetensors.numpy.load_file("run.safetensors")
  *   manifest = json.loads(safetensors.safe_open("run.safetensors", "np").metadata()["manifest"])
@@ -73,8 +74,9 @@ export function decodeRun(bytes: Uint8Array): Run {
   const { manifest, entries } = decodeHeader(bytes.subarray(PREFIX_BYTES, start), bytes.length - start);
   // A copy, for alignment; not `slice`, which for a Node Buffer is a view of the whole pool.
   const data = new Float32Array(new Uint8Array(bytes.subarray(start)).buffer);
-  if (!data.every(Number.isFinite)) throw damaged('it holds values that are no numbers (NaN or infinity)');
-  return { manifest, arrays: { data, entries } };
+  const run: Run = { manifest, arrays: { data, entries } };
+  checkNumbers(run);
+  return run;
 }
 
 /** Length of the header in bytes, read from the first eight of a file of `fileBytes` bytes. Throws `run-file`. */
@@ -92,8 +94,8 @@ export function decodeHeader(header: Uint8Array, dataBytes: number): RunHeader {
   const fields = parseObject(decodeText(header), 'its header');
   const { __metadata__: metadata, ...tensors } = fields;
   if (!isObject(metadata)) throw notARun();
-  checkVersion(metadata);
-  const manifest = checkManifest(parseObject(textOf(metadata, 'manifest'), 'its manifest'));
+  const version = checkVersion(metadata);
+  const manifest = checkManifest(parseObject(textOf(metadata, 'manifest'), 'its manifest'), version);
   const axes = parseObject(textOf(metadata, 'axes'), 'its list of axes');
   const entries = checkTensors(tensors, axes, dataBytes);
   checkArrays(manifest, entries);
@@ -104,7 +106,8 @@ function notARun(): CircuitError {
   return new CircuitError('run-file', 'This is a safetensors file, but not a run of Circuit Explorer: it has no manifest.');
 }
 
-function checkVersion(metadata: Record<string, unknown>): void {
+/** The file's version, one that we read. */
+function checkVersion(metadata: Record<string, unknown>): number {
   if (metadata['format_version'] === undefined) throw notARun();
   const written = Number(metadata['format_version']);
   if (!Number.isSafeInteger(written) || written < 1) throw damaged('its format version is no version');
@@ -114,6 +117,7 @@ function checkVersion(metadata: Record<string, unknown>): void {
       `This run was written by ${writerOf(metadata)} in run format ${written}; this version reads formats up to ${RUN_FORMAT_VERSION}. Update Circuit Explorer to open it.`,
     );
   }
+  return written;
 }
 
 /** Best effort: the manifest of a newer format may look different. */
@@ -165,19 +169,39 @@ function checkTensor(name: string, tensor: unknown): { shape: number[]; start: n
 
 /** The arrays that views read have the extents which the manifest says. A run need not have every site. */
 function checkArrays(manifest: RunManifest, entries: NamedArrays['entries']): void {
-  const { layers, heads } = manifest.model;
+  const { layers, heads, dMlp } = manifest.model;
   manifest.groups.forEach((group, index) => {
-    const extents = { pair: group.pairs.length, layer: layers, position: group.positions === 'last' ? 1 : group.length, head: heads };
+    const extents = { pair: group.pairs.length, layer: layers, position: group.positions === 'last' ? 1 : group.length, head: heads, neuron: dMlp };
     for (const site of SITE_NAMES) {
       const name = groupArrayName(index, site);
       const entry = entries[name];
       if (!entry) continue;
-      const expected = SITES[site].axes.map((axis) => extents[axis]);
-      if (entry.axes.join() !== SITES[site].axes.join() || entry.shape.join() !== expected.join()) {
-        throw damaged(`array ${name} is ${entry.shape.join('×')} (${entry.axes.join(', ')}), expected ${expected.join('×')} (${SITES[site].axes.join(', ')})`);
-      }
+      checkArray(name, entry, SITES[site].axes, SITES[site].axes.map((axis) => extents[axis]));
     }
   });
+  const cells = entries[EXACT_CELLS];
+  const effects = entries[EXACT_EFFECTS];
+  if ([cells, effects, manifest.exactSites].every((part) => part === undefined)) return;
+  if (!cells || !effects || !manifest.exactSites) throw damaged('of its exact effects the cells, the effects or the sites are missing');
+  const count = cells.shape[0]!;
+  checkArray(EXACT_CELLS, cells, ['cell', 'field'], [count, EXACT_FIELDS.length]);
+  checkArray(EXACT_EFFECTS, effects, ['cell', 'pair'], [count, manifest.pairs.length]);
+}
+
+function checkArray(name: string, { axes, shape }: ArrayEntry, expectedAxes: readonly string[], expected: readonly number[]): void {
+  if (axes.join() === expectedAxes.join() && shape.join() === expected.join()) return;
+  throw damaged(`array ${name} is ${shape.join('×')} (${axes.join(', ')}), expected ${expected.join('×')} (${expectedAxes.join(', ')})`);
+}
+
+/** All numbers are numbers; only where a patch was not measured for a pair there is NaN. */
+function checkNumbers(run: Run): void {
+  for (const name of Object.keys(run.arrays.entries)) {
+    const { data } = arrayNamed(run.arrays, name);
+    const isSound = name === EXACT_EFFECTS ? (value: number): boolean => Number.isNaN(value) || Number.isFinite(value) : Number.isFinite;
+    if (!data.every((value) => isSound(value))) throw damaged(`array ${name} holds values that are no numbers (NaN or infinity)`);
+  }
+  const fault = exactFault(run);
+  if (fault !== undefined) throw damaged(fault);
 }
 
 function decodeText(bytes: Uint8Array): string {

@@ -1,7 +1,8 @@
 import { CircuitError } from '../shared/errors';
-import { DIRECTIONS, METRICS, type TextExperiment, type TextPair } from '../shared/experiment';
-import type { BackendInfo, ModelInfo, PairGroup } from '../shared/results';
+import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS, type ActivationMetric, type Intervention, type Metric, type TextExperiment, type TextPair, type Unit, type Variant } from '../shared/experiment';
+import type { BackendInfo, MetricValues, ModelInfo, PairGroup } from '../shared/results';
 import { RUN_FORMAT_VERSION, type RunManifest, type RunNote, type RunPair, type TokenText } from '../shared/run';
+import { SITE_NAMES } from '../shared/sites';
 
 /** Returns its value when it is a T; throws `run-file` naming the field that is not. */
 type Check<T> = (value: unknown, field: string) => T;
@@ -58,32 +59,84 @@ const object =
     return value as T;
   };
 
-const position: Check<string | number> = (value, field) =>
+const place: Check<string | number> = (value, field) =>
   typeof value === 'string' || Number.isSafeInteger(value) ? (value as string | number) : refuse(field, 'a text or a whole number');
 
-const positions: Check<Record<string, string | number>> = (value, field) => {
-  if (!isRecord(value)) return refuse(field, 'an object');
-  for (const [name, place] of Object.entries(value)) position(place, `${field}.${name}`);
-  return value as Record<string, string | number>;
-};
+const record =
+  <T>(check: Check<T>): Check<Record<string, T>> =>
+  (value, field) => {
+    if (!isRecord(value)) return refuse(field, 'an object');
+    for (const [name, item] of Object.entries(value)) check(item, `${field}.${name}`);
+    return value as Record<string, T>;
+  };
+
+const two =
+  <T>(check: Check<T>): Check<[T, T]> =>
+  (value, field) => {
+    const items = list(check)(value, field);
+    return items.length === 2 ? (items as [T, T]) : refuse(field, 'a list of two');
+  };
 
 const tokens = list(object<TokenText>({ id: whole(0), text }));
 
 const textPair = object<TextPair>({
   name: optional(text),
   clean: text,
-  corrupted: text,
+  corrupted: optional(text),
   correct: list(text),
   incorrect: list(text),
   firstToken: optional(flag),
-  positions: optional(positions),
+  positions: optional(record(place)),
+});
+
+type Of<K extends ActivationMetric['activation']> = Extract<ActivationMetric, { activation: K }>;
+const ACTIVATIONS = {
+  attention: object<Of<'attention'>>({ activation: oneOf('attention' as const), layer: whole(0), head: whole(0) }),
+  neuron: object<Of<'neuron'>>({ activation: oneOf('neuron' as const), layer: whole(0), neuron: whole(0) }),
+  directLogit: object<Of<'directLogit'>>({ activation: oneOf('directLogit' as const), layer: whole(0), head: optional(whole(0)) }),
+};
+
+const metric: Check<Metric> = (value, field) => {
+  if (!isRecord(value)) return oneOf(...LOGIT_METRICS)(value, field);
+  const kinds = Object.keys(ACTIVATIONS) as ActivationMetric['activation'][];
+  return ACTIVATIONS[oneOf(...kinds)(value['activation'], `${field}.activation`)](value, field);
+};
+
+const site = oneOf(...SITE_NAMES);
+const unitPosition: Check<number | 'last'> = (value, field) =>
+  value === 'last' || Number.isSafeInteger(value) ? (value as number | 'last') : refuse(field, 'a whole number or "last"');
+const index: Check<number> = (value, field) => (Number.isSafeInteger(value) ? (value as number) : refuse(field, 'a whole number'));
+
+const unit = object<Unit>({
+  site,
+  layer: optional(whole(0)),
+  head: optional(whole(0)),
+  neuron: optional(whole(0)),
+  position: optional(unitPosition),
+  source: optional(index),
+});
+
+const variant = object<Variant>({
+  freezeLayerNorm: optional(flag),
+  freezePattern: optional(flag),
+  integrated: optional(object<NonNullable<Variant['integrated']>>({ steps: whole(1), rule: oneOf(...INTEGRATION_RULES) })),
+  bothGradients: optional(flag),
+  qkFix: optional(flag),
+  gradDrop: optional(flag),
+  stopGradient: optional(list(unit)),
+  interventions: optional(list(object<Intervention>({ unit, with: oneOf(...OTHERS) }))),
 });
 
 const experiment = object<TextExperiment>({
   model: optional(text),
   prependBos: optional(flag),
-  metric: oneOf(...METRICS),
+  metric,
+  at: optional(place),
+  source: optional(place),
+  range: optional(two(place)),
   direction: oneOf(...DIRECTIONS),
+  other: optional(oneOf(...OTHERS)),
+  variant: optional(variant),
   align: optional(oneOf('end' as const)),
   pairs: list(textPair),
 });
@@ -109,8 +162,12 @@ const runPair = object<RunPair>({
   corrupted: tokens,
   correct: tokens,
   incorrect: tokens,
-  differsAt: whole(0),
-  logitDiff: object<RunPair['logitDiff']>({ clean: number, corrupted: number }),
+  differsAt: optional(whole(0)),
+  at: optional(whole(0)),
+  source: optional(whole(0)),
+  range: optional(two(whole(0))),
+  positions: optional(record(whole(0))),
+  metric: object<MetricValues<number>>({ clean: number, corrupted: optional(number) }),
 });
 
 const manifest = object<RunManifest>({
@@ -128,16 +185,39 @@ const manifest = object<RunManifest>({
   groups: list(object<PairGroup>({ pairs: list(whole(0)), length: whole(1), positions: oneOf('all', 'last') })),
   timings: object<RunManifest['timings']>({ load: number, run: number }),
   notes: list(object<RunNote>({ severity: oneOf('info', 'warning'), message: text })),
+  exactSites: optional(list(site)),
 });
 
-/** Checks what came out of a file's JSON. Throws `run-file` naming the first field that is wrong. */
-export function checkManifest(value: unknown): RunManifest {
-  const checked = manifest(value, 'manifest');
+/** Checks what came out of a file's JSON, of this version or an older one. Throws `run-file` naming the first field that is wrong. */
+export function checkManifest(value: unknown, version: number): RunManifest {
+  const checked = manifest(version === 1 ? fromVersion1(value) : value, 'manifest');
   const seen = new Set<number>();
-  for (const index of checked.groups.flatMap(({ pairs }) => pairs)) {
-    if (index >= checked.pairs.length || seen.has(index)) refuse('manifest.groups', 'a division of the pairs');
-    seen.add(index);
+  for (const { pairs, length } of checked.groups) {
+    for (const pair of pairs) {
+      if (pair >= checked.pairs.length || seen.has(pair)) refuse('manifest.groups', 'a division of the pairs');
+      seen.add(pair);
+      checkPlaces(checked.pairs[pair]!, length, `manifest.pairs[${pair}]`);
+    }
   }
   if (seen.size !== checked.pairs.length || seen.size === 0) refuse('manifest.groups', 'a division of the pairs');
   return checked;
+}
+
+/** What a view looks up by its position is there. */
+function checkPlaces({ at, source, range = [0, 0], positions = {} }: RunPair, length: number, field: string): void {
+  for (const [name, position] of Object.entries({ at, source, 'range[0]': range[0], 'range[1]': range[1], ...positions })) {
+    if (position !== undefined && position >= length) refuse(`${field}, ${name}`, `a position of its ${length} tokens`);
+  }
+}
+
+/** Version 1 knew one metric and called its values by its name. What is wrong with it is found afterwards. */
+function fromVersion1(value: unknown): unknown {
+  if (!isRecord(value)) return value;
+  const { formatVersion, pairs, ...rest } = value;
+  const renamed = (pair: unknown): unknown => {
+    if (!isRecord(pair)) return pair;
+    const { logitDiff, ...others } = pair;
+    return { ...others, metric: logitDiff };
+  };
+  return { ...rest, formatVersion: formatVersion === 1 ? RUN_FORMAT_VERSION : 'of another version', pairs: Array.isArray(pairs) ? pairs.map(renamed) : pairs };
 }

@@ -6,9 +6,11 @@ import { scaleOf, type MapOf, type Matrix, type ViewOptions } from './views';
 
 /** Exact effects beside the estimates: which patch a map's cell stands for, and how a run keeps what was measured. */
 
-const CELLS = 'exact.cells';
-const EFFECTS = 'exact.effects';
-const FIELDS = ['site', 'group', 'layer', 'head', 'position', 'source', 'neuron'] as const;
+/** Names of a run's arrays, see `Run`. */
+export const EXACT_CELLS = 'exact.cells';
+export const EXACT_EFFECTS = 'exact.effects';
+/** What each number of a cell says, in their order. */
+export const EXACT_FIELDS = ['site', 'group', 'layer', 'head', 'position', 'source', 'neuron'] as const;
 const ABSENT = -1;
 const LAST = -2;
 
@@ -34,13 +36,13 @@ export function cellKey({ site, group, layer, head, position, source, neuron }: 
 
 /** What a run has measured; no cells where it has not. */
 export function exactOf({ manifest, arrays }: Run): MeasuredEffects {
-  if (!(CELLS in arrays.entries) || !manifest.exactSites) return { cells: [], effects: new Float32Array(0) };
-  const { data, shape } = arrayNamed(arrays, CELLS);
-  const cells = Array.from({ length: shape[0]! }, (_, row) => readCell(data.subarray(row * FIELDS.length, (row + 1) * FIELDS.length), manifest.exactSites!));
-  return { cells, effects: arrayNamed(arrays, EFFECTS).data };
+  if (!(EXACT_CELLS in arrays.entries) || !manifest.exactSites) return { cells: [], effects: new Float32Array(0) };
+  const { data, shape } = arrayNamed(arrays, EXACT_CELLS);
+  const cells = Array.from({ length: shape[0]! }, (_, row) => readCell(data.subarray(row * EXACT_FIELDS.length, (row + 1) * EXACT_FIELDS.length), manifest.exactSites!));
+  return { cells, effects: arrayNamed(arrays, EXACT_EFFECTS).data };
 }
 
-/** The run with these effects added; a cell that was measured before is replaced. */
+/** The run with these effects added; a cell that was measured before is replaced. Throws RangeError for a place counted from the end. */
 export function withExact(run: Run, measured: MeasuredEffects): Run {
   const pairs = run.manifest.pairs.length;
   const rows = new Map<string, { cell: PatchCell; effects: Float32Array }>();
@@ -49,17 +51,17 @@ export function withExact(run: Run, measured: MeasuredEffects): Run {
   }
   const all = [...rows.values()];
   const exactSites = [...new Set(all.map(({ cell }) => cell.site))];
-  const cells = new Float32Array(all.length * FIELDS.length);
+  const cells = new Float32Array(all.length * EXACT_FIELDS.length);
   const effects = new Float32Array(all.length * pairs);
   all.forEach((row, i) => {
-    cells.set(writeCell(row.cell, exactSites), i * FIELDS.length);
+    cells.set(writeCell(row.cell, exactSites), i * EXACT_FIELDS.length);
     effects.set(row.effects, i * pairs);
   });
-  const kept = Object.keys(run.arrays.entries).filter((name) => name !== CELLS && name !== EFFECTS);
+  const kept = Object.keys(run.arrays.entries).filter((name) => name !== EXACT_CELLS && name !== EXACT_EFFECTS);
   const arrays: NamedArrays = packArrays([
     ...kept.map((name) => ({ name, ...arrayNamed(run.arrays, name) })),
-    { name: CELLS, axes: ['cell', 'field'], shape: [all.length, FIELDS.length], data: cells },
-    { name: EFFECTS, axes: ['cell', 'pair'], shape: [all.length, pairs], data: effects },
+    { name: EXACT_CELLS, axes: ['cell', 'field'], shape: [all.length, EXACT_FIELDS.length], data: cells },
+    { name: EXACT_EFFECTS, axes: ['cell', 'pair'], shape: [all.length, pairs], data: effects },
   ]);
   return { manifest: { ...run.manifest, exactSites }, arrays };
 }
@@ -88,17 +90,43 @@ export function patchSeconds({ model, timings }: Pick<RunManifest, 'model' | 'ti
   return cells.reduce((sum, { layer = 0 }) => sum + (timings.run / 4) * ((model.layers - layer) / model.layers), 0);
 }
 
+/** What is wrong with a run's exact cells, whose shape is sound: a number that stands for nothing; undefined when nothing is. */
+export function exactFault({ manifest: { exactSites, groups, model }, arrays }: Run): string | undefined {
+  if (!exactSites) return undefined;
+  const { data } = arrayNamed(arrays, EXACT_CELLS);
+  for (let start = 0; start < data.length; start += EXACT_FIELDS.length) {
+    const row = data.subarray(start, start + EXACT_FIELDS.length);
+    const ends: Record<(typeof EXACT_FIELDS)[number], number> = {
+      site: exactSites.length,
+      group: groups.length,
+      layer: model.layers,
+      head: model.heads,
+      position: model.context,
+      source: model.context,
+      neuron: model.dMlp,
+    };
+    for (const [i, field] of EXACT_FIELDS.entries()) {
+      const least = field === 'site' ? 0 : field === 'position' ? LAST : ABSENT;
+      const value = row[i]!;
+      if (!Number.isInteger(value) || value < least || value >= ends[field]) return `the ${field} of exact cell ${start / EXACT_FIELDS.length} is ${value}`;
+    }
+  }
+  return undefined;
+}
+
 function writeCell(cell: PatchCell, sites: readonly SiteName[]): number[] {
-  return FIELDS.map((field) => {
+  return EXACT_FIELDS.map((field) => {
     if (field === 'site') return sites.indexOf(cell.site);
     const value = cell[field];
+    // Negative numbers stand for what has none: a position counted from the end would be read as another.
+    if (typeof value === 'number' && value < 0) throw new RangeError(`a cell's ${field} is counted from 0, not ${value}`);
     return value === undefined ? ABSENT : value === 'last' ? LAST : value;
   });
 }
 
 function readCell(values: Float32Array, sites: readonly SiteName[]): PatchCell {
   const cell: PatchCell = { site: sites[values[0]!]! };
-  FIELDS.forEach((field, i) => {
+  EXACT_FIELDS.forEach((field, i) => {
     const value = values[i]!;
     if (field === 'site' || value === ABSENT) return;
     if (field === 'position') cell.position = value === LAST ? 'last' : value;

@@ -1,13 +1,13 @@
 import { packArrays } from '../../../src/shared/arrays';
-import type { Run, RunPair, TokenText } from '../../../src/shared/run';
+import { RUN_FORMAT_VERSION, type Run, type RunPair, type TokenText } from '../../../src/shared/run';
 
 function tokens(...texts: string[]): TokenText[] {
   return texts.map((text) => ({ id: [...text].reduce((sum, letter) => sum + letter.codePointAt(0)!, 0), text }));
 }
 
-function pair(name: string, clean: TokenText[], corrupted: TokenText[], logitDiff: RunPair['logitDiff']): RunPair {
+function pair(name: string, clean: TokenText[], corrupted: TokenText[], metric: RunPair['metric']): RunPair {
   const differsAt = clean.findIndex((token, position) => token.text !== corrupted[position]?.text);
-  return { name, clean, corrupted, correct: tokens(' Mary'), incorrect: tokens(' John'), differsAt, logitDiff };
+  return { name, clean, corrupted, correct: tokens(' Mary'), incorrect: tokens(' John'), differsAt, metric };
 }
 
 /** Every value differs, and none is a short binary fraction, so that a mix-up of axes or a lost bit shows. */
@@ -37,7 +37,7 @@ export function exampleRun(id = '20260131T120000123Z-aaaaaaaa'): Run {
   ]);
   return {
     manifest: {
-      formatVersion: 1,
+      formatVersion: RUN_FORMAT_VERSION,
       id,
       extensionVersion: '0.1.0',
       createdAt: '2026-01-31T12:00:00.123Z',
