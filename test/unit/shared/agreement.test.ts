@@ -1,40 +1,65 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { agreementOf, worstEstimates } from '../../../src/shared/agreement';
 
-const points = (pairs: [estimate: number, exact: number][]): { estimate: number; exact: number }[] => pairs.map(([estimate, exact]) => ({ estimate, exact }));
-const near = (actual: number | undefined, expected: number): void => assert.ok(actual !== undefined && Math.abs(actual - expected) < 1e-12, `${actual} is not ${expected}`);
+interface Case {
+  name: string;
+  exact: number[];
+  estimate: number[];
+  pearson?: number;
+  spearman?: number;
+  slope?: number;
+}
 
-describe('agreement of estimate and truth', () => {
-  it("is scipy's, with ties on both sides", () => {
-    // scipy 1.x: pearsonr(exact, estimate)[0], spearmanr(exact, estimate)[0], linregress(exact, estimate).slope
-    const sample = points([[1.548, 2.041], [-2.245, -2.556], [0.018, 3.323], [-0.246, -0.568], [-0.218, -0.453], [-0.244, -0.216], [-1.329, -2.02], [-0.246, -0.232], [-0.685, -0.865], [3.122, 3.323], [0.344, 0.226], [-0.434, -0.353]]);
-    const { count, pearson, spearman, slope } = agreementOf(sample);
-    assert.equal(count, 12);
-    near(pearson, 0.8437396372076811);
-    near(spearman, 0.905263157894737);
-    near(slope, 0.6094069916007456);
+const { cases } = JSON.parse(readFileSync(path.join('test', 'fixtures', 'expected', 'agreement.json'), 'utf8')) as { cases: Case[] };
+const pointsOf = ({ exact, estimate }: Case): { exact: number; estimate: number }[] => exact.map((value, i) => ({ exact: value, estimate: estimate[i]! }));
+
+describe('agreement figures against scipy', () => {
+  for (const one of cases) {
+    it(one.name, () => {
+      const own = agreementOf(pointsOf(one));
+      assert.equal(own.count, one.exact.length);
+      for (const figure of ['pearson', 'spearman', 'slope'] as const) {
+        const [value, wanted] = [own[figure], one[figure]];
+        if (wanted === undefined) assert.equal(value, undefined, figure);
+        // Nine digits are given; the mean of values far from zero costs some of them.
+        else assert.ok(value !== undefined && Math.abs(value - wanted) <= 1e-8 * Math.max(1e-12, Math.abs(wanted)), `${figure}: ${value}, scipy ${wanted}`);
+      }
+    });
+  }
+
+  it('is absent with fewer than two points', () => {
+    for (const points of [[], [{ exact: 1, estimate: 2 }]]) {
+      const { count, pearson, spearman, slope } = agreementOf(points);
+      assert.deepEqual([count, pearson, spearman, slope], [points.length, undefined, undefined, undefined]);
+    }
   });
 
-  it('is perfect along a line, whatever its slope, and opposite against one', () => {
-    const line = agreementOf(points([[0, 1], [3, 2], [6, 3]]));
-    near(line.pearson, 1);
-    near(line.spearman, 1);
-    near(line.slope, 3);
-    near(agreementOf(points([[2, 1], [1, 2]])).pearson, -1);
+  it('correlations do not change when estimate and exact change places, the slope does', () => {
+    const one = cases.find(({ name }) => name === 'ties')!;
+    const there = agreementOf(pointsOf(one));
+    const back = agreementOf(pointsOf({ ...one, exact: one.estimate, estimate: one.exact }));
+    assert.ok(Math.abs(there.pearson! - back.pearson!) < 1e-12 && Math.abs(there.spearman! - back.spearman!) < 1e-12);
+    // The product of both slopes is r².
+    assert.ok(Math.abs(there.slope! * back.slope! - there.pearson! ** 2) < 1e-12);
+    assert.ok(Math.abs(there.slope! - back.slope!) > 0.1);
+  });
+});
+
+describe('the worst estimates', () => {
+  const point = (exact: number, estimate: number): { exact: number; estimate: number } => ({ exact, estimate });
+
+  it('too large or of the wrong sign is over, too small is under; furthest first', () => {
+    const [large, larger, wrongSign, small, none, right] = [point(1, 2), point(-1, -4), point(1, -0.5), point(-3, -1), point(2, 0), point(1, 1)];
+    const { over, under } = worstEstimates([large, right, none, wrongSign, small, larger], 3);
+    assert.deepEqual(over, [larger, wrongSign, large]);
+    assert.deepEqual(under, [none, small]);
   });
 
-  it('says nothing of too few points, or of a side that does not vary', () => {
-    assert.deepEqual(agreementOf([]), { count: 0, pearson: undefined, spearman: undefined, slope: undefined });
-    assert.deepEqual(agreementOf(points([[1, 2]])), { count: 1, pearson: undefined, spearman: undefined, slope: undefined });
-    assert.deepEqual(agreementOf(points([[1, 2], [3, 2]])), { count: 2, pearson: undefined, spearman: undefined, slope: undefined });
-    const flat = agreementOf(points([[1, 2], [1, 3]]));
-    assert.deepEqual([flat.pearson, flat.spearman, flat.slope], [undefined, undefined, 0]);
-  });
-
-  it('names the worst: too large or of the wrong sign, and too small, by how far they are off', () => {
-    const { over, under } = worstEstimates(points([[2, 1], [-1, 3], [1, 3], [0.5, 1], [4, 4], [-3, -2.5]]), 2);
-    assert.deepEqual(over, points([[-1, 3], [2, 1]]));
-    assert.deepEqual(under, points([[1, 3], [0.5, 1]]));
-    assert.deepEqual(worstEstimates(points([[1, 1]]), 3), { over: [], under: [] });
+  it('gives as many as asked for and leaves its input alone', () => {
+    const points = [point(1, 2), point(1, 4), point(1, 3)];
+    assert.deepEqual(worstEstimates(points, 2).over, [point(1, 4), point(1, 3)]);
+    assert.deepEqual(points, [point(1, 2), point(1, 4), point(1, 3)]);
   });
 });
