@@ -6,6 +6,7 @@ import { heapGrowth, startBackend, stopBackend } from '../backend/start';
 import { fingerprint, openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { lastLogits } from '../model/logits';
 import { checkLoad, checkRun, freeMemory, weightBytes } from '../model/memory';
+import { topPredictions } from '../model/predictions';
 import { sequencesWork } from '../model/trailing';
 import { disposeWeights, loadWeights, type Gpt2 } from '../model/weights';
 import { Work, type WorkOptions } from '../model/work';
@@ -14,7 +15,6 @@ import { patchExactly } from '../patching/exact';
 import { planExact } from '../patching/exactPlan';
 import { checkPrompt, planChunks, planWork } from '../patching/plan';
 import type { AttributeParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PatchParams, PredictParams } from './engine';
-import { topPredictions } from './predictions';
 
 export interface LocalEngineOptions {
   /** Folder with tfjs's wasm binaries and the scripts of its threaded build. */
@@ -87,7 +87,7 @@ export class LocalEngine implements Engine {
       const plan = planChunks(experiment, model.config);
       checkRun(model.config, plan, new Set(sites).size, backend.name, this.room(backend, weightBytes(model.config, backend.name)));
       const work = new Work(call, planWork(plan, model.config));
-      const result = await attribute(model, experiment, plan, [...new Set(sites)], work);
+      const result = await attribute(model, plan, [...new Set(sites)], work);
       return { ...result, backend, seconds: (performance.now() - start) / 1000 };
     });
   }
