@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
 import { CircuitError } from '../shared/errors';
-import type { CellChoice, PatchCost } from '../shared/panelProtocol';
+import type { CellChoice } from '../shared/panelProtocol';
 import { groupArrayName } from '../shared/results';
 import type { Run } from '../shared/run';
+import { costInWords } from './costInWords';
 import type { Panel } from './panel';
 import { cellsOf, patchCostOf } from './panelModel';
 import type { Panels } from './panels';
@@ -49,12 +50,4 @@ async function askCount(run: Run, most: number): Promise<number | undefined> {
 function readCount(value: string, most: number): number | undefined {
   const count = Number(value);
   return value.trim() !== '' && Number.isSafeInteger(count) && count >= 1 && count <= most ? count : undefined;
-}
-
-/** "10 heads, 3 of them measured already: about 4 s." */
-export function costInWords({ cells, known, seconds }: PatchCost): string {
-  const heads = `${cells} ${cells === 1 ? 'head' : 'heads'}`;
-  if (known === cells) return `${heads}, measured already.`;
-  const time = seconds < 1 ? 'less than a second' : seconds < 90 ? `about ${Math.round(seconds)} s` : `about ${Math.round(seconds / 60)} min`;
-  return `${heads}${known > 0 ? `, ${known} of them measured already` : ''}: ${time}.`;
 }

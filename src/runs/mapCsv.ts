@@ -37,7 +37,7 @@ function quoted(text: string): string {
   return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** As many digits as a float32 holds; nothing where nothing was measured. */
+/** The digits that a float32 is sure of; nothing where nothing was measured. */
 function numberText(value: number): string {
-  return Number.isNaN(value) ? '' : String(Number(value.toPrecision(8)));
+  return Number.isNaN(value) ? '' : String(Number(value.toPrecision(7)));
 }

@@ -1,71 +1,113 @@
 import assert from 'node:assert/strict';
-import { readAction, readLayerDetailRequest, readPanelState, readPositionMapRequest, readViewRequest } from '../../../src/editor/panelMessages';
-import { contentOf, layerDetailOf, positionMapOf, viewOf } from '../../../src/editor/panelModel';
-import type { ViewOptions } from '../../../src/shared/views';
+import { costInWords } from '../../../src/editor/costInWords';
+import { agreementOfMap, agreementTable, cellsOf, contentOf, layerDetailOf, mapValues, patchCostOf } from '../../../src/editor/panelModel';
+import { withExact } from '../../../src/shared/exact';
+import type { PatchCell } from '../../../src/shared/results';
+import type { Run } from '../../../src/shared/run';
+import type { MapOf, ViewOptions } from '../../../src/shared/views';
 import { exampleRun } from '../runs/exampleRun';
 
 const run = exampleRun();
 const runId = run.manifest.id;
 const all: ViewOptions = { pair: 'all', unit: 'raw' };
-const sum = (values: Float32Array): number => values.reduce((total, value) => total + value, 0);
+const HEADS: MapOf = { site: 'z', over: 'all' };
+const sum = (values: Iterable<number>): number => [...values].reduce((total, value) => total + value, 0);
 const close = (actual: number, expected: number): void => assert.ok(Math.abs(actual - expected) < 1e-5, `${actual} is not ${expected}`);
+const estimate = (map: MapOf, options = all): ReturnType<typeof mapValues> => mapValues(run, { map, options, values: 'estimate' });
+
+/** The run with effects for these cells: twice the estimate of each pair, or NaN where the pair is not of the cell's group. */
+function measured(map: MapOf, places: [row: number, column: number][], factor = 2): Run {
+  const cells = cellsOf(run, { map, cells: places.map(([row, column]) => ({ row, column })) });
+  const pairs = run.manifest.pairs.map((_, pair) => pair);
+  const ofPair = (pair: number): Float32Array | undefined => {
+    const inMap = map.over !== 'positions' || run.manifest.groups[map.group]!.pairs.includes(pair);
+    return inMap ? estimate(map, { pair, unit: 'raw' }).values : undefined;
+  };
+  const { columns } = estimate(map);
+  const effects = places.flatMap(([row, column]) => pairs.map((pair) => (ofPair(pair)?.[row * columns + column] ?? NaN) * pairs.length * factor));
+  return withExact(run, { cells, effects: Float32Array.from(effects) });
+}
 
 describe('panel model', () => {
-  it('opens a run on all pairs, normalised', () => {
+  it('gives a run without its numbers, which are asked for map by map', () => {
     const content = contentOf(run);
     assert.equal(content.kind, 'run');
     if (content.kind !== 'run') return;
-    assert.deepEqual(content.view.options, { pair: 'all', unit: 'normalised' });
-    assert.equal(content.run.pairs.length, 3);
-    assert.deepEqual([content.view.heads.all.rows, content.view.heads.all.columns], [2, 3]);
-  });
-
-  it('opens a run raw when the difference is too small to divide by', () => {
-    const flat = exampleRun();
-    for (const pair of flat.manifest.pairs) pair.logitDiff.clean = pair.logitDiff.corrupted;
-    const content = contentOf(flat);
-    assert.equal(content.kind === 'run' && content.view.options.unit, 'raw');
+    assert.equal(content.run.canNormalise, true);
+    assert.deepEqual([...content.run.sites].sort(), ['attn_out', 'mlp_out', 'resid_pre', 'z']);
+    assert.ok(JSON.stringify(content).length < 4000);
   });
 
   it('adds up the pairs to the whole', () => {
-    const whole = viewOf(run, all).heads.all.values;
-    const shares = [0, 1, 2].map((pair) => viewOf(run, { pair, unit: 'raw' }).heads.all.values);
-    whole.forEach((value, cell) => close(shares.reduce((total, share) => total + share[cell]!, 0), value));
+    const whole = estimate(HEADS).values;
+    const shares = [0, 1, 2].map((pair) => estimate(HEADS, { pair, unit: 'raw' }).values);
+    whole.forEach((value, cell) => close(sum(shares.map((share) => share[cell]!)), value));
   });
 
   it('finds behind a layer what its heads add up to', () => {
-    const heads = viewOf(run, all).heads.all;
-    const details = [0, 1].map((group) => layerDetailOf(run, { runId, options: all, group, layer: 1 }));
-    const ofHead = (head: number): number => details.reduce((total, { rows, columns, values }) => total + Array.from({ length: rows }, (_, position) => values[position * columns + head]!).reduce((a, b) => a + b, 0), 0);
+    const heads = estimate(HEADS);
+    const details = [0, 1].map((group) => layerDetailOf(run, { runId, options: all, site: 'z', group, layer: 1 }));
+    const ofHead = (head: number): number => sum(details.map(({ rows, columns, values }) => sum(Array.from({ length: rows }, (_, position) => values[position * columns + head]!))));
     for (const head of [0, 1, 2]) close(ofHead(head), heads.values[3 + head]!);
-    const map = positionMapOf(run, { runId, options: all, group: 0, site: 'z' });
+    const map = estimate({ site: 'z', over: 'positions', group: 0 });
     close(sum(map.values.slice(map.columns)), sum(details[0]!.values));
   });
-});
 
-describe('panel messages', () => {
-  it('reads what the panel sends', () => {
-    assert.deepEqual(readViewRequest({ runId, options: { pair: 2, unit: 'raw', more: 1 } }, run), { runId, options: { pair: 2, unit: 'raw' } });
-    assert.deepEqual(readPositionMapRequest({ runId, options: all, group: 1, site: 'mlp_out' }, run), { runId, options: all, group: 1, site: 'mlp_out' });
-    assert.equal(readAction({ action: 'rerun' }), 'rerun');
-    assert.deepEqual(readPanelState({ runId: 'a', view: { sort: 1 } }), { runId: 'a', view: { sort: 1 } });
+  it('chooses the strongest cells of the view, or those named, or all', () => {
+    const { values } = estimate(HEADS);
+    const strongest = [...values.keys()].sort((a, b) => Math.abs(values[b]!) - Math.abs(values[a]!)).slice(0, 2);
+    assert.deepEqual(
+      cellsOf(run, { map: HEADS, options: all, top: 2 }),
+      strongest.map((i): PatchCell => ({ site: 'z', layer: Math.floor(i / 3), head: i % 3 })),
+    );
+    assert.deepEqual(cellsOf(run, { map: { site: 'z', over: 'last' }, cells: [{ row: 1, column: 2 }] }), [{ site: 'z', layer: 1, head: 2, position: 'last' }]);
+    const sweep = cellsOf(run, { map: { site: 'mlp_out', over: 'positions', group: 1 }, all: true });
+    assert.equal(sweep.length, 8);
+    assert.deepEqual(sweep[5], { site: 'mlp_out', group: 1, layer: 1, position: 1 });
   });
 
-  it('refuses what it could not have sent', () => {
-    const requests: [unknown, RegExp][] = [
-      [undefined, /parameters/],
-      [{ runId: 'another', options: all }, /no longer shows/],
-      [{ runId, options: { pair: 3, unit: 'raw' } }, /pair/],
-      [{ runId, options: { pair: -1, unit: 'raw' } }, /pair/],
-      [{ runId, options: { pair: 0.5, unit: 'raw' } }, /pair/],
-      [{ runId, options: { pair: 'all', unit: 'percent' } }, /unit/],
-    ];
-    for (const [request, message] of requests) assert.throws(() => readViewRequest(request, run), message);
-    assert.throws(() => readLayerDetailRequest({ runId, options: all, group: 0, layer: 2 }, run), /layer/);
-    assert.throws(() => readPositionMapRequest({ runId, options: all, group: 2, site: 'z' }, run), /group/);
-    assert.throws(() => readPositionMapRequest({ runId, options: all, group: 0, site: '__proto__' }, run), /site/);
-    assert.throws(() => readAction({ action: 'format' }), /action/);
-    assert.equal(readPanelState({ runId: 7 }), undefined);
-    assert.equal(readPanelState(null), undefined);
+  it('says what exact patching would cost, and that the known is free', () => {
+    const unknown = patchCostOf(run, { map: HEADS, all: true });
+    assert.deepEqual([unknown.cells, unknown.known], [6, 0]);
+    assert.ok(unknown.seconds > 0);
+    const some = patchCostOf(measured(HEADS, [[0, 0], [0, 1]]), { map: HEADS, all: true });
+    assert.deepEqual([some.cells, some.known], [6, 2]);
+    assert.ok(some.seconds < unknown.seconds);
+    const done = patchCostOf(measured(HEADS, [[0, 0]]), { map: HEADS, cells: [{ row: 0, column: 0 }] });
+    assert.deepEqual(done, { cells: 1, known: 1, seconds: 0 });
+  });
+
+  it('says the cost in words', () => {
+    assert.equal(costInWords({ cells: 10, known: 0, seconds: 4.4 }), '10 heads: about 4 s.');
+    assert.equal(costInWords({ cells: 10, known: 3, seconds: 0.2 }), '10 heads, 3 of them measured already: less than a second.');
+    assert.equal(costInWords({ cells: 144, known: 0, seconds: 610 }), '144 heads: about 10 min.');
+    assert.equal(costInWords({ cells: 1, known: 1, seconds: 0 }), '1 head, measured already.');
+  });
+
+  it('sets estimates beside what was measured, and leaves out what was not', () => {
+    const { points, summary } = agreementOfMap(measured(HEADS, [[0, 0], [0, 2], [1, 1]]), { map: HEADS, options: all });
+    assert.deepEqual(points.map(({ row, column }) => [row, column]), [[0, 0], [0, 2], [1, 1]]);
+    for (const point of points) close(point.exact, 2 * point.estimate);
+    assert.equal(summary.count, 3);
+    close(summary.pearson!, 1);
+    close(summary.slope!, 0.5);
+    assert.deepEqual(agreementOfMap(run, { map: HEADS, options: all }).points, []);
+  });
+
+  it('has a row of the table for each map of which something was measured', () => {
+    const heads = measured(HEADS, [[0, 0], [1, 2]]);
+    const both = withExact(heads, { cells: [{ site: 'mlp_out', group: 1, layer: 0, position: 2 }], effects: Float32Array.of(NaN, 0.5, NaN) });
+    assert.deepEqual(agreementTable(both, all).map(({ map, measured: count, cells }) => [map, count, cells]), [
+      [HEADS, 2, 6],
+      [{ site: 'mlp_out', over: 'positions', group: 1 }, 1, 8],
+    ]);
+    assert.deepEqual(agreementTable(both, { pair: 0, unit: 'raw' }).map(({ map }) => map), [HEADS], 'the second group has nothing of the first pair');
+    assert.deepEqual(agreementTable(run, all), []);
+  });
+
+  it('shows in a map of exact effects only what was measured', () => {
+    const { values } = mapValues(measured(HEADS, [[1, 0]]), { map: HEADS, options: all, values: 'exact' });
+    assert.deepEqual([...values].map(Number.isNaN), [true, true, true, false, true, true]);
+    close(values[3]!, 2 * estimate(HEADS).values[3]!);
   });
 });

@@ -26,6 +26,10 @@ describe('token chips', () => {
     assert.equal(corrupted, 'corrupted  ∅ │·Tom │·gave');
   });
 
+  it('shows a prompt without a counterpart alone', () => {
+    assert.equal(tokenChips(tokens('So', ' Mary'), undefined), 'clean      So│·Mary');
+  });
+
   it('wraps long prompts into blocks that a hover can show, with nothing lost', () => {
     const words = Array.from({ length: 60 }, (_, i) => ` word${i}`);
     const changed = words.map((word, i) => (i === 45 ? ' other' : word));
