@@ -56,10 +56,10 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
       place.append(messageView(content, act));
       return;
     }
-    const { run, view } = content;
-    const state = stateFor(run, view.options, stored);
+    const { run } = content;
+    const state = stateFor(run, { pair: 'all', unit: run.canNormalise ? 'normalised' : 'raw' }, stored);
     const save = (changed: ViewState): void => keep({ runId: run.id, view: changed });
-    shown = new RunView(host, run, view, state, save, act);
+    shown = new RunView(host, run, state, save, act);
     place.append(shown.element);
     save(state);
     shown.start();

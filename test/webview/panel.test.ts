@@ -6,15 +6,16 @@ import type { AxeResults } from 'axe-core';
 import { headScores, layerDetail, positionScores, type Matrix, type ViewOptions } from '../../src/shared/views';
 import { rankCells, sortAxis } from '../../src/shared/ranking';
 import type { Run } from '../../src/shared/run';
+import type { SiteName } from '../../src/shared/sites';
 import { formatScore } from '../../webview/model/format';
 import { closeStage, openPanel, openStage, screenshot, type OpenOptions, type OpenPanel } from './panelPage';
 import { sampleRun } from './sampleRuns';
 
 const ALL: ViewOptions = { pair: 'all', unit: 'normalised' };
 
-const heads = (run: Run, options = ALL, positions: 'all' | 'last' = 'all'): Matrix => headScores(run.manifest, run.arrays, positions, options);
-const positionMap = (run: Run, group = 0, options = ALL, site: 'z' | 'mlp_out' | 'attn_out' | 'resid_pre' = 'z'): Matrix => positionScores(run.manifest, run.arrays, group, site, options)!;
-const detail = (run: Run, group: number, layer: number, options = ALL): Matrix => layerDetail(run.manifest, run.arrays, group, layer, options)!;
+const heads = (run: Run, options = ALL, positions: 'all' | 'last' = 'all', site: SiteName = 'z'): Matrix => headScores(run.manifest, run.arrays, site, positions, options);
+const positionMap = (run: Run, group = 0, options = ALL, site: SiteName = 'z'): Matrix => positionScores(run.manifest, run.arrays, group, site, options)!;
+const detail = (run: Run, group: number, layer: number, options = ALL): Matrix => layerDetail(run.manifest, run.arrays, 'z', group, layer, options)!;
 const at = ({ values, columns }: Matrix, row: number, column: number): number => values[row * columns + column]!;
 
 const cell = (page: Page, name: string): Locator => page.locator(`.cell[data-name="${name}"]`);
@@ -89,7 +90,7 @@ describe('the panel in a browser', () => {
       const page = await open({ run: 'ioi' });
       const facts = (await page.locator('.fact-list').innerText()).replaceAll('\u00a0', ' ');
       const { manifest } = sampleRun('ioi');
-      const mean = (side: 'clean' | 'corrupted'): string => formatScore(manifest.pairs.reduce((sum, { logitDiff }) => sum + logitDiff[side], 0) / 8);
+      const mean = (side: 'clean' | 'corrupted'): string => formatScore(manifest.pairs.reduce((sum, { metric }) => sum + metric[side]!, 0) / 8);
       for (const text of ['bundled', '5 layers × 8 heads', '6 with 14 tokens, 2 with 15', 'denoise', 'clean patched into corrupted', 'logit difference', 'not prepended', '184 ms', 'model loaded in 312 ms', 'Threads were not taken: the prompts are short.']) {
         assert.ok(facts.includes(text), `${text} in ${facts}`);
       }
@@ -193,7 +194,7 @@ describe('the panel in a browser', () => {
 
     it('or says that there are no heads behind it', async () => {
       const page = await open({ run: 'ioi' });
-      await page.getByLabel('Site').selectOption('mlp_out');
+      await page.locator('.map-section.positions').getByLabel('Site').selectOption('mlp_out');
       await textIs(page.locator('.map-section.positions .subtitle'), /^MLP output/);
       await eventually(async () => assert.equal(Number(await cell(page, 'L2P9').getAttribute('data-value')), at(positionMap(sampleRun('ioi'), 0, ALL, 'mlp_out'), 2, 9)));
       await cell(page, 'L2P9').hover();
@@ -303,7 +304,6 @@ describe('the panel in a browser', () => {
       await eventually(async () => assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(heads(run, one, 'last'), 4, 6)));
       // The pair is of the other length, so the positions map goes there by itself.
       await eventually(async () => assert.equal(Number(await cell(page, 'L4P14').getAttribute('data-value')), at(positionMap(run, 1, one), 4, 14)));
-      assert.deepEqual((await requests(page, 'view')).map(({ options }) => options), [raw, one]);
       await textIs(page.locator('.map-section.heads > .caption').last(), /raw logits.*Amy gives the drink: its share of the mean of 8/);
       assert.equal(await page.locator('.pair').count(), 1);
     });
@@ -318,11 +318,11 @@ describe('the panel in a browser', () => {
     it('and never draws an answer for something else', async () => {
       const page = await open({ run: 'ioi' });
       const run = sampleRun('ioi');
-      await page.evaluate(() => window.fakeHost.hold('view'));
+      await page.evaluate(() => window.fakeHost.hold('map'));
       const list = page.getByLabel('Pairs');
       await list.selectOption('1');
       await list.selectOption('2');
-      await eventually(async () => assert.equal((await requests(page, 'view')).length, 2));
+      await eventually(async () => assert.ok((await requests(page, 'map')).length >= 6));
       assert.equal(await grid(page, 'Layer × head').locator('..').getAttribute('aria-busy'), 'true');
       assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(heads(run), 4, 6));
       // Released last first: pair 2 is answered before pair 1.
@@ -341,7 +341,7 @@ describe('the panel in a browser', () => {
 
     it('a failure is shown where the numbers would be, and can be tried again', async () => {
       const page = await open({ run: 'ioi' });
-      await page.evaluate(() => (window.fakeHost.failing = { view: 'The run file is gone.' }));
+      await page.evaluate(() => (window.fakeHost.failing = { map: 'The run file is gone.' }));
       await page.getByRole('radio', { name: 'Raw logits' }).check();
       await textIs(page.locator('.map-section.heads .map-notice'), /The run file is gone\./);
       await page.evaluate(() => (window.fakeHost.failing = {}));
@@ -385,7 +385,7 @@ describe('the panel in a browser', () => {
       await page.getByRole('button', { name: 'Copy table' }).click();
       await eventually(async () => assert.equal((await requests(page, 'copy')).length, 2));
       const lines = String((await requests(page, 'copy'))[1]!['text']).trimEnd().split('\n').map((line) => line.split('\t'));
-      assert.deepEqual(lines[0], ['rank', 'head', 'score', 'share', 'strongest position']);
+      assert.deepEqual(lines[0], ['rank', 'head', 'score', 'exact', 'share', 'strongest position']);
       assert.deepEqual(lines[1]!.slice(0, 3), ['1', 'L4H6', String(at(matrix, 4, 6))]);
       assert.equal(lines.length, 21);
     });
@@ -515,7 +515,7 @@ describe('the panel in a browser', () => {
       const page = await open({ run: 'ioi', height: 500 });
       const run = sampleRun('ioi');
       await page.getByRole('radio', { name: 'Raw logits' }).check();
-      await page.getByLabel('Site').selectOption('attn_out');
+      await page.locator('.map-section.positions').getByLabel('Site').selectOption('attn_out');
       await page.locator('.map-section.heads').getByLabel('Order of layers').selectOption('strongest');
       await page.getByRole('button', { name: 'Share' }).click();
       await cell(page, 'L3H2').click();
@@ -531,7 +531,7 @@ describe('the panel in a browser', () => {
       const order = sortAxis(heads(run, { pair: 'all', unit: 'raw' }), 'rows', { by: 'strongest' });
       await eventually(async () => assert.deepEqual(await drawnOrder(page, 'heads', '.row-head'), order.map((layer) => `layer ${layer}`)));
       await eventually(async () => assert.equal(Number(await cell(page, 'L3H2').getAttribute('data-value')), at(heads(run, { pair: 'all', unit: 'raw' }), 3, 2)));
-      assert.equal(await page.getByLabel('Site').inputValue(), 'attn_out');
+      assert.equal(await page.locator('.map-section.positions').getByLabel('Site').inputValue(), 'attn_out');
       assert.equal(await page.locator('.ranked tr.selected').getAttribute('data-name'), 'L3H2');
       assert.equal(await page.getByRole('columnheader', { name: 'Share' }).getAttribute('aria-sort'), 'descending');
       await eventually(async () => assert.equal(await page.evaluate(() => window.scrollY), 150));

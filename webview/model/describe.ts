@@ -1,7 +1,9 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
-import { SITES, type SiteName } from '../../src/shared/sites';
+import type { Metric } from '../../src/shared/experiment';
+import { hasHeads, SITES, type SiteName } from '../../src/shared/sites';
 import type { HeadPositions, Matrix, ViewOptions } from '../../src/shared/views';
 import { headsBehind, positionsBehind } from './behind';
+import { metricWords } from './experiment';
 import { formatScore } from './format';
 import { rankAt, valueAt, type HeatmapModel } from './heatmap';
 import { columnToken, listTexts, type TokenColumn } from './tokens';
@@ -16,6 +18,8 @@ export interface CellDescription {
   unit: string;
   rank: number;
   cells: number;
+  /** By exact patching; undefined where it was not measured. */
+  exact?: number;
   /** What stands at this position when that does not fit in the title. */
   tokens?: string;
   behind: Behind;
@@ -43,8 +47,16 @@ export function positionName(layer: number, position: number): string {
   return `L${layer}P${position}`;
 }
 
-export function unitName({ unit }: ViewOptions): string {
-  return unit === 'normalised' ? 'normalised' : 'raw logits';
+/** What a cell's description is made of, whichever map it is of. */
+export interface Described {
+  /** The estimates, by which cells are ranked. */
+  map: HeatmapModel;
+  exact?: number;
+  options: ViewOptions;
+  metric: Metric;
+  loaded: Loaded;
+  /** How many of what stands behind it are named. */
+  most: number;
 }
 
 export interface HeadPlace {
@@ -52,26 +64,16 @@ export interface HeadPlace {
   head: number;
 }
 
-export function describeHead(
-  { layer, head }: HeadPlace,
-  map: HeatmapModel,
-  positions: HeadPositions,
-  options: ViewOptions,
-  columns: readonly (readonly TokenColumn[])[],
-  loaded: Loaded,
-  most: number,
-): CellDescription {
-  const value = valueAt(map, layer, head);
-  const rank = rankAt(map, layer, head);
+/** `columns`: of every length group. */
+export function describeHead({ layer, head }: HeadPlace, positions: HeadPositions, columns: readonly (readonly TokenColumn[])[], described: Described): CellDescription {
+  const { loaded, most } = described;
+  const numbers = numbersOf(described, layer, head);
   const heading = positions === 'last' ? 'Its strongest positions (the map shows the last one)' : 'Its strongest positions';
   const several = loaded.state === 'ready' && loaded.details.length > 1;
   return {
     title: headName(layer, head),
-    sentence: `layer ${layer}, head ${head}, ${formatScore(value)}, rank ${rank}`,
-    value,
-    unit: unitName(options),
-    rank,
-    cells: map.matrix.values.length,
+    sentence: `layer ${layer}, head ${head}, ${spoken(numbers)}`,
+    ...numbers,
     behind: behind(loaded, heading, (details) =>
       positionsBehind(details, head, Infinity).map(({ group, position, value: score }) => {
         const column = columns[group]![position]!;
@@ -90,27 +92,19 @@ export interface PositionPlace {
 const NO_HEADS: Partial<Record<SiteName, string>> = {
   mlp_out: 'No heads: this is the MLP’s output.',
   resid_pre: 'No heads: this is the residual stream as it enters the layer, the sum of all that was written before.',
+  resid_mid: 'No heads: this is the residual stream after the attention, the sum of all that was written before.',
+  resid_post: 'No heads: this is the residual stream as it leaves the layer, the sum of all that was written so far.',
+  embed: 'No heads: this is the token’s embedding.',
 };
 
-export function describePosition(
-  { layer, position }: PositionPlace,
-  map: HeatmapModel,
-  site: SiteName,
-  options: ViewOptions,
-  column: TokenColumn,
-  loaded: Loaded,
-  most: number,
-): CellDescription {
-  const value = valueAt(map, layer, position);
-  const rank = rankAt(map, layer, position);
+export function describePosition({ layer, position }: PositionPlace, site: SiteName, column: TokenColumn, described: Described): CellDescription {
+  const { loaded, most } = described;
+  const numbers = numbersOf(described, layer, position);
   const noHeads = NO_HEADS[site];
   return {
-    title: `L${layer} · ${columnPlace(column)} ${columnToken(column)}`,
-    sentence: `layer ${layer}, ${positionWords(column)}, ${formatScore(value)}, rank ${rank}`,
-    value,
-    unit: unitName(options),
-    rank,
-    cells: map.matrix.values.length,
+    title: `${rowLabel(site, layer)} · ${columnPlace(column)} ${columnToken(column)}`,
+    sentence: `${rowName(site, layer)}, ${positionWords(column)}, ${spoken(numbers)}`,
+    ...numbers,
     tokens: fullTokens(column),
     behind: column.shared
       ? { state: 'none', message: 'Before the first difference: exactly 0.' }
@@ -121,6 +115,26 @@ export function describePosition(
             most,
           ),
   };
+}
+
+/** A row of a map: L9, or the one row of the embedding, which is in no layer. */
+export function rowLabel(site: SiteName, layer: number): string {
+  return site === 'embed' ? 'Emb' : `L${layer}`;
+}
+
+export function rowName(site: SiteName, layer: number): string {
+  return site === 'embed' ? 'embedding' : `layer ${layer}`;
+}
+
+type CellNumbers = Pick<CellDescription, 'value' | 'unit' | 'rank' | 'cells' | 'exact'>;
+
+function numbersOf({ map, exact, options, metric }: Described, row: number, column: number): CellNumbers {
+  const unit = options.unit === 'normalised' ? 'normalised' : `raw ${metricWords(metric).unit}`;
+  return { value: valueAt(map, row, column), unit, rank: rankAt(map, row, column), cells: map.matrix.values.length, exact };
+}
+
+function spoken({ value, rank, exact }: CellNumbers): string {
+  return `${formatScore(value)}, rank ${rank}${exact === undefined ? '' : `, exact ${formatScore(exact)}`}`;
 }
 
 function behind(loaded: Loaded, heading: string, itemsOf: (details: { group: number; detail: Matrix }[]) => BehindItem[], most: number): Behind {
@@ -155,5 +169,5 @@ export function columnTitle(column: TokenColumn): string {
 }
 
 export function siteCaption(site: SiteName, run: Pick<RunSummary, 'model'>): string {
-  return site === 'z' ? `Summed over the ${run.model.heads} heads of each layer.` : SITES[site].description;
+  return `${SITES[site].description}${hasHeads(site) ? ` Summed over the ${run.model.heads} heads of each layer.` : ''}`;
 }

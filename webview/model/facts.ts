@@ -1,7 +1,7 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
-import type { Direction, Metric } from '../../src/shared/experiment';
 import type { BackendName } from '../../src/shared/results';
 import type { ViewOptions } from '../../src/shared/views';
+import { directionWords, metricPlace, metricWords, OTHER_WORDS, variantWords } from './experiment';
 import { formatScore, formatSeconds, plural } from './format';
 
 export interface Fact {
@@ -11,15 +11,6 @@ export interface Fact {
   detail?: string;
 }
 
-const DIRECTION: Record<Direction, { short: string; words: string }> = {
-  denoise: { short: 'denoise', words: 'clean patched into corrupted' },
-  noise: { short: 'noise', words: 'corrupted patched into clean' },
-};
-
-const METRIC: Record<Metric, { short: string; words: string }> = {
-  logitDiff: { short: 'logit difference', words: 'correct − incorrect, at the last position' },
-};
-
 const BACKEND: Record<BackendName, string> = {
   'wasm-threads': 'WebAssembly, threads',
   'wasm-simd': 'WebAssembly, SIMD',
@@ -28,19 +19,24 @@ const BACKEND: Record<BackendName, string> = {
 };
 
 export function runFacts(run: RunSummary): Fact[] {
-  const { model, pairs, groups, backend, timings } = run;
-  const mean = (side: 'clean' | 'corrupted'): number => pairs.reduce((sum, { logitDiff }) => sum + logitDiff[side], 0) / pairs.length;
+  const { model, pairs, groups, backend, timings, other, direction } = run;
+  const metric = metricWords(run.metric);
+  const clean = meanMetric(run, 'clean')!;
+  const corrupted = meanMetric(run, 'corrupted');
+  const variant = variantWords(run.variant);
   return [
     { name: 'Model', value: model.id, detail: `${plural(model.layers, 'layer')} × ${plural(model.heads, 'head')}, ${model.dtype}` },
-    { name: 'Pairs', value: String(pairs.length), detail: lengthsText(groups) },
-    { name: 'Direction', value: DIRECTION[run.direction].short, detail: DIRECTION[run.direction].words },
-    { name: 'Metric', value: METRIC[run.metric].short, detail: METRIC[run.metric].words },
-    { name: 'BOS', value: run.prependBos ? 'prepended' : 'not prepended' },
+    { name: 'Pairs', value: String(pairs.length), detail: `${lengthsText(groups)}, BOS ${run.prependBos ? 'prepended' : 'not prepended'}` },
+    other === 'corrupted'
+      ? { name: 'Direction', value: direction, detail: directionWords(run) }
+      : { name: 'Direction', value: `${direction}, ${OTHER_WORDS[other].short}`, detail: directionWords(run) },
+    { name: 'Metric', value: metric.short, detail: [metric.words, metricPlace(run)].filter((part) => part !== '').join(', ') },
     {
-      name: pairs.length === 1 ? 'Logit difference' : 'Logit difference, mean',
-      value: `clean\u00a0${formatScore(mean('clean'))}, corrupted\u00a0${formatScore(mean('corrupted'))}`,
-      detail: 'raw logits',
+      name: pairs.length === 1 ? 'Metric of the pair' : 'Metric, mean',
+      value: `clean\u00a0${formatScore(clean)}` + (corrupted === undefined ? '' : `, corrupted\u00a0${formatScore(corrupted)}`),
+      detail: `raw ${metric.unit}`,
     },
+    { name: 'Variant', value: variant.length === 0 ? 'plain gradient' : variant.join(' + '), detail: variant.length === 0 ? 'gradient at the base run × difference' : undefined },
     {
       name: 'Time',
       value: formatSeconds(timings.run),
@@ -63,9 +59,20 @@ export function lengthsText(groups: RunSummary['groups']): string {
   return [`${first.count} with ${tokens}`, ...others.map(({ count, length }) => `${count} with ${length}`)].join(', ');
 }
 
-/** Stands under every view: direction, metric with its unit, BOS, and which pairs. */
+/** Mean of the metric over the pairs; absent where nothing is corrupted. */
+function meanMetric({ pairs }: RunSummary, side: 'clean' | 'corrupted'): number | undefined {
+  const values = pairs.flatMap(({ metric }) => metric[side] ?? []);
+  return values.length === pairs.length ? values.reduce((sum, value) => sum + value, 0) / values.length : undefined;
+}
+
+/** "normalised: 0 corrupted … 1 clean", or the metric's own unit. */
+export function unitWords(run: Pick<RunSummary, 'metric' | 'pairs'>, unit: ViewOptions['unit']): string {
+  if (unit === 'raw') return `raw ${metricWords(run.metric).unit}`;
+  return run.pairs[0]?.metric.corrupted === undefined ? 'normalised: share of the clean metric' : 'normalised: 0 corrupted … 1 clean';
+}
+
+/** Stands under every view: direction, metric with its unit, what departs from the plain gradient, BOS, and which pairs. */
 export function viewCaption(run: RunSummary, options: ViewOptions): string {
-  const unit = options.unit === 'normalised' ? 'normalised: 0 corrupted … 1 clean' : 'raw logits';
   const pairs =
     options.pair === 'all'
       ? run.pairs.length === 1
@@ -73,8 +80,9 @@ export function viewCaption(run: RunSummary, options: ViewOptions): string {
         : `mean of ${run.pairs.length} pairs`
       : `${run.pairs[options.pair]!.name}${run.pairs.length > 1 ? `: its share of the mean of ${run.pairs.length}` : ''}`;
   return [
-    `${DIRECTION[run.direction].short} (${DIRECTION[run.direction].words})`,
-    `${METRIC[run.metric].short}, ${unit}`,
+    `${run.direction} (${directionWords(run)})`,
+    `${metricWords(run.metric).short}, ${unitWords(run, options.unit)}`,
+    ...variantWords(run.variant),
     run.prependBos ? 'BOS prepended' : 'no BOS',
     pairs,
   ].join(' · ');

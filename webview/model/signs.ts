@@ -8,17 +8,24 @@ export interface SignWords {
   positive: string;
 }
 
+type RunOfSigns = Pick<RunSummary, 'pairs' | 'metric' | 'other' | 'variant'>;
+
 /**
- * Normalised scores are divided by mean LD_clean − mean LD_corrupted. Where that is negative it turns the signs round:
+ * Normalised scores are divided by mean M_clean − mean M_corrupted. Where that is negative it turns the signs round:
  * positive still leads towards the clean run, but the clean run is then the one that favours the incorrect answer.
  */
-export function signWords(run: Pick<RunSummary, 'pairs'>, unit: ViewOptions['unit']): SignWords {
+export function signWords(run: RunOfSigns, unit: ViewOptions['unit']): SignWords {
+  const ofAnswer = run.metric === 'logitDiff' || run.metric === 'probDiff';
   if (unit === 'normalised' && meanDifference(run) < 0) {
-    return {
-      sentence: 'Positive (blue) moves towards the clean run, which here favours the incorrect answer.',
-      negative: 'towards corrupted',
-      positive: 'towards clean',
-    };
+    if (run.pairs[0]?.metric.corrupted === undefined) {
+      return { sentence: 'Positive (blue) lowers the metric, because the clean run’s, by which scores are divided, is negative.', negative: 'raises the metric', positive: 'lowers the metric' };
+    }
+    const clean = ofAnswer ? 'favours the incorrect answer' : 'has the smaller metric';
+    return { sentence: `Positive (blue) moves towards the clean run, which here ${clean}.`, negative: 'towards corrupted', positive: 'towards clean' };
   }
+  if (run.variant.gradDrop) return { sentence: 'GradDrop gives magnitudes: how much a part matters, not in which direction.', negative: '', positive: 'matters' };
+  if (run.metric === 'kl') return { sentence: 'Positive (blue) brings the output closer to the clean run’s.', negative: 'further from clean', positive: 'closer to clean' };
+  if (run.metric === 'promptLogProb') return { sentence: 'Positive (blue) supports the prompt’s own tokens.', negative: 'opposes', positive: 'supports the prompt’s tokens' };
+  if (typeof run.metric !== 'string') return { sentence: 'Positive (blue) raises the metric.', negative: 'lowers the metric', positive: 'raises the metric' };
   return { sentence: 'Positive (blue) supports the correct answer.', negative: 'opposes', positive: 'supports the correct answer' };
 }

@@ -29,14 +29,14 @@ export function tokenColumns(pairs: readonly RunPair[], group: PairGroup, shown:
     const corrupted = countTexts(members.map((pair) => pair.corrupted.at(-1)));
     return [{ position: 0, clean, corrupted, differs: members.some((pair) => pair.clean.at(-1)?.id !== pair.corrupted.at(-1)?.id), shared: false, last: true }];
   }
-  const firstDifference = Math.min(...members.map((pair) => pair.differsAt));
+  const firstDifference = Math.min(...members.map((pair) => pair.differsAt ?? 0));
   return Array.from({ length: group.length }, (_, position) => ({
     position,
     clean: countTexts(members.map((pair) => pair.clean[position])),
     corrupted: countTexts(members.map((pair) => pair.corrupted[position])),
     differs: members.some((pair) => pair.clean[position]?.id !== pair.corrupted[position]?.id),
     shared: position < firstDifference,
-    last: position === group.length - 1,
+    last: members.every((pair) => (pair.at ?? group.length - 1) === position),
   }));
 }
 

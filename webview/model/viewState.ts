@@ -90,6 +90,17 @@ export function rolesOf({ pairs }: Pick<ShapeOfRun, 'pairs'>): string[] {
   return [...new Set(pairs.flatMap(({ positions }) => Object.keys(positions ?? {})))];
 }
 
+/** The cell of a map's matrix that is selected, if it is one of that map's. */
+export function selectedIn({ selection, group }: Pick<ViewState, 'selection' | 'group'>, map: MapName): { row: number; column: number } | undefined {
+  if (selection?.kind === 'head') return map === 'heads' ? { row: selection.layer, column: selection.head } : undefined;
+  return selection && map === 'positions' && selection.group === group ? { row: selection.layer, column: selection.position } : undefined;
+}
+
+/** The selection that a cell of a map stands for. */
+export function selectionOf({ group }: Pick<ViewState, 'group'>, map: MapName, { row, column }: { row: number; column: number }): Selection {
+  return map === 'heads' ? { kind: 'head', layer: row, head: column } : { kind: 'position', group, layer: row, position: column };
+}
+
 /** The matrix that a map of the panel shows. */
 export function mapOf({ sites, headPositions, group }: Pick<ViewState, 'sites' | 'headPositions' | 'group'>, name: MapName): MapOf {
   return name === 'heads' ? { site: sites.heads, over: headPositions } : { site: sites.positions, over: 'positions', group };
@@ -153,6 +164,21 @@ export function groupOf(run: Pick<RunSummary, 'groups'>, pair: ViewOptions['pair
   if (pair === 'all') return undefined;
   const group = run.groups.findIndex(({ pairs }) => pairs.includes(pair));
   return group === -1 ? undefined : group;
+}
+
+/** Choosing another pair takes the positions map to its length group. */
+export function choosingPair(run: Pick<RunSummary, 'groups'>, state: ViewState, pair: ViewOptions['pair']): Partial<ViewState> {
+  return { options: { ...state.options, pair }, ...goingToGroup(state, groupOf(run, pair) ?? state.group) };
+}
+
+/** Going to another length group: a column it does not have can neither sort it nor stay selected. */
+export function goingToGroup({ group: before, sort, selection }: ViewState, group: number): Partial<ViewState> {
+  if (group === before) return {};
+  return {
+    group,
+    sort: { ...sort, positions: { ...sort.positions, rows: sort.positions.rows.by === 'line' ? BY_INDEX : sort.positions.rows } },
+    selection: selection?.kind === 'position' ? undefined : selection,
+  };
 }
 
 export function columnsOf(run: Pick<RunSummary, 'groups'>, group: number): number {

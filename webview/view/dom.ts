@@ -33,6 +33,8 @@ export interface Choice<T extends string> {
   label: string;
   title?: string;
   disabled?: boolean;
+  /** In a drop-down list: choices of the same group stand under its name. */
+  group?: string;
 }
 
 let controls = 0;
@@ -45,9 +47,17 @@ export function dropDown<T extends string>(label: string, choices: readonly Choi
   const select = el(
     'select',
     { attributes: { id, 'data-key': label }, on: { change: () => choose(select.value as T) } },
-    choices.map(({ value, label: text, disabled }) => el('option', { text, attributes: { value, disabled, selected: value === chosen } })),
+    grouped(choices, ({ value, label: text, disabled }) => el('option', { text, attributes: { value, disabled, selected: value === chosen } })),
   );
   return el('div', { class: 'field' }, [el('label', { class: 'field-name', text: label, attributes: { for: id } }), select]);
+}
+
+function grouped<T extends string>(choices: readonly Choice<T>[], option: (choice: Choice<T>) => HTMLElement): HTMLElement[] {
+  const groups = [...new Set(choices.map(({ group }) => group))];
+  return groups.flatMap((name) => {
+    const options = choices.filter(({ group }) => group === name).map(option);
+    return name === undefined ? options : [el('optgroup', { attributes: { label: name } }, options)];
+  });
 }
 
 /** Two or three exclusive choices side by side: radio buttons drawn as one segmented control. */

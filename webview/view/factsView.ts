@@ -1,12 +1,14 @@
 import type { PanelAction, RunSummary } from '../../src/shared/panelProtocol';
 import { runFacts } from '../model/facts';
 import type { SignWords } from '../model/signs';
+import type { ChangeForm } from './changeForm';
 import { button, el } from './dom';
 
 /** The top of the panel: what was run, on what, how long it took, and what to know when reading the numbers. */
-export function factsView(run: RunSummary, act: (action: PanelAction) => void): HTMLElement {
+export function factsView(run: RunSummary, act: (action: PanelAction) => void, form: ChangeForm): HTMLElement {
   const actions = [
     button('Rerun', () => act('rerun'), { secondary: false }),
+    form.toggle,
     run.source && button('Open prompts', () => act('openSource')),
     button('Show log', () => act('showLog')),
   ];
@@ -26,6 +28,7 @@ export function factsView(run: RunSummary, act: (action: PanelAction) => void): 
       el('time', { text: created.toLocaleString(), attributes: { datetime: run.createdAt } }),
       el('div', { class: 'actions' }, actions),
     ]),
+    form.element,
     el('dl', { class: 'fact-list' }, facts),
     ...run.notes.map(({ severity, message }) => note(severity, message)),
   ]);
@@ -33,7 +36,7 @@ export function factsView(run: RunSummary, act: (action: PanelAction) => void): 
 
 /** How to read the numbers below, in one unit. */
 export function readingAid({ sentence }: SignWords): (Node | string)[] {
-  return [el('strong', { text: sentence }), ' Scores are attributions: a linear approximation of what exact patching would give, so check the ones that matter.'];
+  return [el('strong', { text: sentence }), ' Scores are attributions: a linear approximation of what exact patching gives, so verify the ones that matter.'];
 }
 
 function note(severity: 'info' | 'warning', message: string): HTMLElement {

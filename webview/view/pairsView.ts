@@ -1,6 +1,7 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { RunPair, TokenText } from '../../src/shared/run';
 import type { ViewOptions } from '../../src/shared/views';
+import { metricWords } from '../model/experiment';
 import { formatScore } from '../model/format';
 import { chipColumns, quoted, visibleText } from '../model/tokens';
 import { el } from './dom';
@@ -28,14 +29,16 @@ function pairBlock(pair: RunPair, index: number, run: RunSummary, shown: ViewOpt
         el('td', { class: differs ? 'chip differs' : 'chip' }, [token && (differs ? el('mark', {}, chipText(token.text)) : el('span', {}, chipText(token.text)))]),
       ),
     ]);
-  const { clean, corrupted } = pair.logitDiff;
+  const { clean, corrupted } = pair.metric;
+  const { short } = metricWords(run.metric);
+  const measured = `${short} ${formatScore(clean)} clean${corrupted === undefined ? '' : `, ${formatScore(corrupted)} corrupted`}`;
   const pickable = run.pairs.length > 1 && shown === 'all';
   return el('section', { class: 'pair' }, [
     el('div', { class: 'pair-line' }, [
       pickable
         ? el('button', { class: 'link', text: pair.name, attributes: { type: 'button', title: 'Show only this pair' }, on: { click: () => choose(index) } })
         : el('strong', { text: pair.name }),
-      el('span', { class: 'caption', text: `${answers(pair.correct)} against ${answers(pair.incorrect)} · logit difference ${formatScore(clean)} clean, ${formatScore(corrupted)} corrupted` }),
+      el('span', { class: 'caption', text: [answersOf(pair), measured].filter((part) => part !== '').join(' · ') }),
     ]),
     el('div', { class: 'chips', attributes: { tabindex: 0, role: 'region', 'aria-label': `Tokens of ${pair.name}` } }, [
       el('table', {}, [
@@ -45,7 +48,7 @@ function pairBlock(pair: RunPair, index: number, run: RunSummary, shown: ViewOpt
             ...columns.map(({ place }) => el('th', { text: place.replace('-', '−'), attributes: { scope: 'col' } })),
           ]),
         ]),
-        el('tbody', {}, [line('clean'), line('corrupted')]),
+        el('tbody', {}, [line('clean'), corrupted !== undefined && line('corrupted')]),
       ]),
     ]),
   ]);
@@ -67,6 +70,11 @@ function chipText(text: string): HTMLElement[] {
     ...(spaces > 0 ? [el('span', { class: 'space', text: '·'.repeat(spaces), attributes: { 'aria-hidden': 'true' } })] : []),
     el('span', { text: visible.slice(spaces) }),
   ];
+}
+
+function answersOf({ correct, incorrect }: RunPair): string {
+  if (correct.length === 0) return '';
+  return incorrect.length === 0 ? answers(correct) : `${answers(correct)} against ${answers(incorrect)}`;
 }
 
 function answers(tokens: readonly TokenText[]): string {

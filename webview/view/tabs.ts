@@ -1,6 +1,8 @@
 import type { PanelHost, RunSummary } from '../../src/shared/panelProtocol';
 import type { Palette } from '../model/colour';
 import type { ViewName, ViewState } from '../model/viewState';
+import type { Numbers } from '../numbers';
+import type { Verifying } from '../verifying';
 import { el } from './dom';
 
 /** One of the panel's views of a run. It is built when it is first shown, and stays, hidden, while another one is. */
@@ -13,6 +15,8 @@ export interface View {
   themeChanged(palette: Palette): void;
   /** What is chosen has changed, here or elsewhere, or the view has come into sight again. Only the view in sight is told. */
   update(state: ViewState): void;
+  /** Escape was pressed: closes what is open above the view. False when nothing was, and the selection goes. */
+  escape?(): boolean;
 }
 
 /** What every view is built from. */
@@ -27,6 +31,12 @@ export interface ViewParts {
   say(text: string): void;
   /** Copies by way of the host, then says `done`. */
   copy(text: string, done: string): void;
+}
+
+/** What the views of the run's maps share beside that. */
+export interface RunParts extends ViewParts {
+  numbers: Numbers;
+  verifying: Verifying;
 }
 
 const TITLES: Record<ViewName, string> = { heatmaps: 'Heatmaps', trust: 'Trust', attention: 'Attention', logits: 'Logits', neurons: 'Neurons' };

@@ -1,17 +1,17 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
-import type { HeadPositions, ViewOptions } from '../../src/shared/views';
-import type { ViewState } from '../model/viewState';
+import type { ViewOptions } from '../../src/shared/views';
+import { metricWords } from '../model/experiment';
+import { unitWords } from '../model/facts';
 import { dropDown, el, segmented } from './dom';
 
 export interface ViewChoices {
   pair(pair: ViewOptions['pair']): void;
   unit(unit: ViewOptions['unit']): void;
-  headPositions(positions: HeadPositions): void;
 }
 
-/** What is chosen for the whole view: which pairs, in which unit, and the heads at which positions. */
-export function viewControls(run: RunSummary, { options, headPositions }: ViewState, choose: ViewChoices): HTMLElement[] {
-  const reason = 'The logit differences of clean and corrupted are too close to divide by.';
+/** What is chosen for all views: which pairs, in which unit. */
+export function viewControls(run: RunSummary, options: ViewOptions, choose: ViewChoices): HTMLElement[] {
+  const reason = `The ${metricWords(run.metric).short}s of clean and corrupted are too close to divide by.`;
   return [
     ...(run.pairs.length === 1
       ? []
@@ -26,20 +26,11 @@ export function viewControls(run: RunSummary, { options, headPositions }: ViewSt
     segmented(
       'Unit',
       [
-        { value: 'normalised', label: 'Normalised', disabled: !run.canNormalise, title: run.canNormalise ? '0 corrupted … 1 clean' : reason },
-        { value: 'raw', label: 'Raw logits' },
+        { value: 'normalised', label: 'Normalised', disabled: !run.canNormalise, title: run.canNormalise ? unitWords(run, 'normalised') : reason },
+        { value: 'raw', label: `Raw ${metricWords(run.metric).unit}` },
       ],
       options.unit,
       choose.unit,
-    ),
-    segmented(
-      'Heads',
-      [
-        { value: 'all', label: 'All positions', title: 'Scores of each head summed over all positions' },
-        { value: 'last', label: 'Last position', title: 'Scores of each head at the metric’s position only' },
-      ],
-      headPositions,
-      choose.headPositions,
     ),
     ...(run.canNormalise ? [] : [el('p', { class: 'caption', text: `Not normalised: ${reason.toLowerCase()}` })]),
   ];

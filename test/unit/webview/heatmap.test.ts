@@ -17,7 +17,7 @@ const column = (position: number, text: string, more: Partial<TokenColumn> = {})
   ...more,
 });
 const columns = [column(0, 'When', { shared: true }), column(1, ' John', { corrupted: [{ text: ' Mary', count: 1 }], differs: true }), column(2, ' to', { last: true })];
-const options = { pair: 'all', unit: 'normalised' } as const;
+const common = { options: { pair: 'all', unit: 'normalised' }, metric: 'logitDiff' } as const;
 
 describe('a heatmap made ready', () => {
   it('knows each cell’s value and rank whatever the order drawn', () => {
@@ -48,7 +48,7 @@ describe('what stands behind a cell', () => {
   });
 
   it('is described for a head: its sentence, then its positions with their tokens', () => {
-    const described = describeHead({ layer: 0, head: 0 }, buildHeatmap(heads, byIndex), 'all', options, [columns], { state: 'ready', details: [{ group: 0, detail }] }, 5);
+    const described = describeHead({ layer: 0, head: 0 }, 'all', [columns], { ...common, map: buildHeatmap(heads, byIndex), loaded: { state: 'ready', details: [{ group: 0, detail }] }, most: 5 });
     assert.equal(described.title, 'L0H0');
     assert.equal(described.sentence, 'layer 0, head 0, +0.250, rank 2');
     assert.deepEqual(described.behind, {
@@ -62,7 +62,7 @@ describe('what stands behind a cell', () => {
   it('is described for a position: the heads of that layer, or why there are none', () => {
     const map = buildHeatmap(matrix(['layer', 'position'], [[0, 0.375, -0.625], [0, 0, 0.1]]), byIndex);
     const loaded = { state: 'ready', details: [{ group: 0, detail }] } as const;
-    const at = (position: number, site: 'z' | 'mlp_out') => describePosition({ layer: 0, position }, map, site, options, columns[position]!, { ...loaded, details: [...loaded.details] }, 1);
+    const at = (position: number, site: 'z' | 'mlp_out') => describePosition({ layer: 0, position }, site, columns[position]!, { ...common, map, loaded: { ...loaded, details: [...loaded.details] }, most: 1 });
     assert.equal(at(2, 'z').sentence, 'layer 0, position 2 “ to”, −0.625, rank 1');
     assert.deepEqual(at(2, 'z').behind, { state: 'ready', heading: 'Strongest heads of layer 0 here', items: [{ label: 'L0H1', value: -0.375 }], more: 1 });
     assert.equal(at(2, 'mlp_out').behind.state, 'none');
@@ -70,7 +70,7 @@ describe('what stands behind a cell', () => {
   });
 
   it('says so while it is not there yet', () => {
-    const described = describeHead({ layer: 0, head: 1 }, buildHeatmap(heads, byIndex), 'last', options, [columns], { state: 'loading' }, 5);
+    const described = describeHead({ layer: 0, head: 1 }, 'last', [columns], { ...common, map: buildHeatmap(heads, byIndex), loaded: { state: 'loading' }, most: 5 });
     assert.equal(described.behind.state, 'loading');
   });
 });

@@ -9,7 +9,7 @@ const tokens = (text: string): RunPair['clean'] =>
     return { id: ids.get(piece)!, text: piece };
   });
 const pair = (clean: string, corrupted: string, differsAt: number): RunPair => ({
-  ...{ name: 'pair', clean: tokens(clean), corrupted: tokens(corrupted), differsAt, logitDiff: { clean: 1, corrupted: -1 } },
+  ...{ name: 'pair', clean: tokens(clean), corrupted: tokens(corrupted), differsAt, metric: { clean: 1, corrupted: -1 } },
   ...{ correct: tokens(' Mary'), incorrect: tokens(' John') },
 });
 const pairs = [pair('When| John| gave| to', 'When| Mary| gave| to', 1), pair('When| Tom| threw| to', 'When| Tom| gave| to', 2), pair('When| Tom| gave| to', 'When| Sid| gave| to', 1)];

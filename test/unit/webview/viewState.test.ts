@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { SiteName } from '../../../src/shared/sites';
-import { defaultState, groupOf, sortKey, stateFor, toggleLine, type ViewState } from '../../../webview/model/viewState';
+import { defaultState, groupOf, rolesOf, sitesOf, sortKey, stateFor, toggleLine, viewsOf, type ViewState } from '../../../webview/model/viewState';
 
 const run = {
   id: 'run-1',
@@ -9,20 +9,26 @@ const run = {
     { pairs: [0, 2], length: 5, positions: 'all' as const },
     { pairs: [1], length: 6, positions: 'all' as const },
   ],
-  sites: ['z', 'mlp_out'] as SiteName[],
+  sites: ['z', 'q', 'mlp_out'] as SiteName[],
   canNormalise: true,
-  pairs: [{}, {}, {}],
+  pairs: [{ positions: { S1: 1 } }, { positions: { S1: 2, END: 4 } }, {}] as { positions?: Record<string, number> }[],
 };
 const fallback = { pair: 'all', unit: 'normalised' } as const;
 const chosen: ViewState = {
+  view: 'trust',
   options: { pair: 1, unit: 'raw' },
   headPositions: 'last',
-  site: 'mlp_out',
+  sites: { heads: 'q', positions: 'mlp_out' },
   group: 1,
+  values: { heads: 'exact', positions: 'difference' },
+  columns: 'roles',
   sort: { heads: { rows: { by: 'line', line: 3 }, columns: { by: 'total' } }, positions: { rows: { by: 'line', line: 5 }, columns: { by: 'strongest' } } },
   table: { list: 'positions', column: 'score', descending: true, all: true },
+  trust: { map: 'positions' },
+  top: 25,
   selection: { kind: 'head', layer: 2, head: 3 },
   scroll: { page: 120, positions: 40 },
+  own: { attention: { heads: [1] } },
 };
 
 describe('state kept over reloads', () => {
@@ -42,14 +48,17 @@ describe('state kept over reloads', () => {
       view: {
         ...chosen,
         options: { pair: 9, unit: 'raw' },
-        site: 'attn_out',
+        view: 'neurons',
+        sites: { heads: 'mlp_out', positions: 'attn_out' },
+        values: { heads: 'guess' },
+        top: 0,
         group: 7,
         sort: { heads: { rows: { by: 'line', line: 4 }, columns: { by: 'line', line: -1 } } },
         selection: { kind: 'head', layer: 2, head: 4 },
       },
     });
     assert.equal(state.options.pair, 'all');
-    assert.equal(state.site, 'z');
+    assert.deepEqual([state.sites, state.view, state.values.heads, state.top], [{ heads: 'z', positions: 'z' }, 'heatmaps', 'estimate', 10]);
     assert.equal(state.group, 0);
     assert.deepEqual(state.sort, defaultState(fallback).sort);
     assert.equal(state.selection, undefined);
@@ -63,6 +72,13 @@ describe('state kept over reloads', () => {
 
   it('shows raw logits when the run cannot be normalised', () => {
     assert.equal(stateFor({ ...run, canNormalise: false }, { pair: 'all', unit: 'raw' }, { runId: 'run-1', view: { options: { pair: 'all', unit: 'normalised' } } }).options.unit, 'raw');
+  });
+
+  it('offers each map its sites, neurons a view, and the names of positions', () => {
+    const all = { sites: ['z', 'resid_pre', 'embed', 'mlp_post'] as SiteName[] };
+    assert.deepEqual([sitesOf(all, 'heads'), sitesOf(all, 'positions')], [['z'], ['z', 'resid_pre', 'embed']]);
+    assert.deepEqual([viewsOf(run).includes('neurons'), viewsOf(all).includes('neurons')], [false, true]);
+    assert.deepEqual(rolesOf(run), ['S1', 'END']);
   });
 
   it('shows the length group that a chosen pair is in', () => {

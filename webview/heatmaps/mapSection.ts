@@ -2,15 +2,17 @@ import type { Palette } from '../model/colour';
 import type { SignWords } from '../model/signs';
 import { isSorted, sortKey, type MapSort } from '../model/viewState';
 import type { SortKey } from '../../src/shared/ranking';
-import { button, dropDown, el, type Choice } from './dom';
+import { button, dropDown, el, type Choice } from '../view/dom';
 import type { Drawing, HeatmapEvents } from './heatmapDrawing';
 import { HeatmapView } from './heatmapView';
-import { legend } from './legend';
-import { Slot } from './slot';
+import { legend } from '../view/legend';
+import { Slot } from '../view/slot';
 
 export interface MapEvents extends HeatmapEvents {
   sort(sort: MapSort): void;
   copy(): void;
+  /** Writes the map, estimate and exact, to a file. */
+  exportMap(): void;
   retry(): void;
 }
 
@@ -50,15 +52,21 @@ export class MapSection {
     ]);
   }
 
+  /** Between the map's controls and the map. */
+  addLine(line: HTMLElement): void {
+    this.controls.element.after(line);
+  }
+
   /** `own`: controls of this map alone. `lineName` names a line of the other axis that the rows or columns are sorted by. */
-  renderControls(signature: string, own: () => HTMLElement[], sort: MapSort, lineName: { ofRows(line: number): string; ofColumns(line: number): string }): void {
+  renderControls(signature: string, own: () => readonly HTMLElement[], sort: MapSort, lineName: { ofRows(line: number): string; ofColumns(line: number): string }): void {
     this.controls.render(`${signature} ${JSON.stringify(sort)}`, () => [
       ...own(),
       this.sortList(`Order of ${this.axes.row}s`, sort.rows, lineName.ofRows, (rows) => this.events.sort({ ...sort, rows })),
       this.sortList(`Order of ${this.axes.column}s`, sort.columns, lineName.ofColumns, (columns) => this.events.sort({ ...sort, columns })),
       el('span', { class: 'buttons' }, [
         isSorted(sort) && button('Reset order', () => this.events.sort({ rows: { by: 'index' }, columns: { by: 'index' } })),
-        button('Copy', () => this.events.copy(), { title: `Copy this map as tab-separated text` }),
+        button('Copy', () => this.events.copy(), { title: 'Copy this map as tab-separated text' }),
+        button('Export', () => this.events.exportMap(), { title: 'Write estimates and exact effects of this map to a CSV file' }),
       ]),
     ]);
   }

@@ -1,15 +1,18 @@
 import type { CellDescription } from '../model/describe';
 import { formatScore } from '../model/format';
-import { el } from './dom';
+import { el } from '../view/dom';
 
 /** What the tooltip and the details show of a cell: value, rank, and what stands behind it as signed bars. */
-export function cellCard({ title, value, unit, rank, cells, tokens, behind }: CellDescription): HTMLElement[] {
+export function cellCard({ title, value, unit, rank, cells, exact, tokens, behind }: CellDescription): HTMLElement[] {
   const parts: HTMLElement[] = [
     el('div', { class: 'card-title', text: title }),
     el('div', { class: 'card-value' }, [
       el('strong', { text: formatScore(value) }),
       ` ${unit} · rank ${rank} of ${cells}`,
     ]),
+    exact === undefined
+      ? el('div', { class: 'card-note', text: 'Estimate; not measured exactly.' })
+      : el('div', { class: 'card-exact' }, [el('strong', { text: formatScore(exact) }), ` exact · the estimate is off by ${formatScore(value - exact)}`]),
   ];
   if (tokens !== undefined) parts.push(el('div', { class: 'card-tokens', text: tokens }));
   if (behind.state === 'none') return [...parts, el('div', { class: 'card-note', text: behind.message })];

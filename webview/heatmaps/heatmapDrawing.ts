@@ -22,6 +22,8 @@ export interface Drawing {
   columnLabel(column: number): ColumnLabel;
   columnName(column: number): string;
   cellName(cell: Cell): string;
+  /** Exact effect of a cell whose estimate is drawn: marks it as measured. */
+  exactOf?(cell: Cell): number | undefined;
   selected?: Cell;
   /** Cells that stand behind what is selected elsewhere. */
   related: readonly Cell[];
@@ -31,6 +33,8 @@ export interface HeatmapEvents {
   /** The pointer or the focus is on a cell or header; undefined: on none. */
   point(cell: Cell | undefined, anchor: Element | undefined, by: 'pointer' | 'focus'): void;
   select(cell: Cell): void;
+  /** The person asks for the exact effect of the focused cell. */
+  verify?(cell: Cell): void;
   /** A column header was pressed: rows are sorted by it; a row header: columns are. */
   sortRows(column: number): void;
   sortColumns(row: number): void;

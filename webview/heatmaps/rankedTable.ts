@@ -2,7 +2,8 @@ import type { ListRow } from '../model/rankedList';
 import { formatScore, formatShare } from '../model/format';
 import type { TableColumn, TableState } from '../model/viewState';
 import type { Cell } from './heatmapDrawing';
-import { el } from './dom';
+import { el } from '../view/dom';
+import { moveInRows, takeStop } from '../view/rows';
 
 export interface TableDrawing {
   caption: string;
@@ -49,6 +50,7 @@ export function rankedTable(drawing: TableDrawing, events: TableEvents): HTMLTab
         heading('rank', '#', 'Rank by magnitude'),
         heading('name', drawing.nameHeading, 'Order of layers'),
         heading('score', 'Score', 'Signed score'),
+        heading('exact', 'Exact', 'Effect by exact patching; empty where not measured'),
         heading('share', 'Share', 'Share of the sum of all magnitudes in the map'),
         el('th', { class: 'behind-column', text: drawing.behindHeading, attributes: { scope: 'col' } }),
       ]),
@@ -68,6 +70,7 @@ export function rankedTable(drawing: TableDrawing, events: TableEvents): HTMLTab
               el('button', { class: 'link', text: row.title, attributes: { type: 'button', tabindex: name === stop ? 0 : -1, 'aria-pressed': isSelected ? 'true' : 'false', 'data-key': `row ${name}` } }),
             ]),
             el('td', { class: row.value < 0 ? 'score negative' : 'score', text: formatScore(row.value) }),
+            el('td', { class: (row.exact ?? 0) < 0 ? 'exact negative' : 'exact', text: row.exact === undefined ? '' : formatScore(row.exact) }),
             el('td', { class: 'share', text: formatShare(row.share) }),
             el('td', { class: 'behind-column', text: row.behind ?? '…' }),
           ],
@@ -75,23 +78,4 @@ export function rankedTable(drawing: TableDrawing, events: TableEvents): HTMLTab
       }),
     ),
   ]);
-}
-
-/** Arrow keys, Home and End go from row to row. */
-function moveInRows(event: KeyboardEvent): void {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const names = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('.name button')];
-  const from = names.indexOf(event.target as HTMLElement);
-  const last = names.length - 1;
-  const targets: Record<string, number> = { ArrowUp: Math.max(0, from - 1), ArrowDown: Math.min(last, from + 1), Home: 0, End: last };
-  const target = targets[event.key];
-  if (target === undefined) return;
-  event.preventDefault();
-  names[target]!.focus();
-}
-
-/** Gives the table's tab stop to the focused button; returns its row's name. */
-function takeStop(body: HTMLElement, focused: HTMLElement): string {
-  for (const button of body.querySelectorAll('.name button')) button.setAttribute('tabindex', button === focused ? '0' : '-1');
-  return focused.closest('tr')!.dataset.name!;
 }

@@ -1,7 +1,7 @@
 import { select } from 'd3';
 import type { HeatmapModel } from '../model/heatmap';
 import { DRAW_ALL, type CellDatum, type Line } from './heatmapDrawing';
-import { prefersReducedMotion } from './theme';
+import { prefersReducedMotion } from '../view/theme';
 
 /** Lets the lines of a map that has been sorted anew glide there from their old places, so that the eye can follow. */
 export function glideFrom(before: HeatmapModel, grid: Element, cellWidth: number, cellHeight: number): void {

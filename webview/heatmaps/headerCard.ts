@@ -1,17 +1,17 @@
-import { columnTitle, fullTokens } from '../model/describe';
-import type { TokenColumn } from '../model/tokens';
+import { columnTitle, fullTokens, rowName } from '../model/describe';
 import type { MapName, MapSort } from '../model/viewState';
-import { el } from './dom';
+import { el } from '../view/dom';
+import type { DrawnMap } from './drawnMap';
 import type { Cell } from './heatmapDrawing';
 
 /** What the tooltip says of a row or column header: its tokens in full, and what pressing it does. */
-export function headerCard(map: MapName, { row, column }: Cell, sort: MapSort, columns: readonly TokenColumn[] | undefined): HTMLElement[] {
+export function headerCard(map: MapName, { row, column }: Cell, sort: MapSort, drawn: DrawnMap | undefined): HTMLElement[] {
   const isColumn = row === -1;
   const key = isColumn ? sort.rows : sort.columns;
   const sorted = key.by === 'line' && key.line === (isColumn ? column : row);
   const others = isColumn ? 'layers' : map;
-  const token = map === 'positions' && isColumn ? columns?.[column] : undefined;
-  const title = token ? columnTitle(token) : isColumn ? `head ${column}` : `layer ${row}`;
+  const token = map === 'positions' && isColumn ? drawn?.columns[column] : undefined;
+  const title = token ? columnTitle(token) : isColumn ? `head ${column}` : rowName(drawn?.map.site ?? 'z', row);
   const tokens = token && fullTokens(token);
   return [
     el('div', { class: 'card-title', text: title }),

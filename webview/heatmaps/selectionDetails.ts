@@ -1,8 +1,8 @@
 import type { CellDescription } from '../model/describe';
 import { cellCard } from './cellCard';
-import { button, el } from './dom';
+import { button, el } from '../view/dom';
 import type { MapSection } from './mapSection';
-import { Slot } from './slot';
+import { Slot } from '../view/slot';
 
 /** Where the table and the details stand beside the maps; the style sheet has the same width. */
 export const WIDE = matchMedia('(min-width: 1040px)');
@@ -10,6 +10,8 @@ export const WIDE = matchMedia('(min-width: 1040px)');
 interface Actions {
   copy(text: string, done: string): void;
   clear(): void;
+  /** Measures the selected cell. */
+  verify(): void;
 }
 
 /** The selected cell with what stands behind it: beside the maps where there is room, else under the map it belongs to. */
@@ -27,21 +29,22 @@ export class SelectionDetails {
   }
 
   /** Shows `description`, a cell of `map`; nothing selected when it is absent. */
-  render(description: CellDescription | undefined, map: MapSection): void {
+  render(description: CellDescription | undefined, map: MapSection, verifying: boolean): void {
     const { element } = map.heatmap;
     const top = element.getBoundingClientRect().top;
     this.place(description && map);
-    this.slot.render(JSON.stringify(description ?? null), () => (description ? this.card(description) : [el('p', { class: 'caption', text: 'Select a cell or a row to keep its details here.' })]));
+    this.slot.render(JSON.stringify([description, verifying]), () => (description ? this.card(description, verifying) : [el('p', { class: 'caption', text: 'Select a cell or a row to keep its details here.' })]));
     // Details that leave the map above must not pull the cell that was pressed from under the pointer.
     const shift = element.getBoundingClientRect().top - top;
     if (shift !== 0 && description && !WIDE.matches) window.scrollBy({ top: shift });
   }
 
-  private card(description: CellDescription): HTMLElement[] {
+  private card(description: CellDescription, verifying: boolean): HTMLElement[] {
     return [
       el('div', { class: 'section-title' }, [el('h2', { text: 'Selection' })]),
       ...cellCard(description),
       el('div', { class: 'actions' }, [
+        description.exact === undefined && !verifying && button('Verify this cell', () => this.actions.verify(), { title: 'Patch it exactly (V on a focused cell)' }),
         button('Copy value', () => this.actions.copy(String(description.value), 'Copied the value')),
         button('Clear', () => this.actions.clear()),
       ]),

@@ -3,7 +3,7 @@ import type { Palette } from '../model/colour';
 import { cellFormat, formatScore } from '../model/format';
 import { rankAt, valueAt } from '../model/heatmap';
 import { move, visibleLines, type Place } from '../model/navigation';
-import { el } from './dom';
+import { el } from '../view/dom';
 import { glideFrom, sameOrder } from './glide';
 import { DRAW_ALL, type Cell, type CellDatum, type Drawing, type HeatmapEvents, type Line } from './heatmapDrawing';
 
@@ -137,17 +137,22 @@ export class HeatmapView {
     const write = (cells: Selection<HTMLDivElement, CellDatum, HTMLDivElement, Line>): void => {
       cells.each(function ({ row, column }) {
         const value = valueAt(model, row, column);
-        const fill = palette.colourAt(model.largest > 0 ? value / model.largest : 0);
-        this.style.backgroundColor = fill;
+        const exact = drawing.exactOf?.({ row, column });
+        const missing = Number.isNaN(value);
+        const fill = palette.colourAt(missing || model.largest === 0 ? 0 : value / model.largest);
+        this.style.backgroundColor = missing ? '' : fill;
         this.style.color = palette.textOn(fill);
+        this.classList.toggle('unmeasured', missing);
+        this.classList.toggle('measured', exact !== undefined);
         const { text, faint } = inCell(value);
-        this.replaceChildren(...(withText ? [faint ? el('span', { class: 'faint', text }) : text] : []));
+        this.replaceChildren(...(withText && !missing ? [faint ? el('span', { class: 'faint', text }) : text] : []));
         this.dataset.name = drawing.cellName({ row, column });
-        this.dataset.value = String(value);
+        this.dataset.value = missing ? '' : String(value);
         this.dataset.rank = String(rankAt(model, row, column));
-        // A number that is shown is the cell's name already.
-        if (withText) this.removeAttribute('aria-label');
-        else this.setAttribute('aria-label', formatScore(value));
+        const name = missing ? 'not measured' : exact === undefined ? formatScore(value) : `${formatScore(value)}, exact ${formatScore(exact)}`;
+        // A number that is shown is the cell's name already, where there is nothing to add.
+        if (withText && !missing && exact === undefined) this.removeAttribute('aria-label');
+        else this.setAttribute('aria-label', name);
       });
       place(cells);
     };
@@ -297,6 +302,7 @@ export class HeatmapView {
         event.preventDefault();
         return press(this.active);
       }
+      if (key === 'v' && !ctrlKey && this.active.row !== -1 && this.active.column !== -1) return events.verify?.(this.active);
       const { rows, columns } = this.drawing.model.matrix;
       const page = Math.max(1, Math.floor((scroller.clientHeight - this.headerHeight) / this.cellHeight) - 1);
       const target = move(this.placeOf(this.active), key, ctrlKey, { rows, columns, page });

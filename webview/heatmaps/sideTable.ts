@@ -1,13 +1,13 @@
-import type { CellDetails, DrawnHeads, DrawnPositions } from '../cellDetails';
-import { columnPlace, headName, positionName } from '../model/describe';
-import type { HeatmapModel } from '../model/heatmap';
+import type { CellDetails } from './cellDetails';
+import { exactAt, type DrawnMap } from './drawnMap';
+import { columnPlace, headName, positionName, rowLabel } from '../model/describe';
 import { firstDirection, listRows, type ListRow } from '../model/rankedList';
 import { shortTexts } from '../model/tokens';
 import type { TableColumn, TableState } from '../model/viewState';
-import { button, el, segmented } from './dom';
+import { button, el, segmented } from '../view/dom';
 import type { Cell } from './heatmapDrawing';
 import { rankedTable } from './rankedTable';
-import { Slot } from './slot';
+import { Slot } from '../view/slot';
 
 export const TABLE_ROWS = 20;
 /** A positions map can have tens of thousands of cells; a table of that length helps nobody. */
@@ -25,7 +25,7 @@ interface List {
   caption: string;
   nameHeading: string;
   behindHeading: string;
-  model: HeatmapModel;
+  drawn: DrawnMap;
   nameOf(cell: Cell): string;
   titleOf(cell: Cell): string;
   behindOf(cell: Cell): string | undefined;
@@ -42,11 +42,12 @@ export class SideTable {
     private readonly events: SideTableEvents,
   ) {}
 
-  render(state: TableState, heads: DrawnHeads, positions: DrawnPositions | undefined, selected: Cell | undefined, caption: string): void {
+  render(state: TableState, heads: DrawnMap, positions: DrawnMap | undefined, selected: Cell | undefined, caption: string): void {
     const list = state.list === 'heads' ? this.listOfHeads(heads) : positions && this.listOfPositions(positions);
     if (!list) return;
-    const total = list.model.ranked.length;
-    const rows = listRows(list.model, state, state.all ? MOST_TABLE_ROWS : TABLE_ROWS);
+    const { drawn } = list;
+    const total = drawn.estimate.ranked.length;
+    const rows = listRows(drawn.estimate, state, state.all ? MOST_TABLE_ROWS : TABLE_ROWS, (row, column) => exactAt(drawn, row, column));
     const shown = rows.map((row) => ({ ...row, name: list.nameOf(row), title: list.titleOf(row), behind: list.behindOf(row) }));
     this.slot.render(JSON.stringify([state, shown, selected, caption]), () => [
       el('div', { class: 'section-title' }, [
@@ -67,20 +68,20 @@ export class SideTable {
     ]);
   }
 
-  private listOfHeads(drawn: DrawnHeads): List {
+  private listOfHeads(drawn: DrawnMap): List {
     const nameOf = ({ row, column }: Cell): string => headName(row, column);
     return {
-      ...{ title: 'Top heads', caption: 'Heads by strength', nameHeading: 'Head', behindHeading: 'Strongest position', model: drawn.model },
+      ...{ title: 'Top heads', caption: 'Heads by strength', nameHeading: 'Head', behindHeading: 'Strongest position', drawn },
       ...{ nameOf, titleOf: nameOf, behindOf: (cell) => this.details.strongestPosition(drawn, cell) },
     };
   }
 
-  private listOfPositions(drawn: DrawnPositions): List {
-    const { columns, model } = drawn;
+  private listOfPositions(drawn: DrawnMap): List {
+    const { columns, map } = drawn;
     return {
-      ...{ title: 'Top positions', caption: 'Layers and positions by strength', nameHeading: 'Place', behindHeading: 'Strongest head', model },
+      ...{ title: 'Top positions', caption: 'Layers and positions by strength', nameHeading: 'Place', behindHeading: 'Strongest head', drawn },
       nameOf: ({ row, column }) => positionName(row, column),
-      titleOf: ({ row, column }) => `L${row} · ${columnPlace(columns[column]!)} ${shortTexts(columns[column]!.clean)}${columns[column]!.differs ? ' ≠' : ''}`,
+      titleOf: ({ row, column }) => `${rowLabel(map.site, row)} · ${columnPlace(columns[column]!)} ${shortTexts(columns[column]!.clean)}${columns[column]!.differs ? ' ≠' : ''}`,
       behindOf: (cell) => this.details.strongestHead(drawn, cell),
     };
   }
@@ -92,7 +93,7 @@ export class SideTable {
 }
 
 function asTsv(list: List, rows: readonly ListRow[]): string {
-  const heading = ['rank', list.nameHeading.toLowerCase(), 'score', 'share', list.behindHeading.toLowerCase()];
-  const lines = rows.map((row) => [row.rank, list.nameOf(row), row.value, row.share, list.behindOf(row) ?? '']);
+  const heading = ['rank', list.nameHeading.toLowerCase(), 'score', 'exact', 'share', list.behindHeading.toLowerCase()];
+  const lines = rows.map((row) => [row.rank, list.nameOf(row), row.value, row.exact ?? '', row.share, list.behindOf(row) ?? '']);
   return [heading, ...lines].map((line) => line.join('\t')).join('\n') + '\n';
 }

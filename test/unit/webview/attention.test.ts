@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict';
+import { packArrays } from '../../../src/shared/arrays';
+import type { RunPair, TokenText } from '../../../src/shared/run';
+import { cellUnder, fitMatrix, labelExtent, scrollToCell } from '../../../webview/attention/matrixGeometry';
+import { attendedPair, attentionChoice, followSelection, toggleHead } from '../../../webview/attention/ownState';
+import { headMatrices, moveCell, sharedLargest, valueOf } from '../../../webview/attention/patterns';
+import { patternScale, scalesFor } from '../../../webview/attention/scales';
+import { strongestCells } from '../../../webview/attention/strongestCells';
+import { axisLabel, axisTokens, tokenWords } from '../../../webview/attention/tokenAxis';
+import { attributionWords, cellSentence, formatProbability } from '../../../webview/attention/words';
+import { paletteFor } from '../../../webview/model/colour';
+import { defaultState } from '../../../webview/model/viewState';
+
+const tokens = (...texts: string[]): TokenText[] => texts.map((text) => ({ id: [...text].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 0), text }));
+const pair: RunPair = {
+  ...{ name: 'one', clean: tokens('John', ' saw', ' Mary'), corrupted: tokens('Dan', ' saw', ' Mary'), correct: [], incorrect: [], differsAt: 0 },
+  ...{ positions: { S1: 0, END: 2 }, metric: { clean: 1, corrupted: -1 } },
+};
+const axes = ['head', 'dest', 'src'];
+const shape = [2, 3, 3];
+/** Heads 4 and 1, in that order. */
+const clean = Float32Array.from([1, 0, 0, 0.5, 0.5, 0, 0.25, 0.25, 0.5, 1, 0, 0, 1, 0, 0, 1, 0, 0]);
+const other = Float32Array.from([1, 0, 0, 0.75, 0.25, 0, 0.25, 0.5, 0.25, 1, 0, 0, 1, 0, 0, 1, 0, 0]);
+const attribution = Float32Array.from([0, 0, 0, -2, 1, 0, 0, 0.5, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+const answer = {
+  heads: [4, 1],
+  arrays: packArrays([
+    { name: 'clean', axes, shape, data: clean },
+    { name: 'other', axes, shape, data: other },
+    { name: 'attribution', axes, shape, data: attribution },
+  ]),
+};
+
+describe('the axes of an attention matrix', () => {
+  it('name positions, mark what differs, and know where the metric is read', () => {
+    const own = axisTokens(pair, 'clean');
+    assert.deepEqual(own.map(({ differs, metric }) => [differs, metric]), [[true, false], [false, false], [false, true]]);
+    assert.deepEqual(own.map(axisLabel), [{ name: 'S1', token: 'John' }, { name: '', token: 'saw' }, { name: 'END', token: 'Mary' }]);
+    assert.equal(tokenWords(own[0]!), 'S1 “John” (0)');
+    assert.equal(tokenWords(own[0]!, true), 'S1 “John” → “Dan” (0)');
+    assert.equal(tokenWords(own[1]!, true), '“ saw” (1)');
+    assert.equal(axisTokens({ ...pair, at: 1 }, 'clean')[1]!.metric, true);
+  });
+
+  it('of prompts of unequal length meet at their ends', () => {
+    const longer = { ...pair, corrupted: tokens('When', 'Dan', ' saw', ' Mary') };
+    const corrupted = axisTokens(longer, 'corrupted');
+    assert.deepEqual(corrupted.map(({ names, differs, metric }) => [names.join(), differs, metric]), [['', true, false], ['S1', true, false], ['', false, false], ['END', false, true]]);
+  });
+});
+
+describe('the matrices of a head', () => {
+  it('are those of that head, with the difference', () => {
+    const matrices = headMatrices(answer, 4, pair, 'corrupted');
+    assert.deepEqual(matrices.map(({ kind, title }) => [kind, title]), [['clean', 'Clean'], ['other', 'Corrupted'], ['difference', 'Clean − corrupted'], ['attribution', 'Attribution']]);
+    assert.deepEqual(Array.from(matrices[2]!.values), [0, 0, 0, -0.25, 0.25, 0, 0, -0.25, 0.25]);
+    assert.equal(valueOf(matrices[3]!, { dest: 2, src: 2 }), 3);
+    assert.equal(matrices[1]!.tokens[0]!.text, 'Dan');
+    assert.equal(sharedLargest(matrices, 'attribution'), 3);
+    assert.deepEqual(headMatrices(answer, 7, pair, 'corrupted'), []);
+  });
+
+  it('under an ablation by zero have no other side; with interventions they have one more', () => {
+    const arrays = packArrays([
+      { name: 'clean', axes, shape, data: clean },
+      { name: 'base', axes, shape, data: other },
+      { name: 'attribution', axes, shape, data: attribution },
+    ]);
+    assert.deepEqual(headMatrices({ heads: [4, 1], arrays }, 1, pair, 'zero').map(({ kind }) => kind), ['clean', 'base', 'attribution']);
+  });
+
+  it('of prompts of unequal length have no difference', () => {
+    const longer = { ...pair, corrupted: tokens('When', 'Dan', ' saw', ' Mary') };
+    const arrays = packArrays([
+      { name: 'clean', axes, shape, data: clean },
+      { name: 'other', axes, shape: [2, 4, 4], data: new Float32Array(32) },
+      { name: 'attribution', axes, shape: [2, 4, 4], data: new Float32Array(32) },
+    ]);
+    const matrices = headMatrices({ heads: [4, 1], arrays }, 4, longer, 'corrupted');
+    assert.deepEqual(matrices.map(({ kind, tokens: { length } }) => [kind, length]), [['clean', 3], ['other', 4], ['attribution', 4]]);
+    assert.ok(Number.isNaN(valueOf(matrices[0]!, { dest: 3, src: 0 })));
+  });
+
+  it('share scales: patterns 0 … 1, the signed ones up to their largest in any head', () => {
+    const palette = paletteFor('#ffffff');
+    const scales = scalesFor(headMatrices(answer, 4, pair, 'corrupted'), palette);
+    assert.equal(scales.difference.largest, 0.25);
+    assert.equal(scales.attribution.largest, 3);
+    assert.equal(scales.attribution.colourOf(3), palette.colourAt(1));
+    assert.equal(scales.attribution.colourOf(0), palette.colourAt(0));
+    assert.equal(scales.clean.largest, 1);
+    const { colourOf } = patternScale(palette);
+    assert.notEqual(colourOf(0.5), colourOf(1));
+    assert.equal(colourOf(0), scales.difference.colourOf(0));
+  });
+
+  it('as a table: strongest first by magnitude, then as asked', () => {
+    const heads = [4, 1].map((head) => ({ head, matrices: headMatrices(answer, head, pair, 'corrupted') }));
+    const top = strongestCells(heads, 'attribution', { by: 'attribution', descending: true }, 3);
+    assert.deepEqual(top.map(({ head, dest, src, values }) => [head, dest, src, values.attribution]), [[4, 2, 2, 3], [4, 1, 0, -2], [4, 1, 1, 1]]);
+    assert.equal(top[1]!.values.difference, -0.25);
+    assert.deepEqual(strongestCells(heads, 'attribution', { by: 'dest', descending: false }, 3).map(({ dest }) => dest), [1, 1, 2]);
+    assert.ok(strongestCells(heads, 'clean', { by: 'clean', descending: true }, 99).every(({ dest, src }) => src <= dest), 'nothing after its destination');
+  });
+});
+
+describe('the keys in an attention matrix', () => {
+  const move = (dest: number, src: number, key: string, ctrl = false): unknown => moveCell({ dest, src }, key, ctrl, { count: 10, page: 4 });
+  it('stay inside the causal triangle', () => {
+    assert.deepEqual(move(3, 3, 'ArrowRight'), { dest: 3, src: 3 });
+    assert.deepEqual(move(3, 3, 'ArrowUp'), { dest: 2, src: 2 });
+    assert.deepEqual(move(3, 1, 'ArrowDown'), { dest: 4, src: 1 });
+    assert.deepEqual(move(0, 0, 'ArrowLeft'), { dest: 0, src: 0 });
+    assert.deepEqual(move(3, 1, 'End'), { dest: 3, src: 3 });
+    assert.deepEqual(move(3, 1, 'Home'), { dest: 3, src: 0 });
+    assert.deepEqual(move(3, 1, 'End', true), { dest: 9, src: 9 });
+    assert.deepEqual(move(8, 1, 'PageDown'), { dest: 9, src: 1 });
+    assert.deepEqual(move(5, 5, 'PageUp'), { dest: 1, src: 1 });
+    assert.equal(move(3, 1, 'x'), undefined);
+  });
+});
+
+describe('the room of an attention matrix', () => {
+  it('goes to its cells, between a least and a largest size', () => {
+    assert.equal(fitMatrix(14, 80, 300).cell, 15);
+    assert.equal(fitMatrix(3, 80, 300).cell, 22);
+    const long = fitMatrix(200, 80, 300);
+    assert.equal(long.cell, 10);
+    assert.equal(long.width, 80 + 2000 + 1);
+    assert.ok(labelExtent(axisTokens(pair, 'clean')) < labelExtent(axisTokens({ ...pair, clean: tokens('antidisestablishmentarianism', ' saw', ' Mary') }, 'clean')));
+  });
+
+  it('knows the cell under a point, scrolled or not', () => {
+    const geometry = fitMatrix(200, 80, 300);
+    const still = { left: 0, top: 0 };
+    assert.deepEqual(cellUnder(geometry, 85, 95, still), { dest: 1, src: 0 });
+    assert.equal(cellUnder(geometry, 105, 85, still), undefined, 'not attended to');
+    assert.equal(cellUnder(geometry, 40, 200, still), undefined, 'a label');
+    assert.deepEqual(cellUnder(geometry, 85, 95, { left: 500, top: 700 }), { dest: 71, src: 50 });
+    assert.equal(cellUnder(fitMatrix(3, 80, 300), 85, 290, still), undefined, 'below the last');
+  });
+
+  it('scrolls just far enough', () => {
+    const geometry = fitMatrix(200, 80, 300);
+    const box = { width: 300, height: 300 };
+    assert.deepEqual(scrollToCell(geometry, { dest: 5, src: 2 }, { left: 0, top: 0 }, box), { left: 0, top: 0 });
+    assert.deepEqual(scrollToCell(geometry, { dest: 5, src: 2 }, { left: 400, top: 400 }, box), { left: 20, top: 50 });
+    const down = scrollToCell(geometry, { dest: 199, src: 0 }, { left: 0, top: 0 }, box);
+    assert.equal(down.top, 2000 - (300 - 80 - 1));
+  });
+});
+
+describe('what the attention view says', () => {
+  it('of a cell: its place and every matrix, its own first', () => {
+    const matrices = headMatrices(answer, 4, pair, 'corrupted');
+    assert.equal(cellSentence(matrices[1]!, matrices, { dest: 1, src: 0 }), '“ saw” (1) attends to S1 “Dan” (0): Corrupted 0.750, Clean 0.500, Clean − corrupted −0.250, Attribution −2.00');
+    assert.equal(formatProbability(0), '0');
+    assert.equal(formatProbability(0.00012), '1.2e−4');
+    assert.equal(formatProbability(NaN), '–');
+  });
+
+  it('of attribution: which gradient, and what single cells depend on', () => {
+    const run = { direction: 'denoise', other: 'corrupted', variant: {}, metric: 'logitDiff', pairs: [pair] } as const;
+    assert.match(attributionWords({ ...run, pairs: [pair] }), /clean − corrupted.*corrupted run.*single cells of a row.*rows’ sums do not depend/);
+    assert.match(attributionWords({ ...run, direction: 'noise', pairs: [pair] }), /in the clean run/);
+    // Without an other side the weights of a row do not cancel.
+    assert.match(attributionWords({ ...run, direction: 'noise', other: 'zero', pairs: [pair] }), /clean pattern × .*rows’ sums both depend/);
+  });
+});
+
+describe('what the attention view shows', () => {
+  const run = { model: { layers: 5, heads: 8 }, pairs: [1, 2, 3] } as unknown as Parameters<typeof attentionChoice>[0];
+  const state = (part = {}): ReturnType<typeof defaultState> => ({ ...defaultState({ pair: 'all', unit: 'raw' }), ...part });
+
+  it('at first is the selected head, else the last layer’s first', () => {
+    assert.deepEqual(attentionChoice(run, state({ selection: { kind: 'head', layer: 3, head: 7 } })), { pair: 0, layer: 3, heads: [7] });
+    assert.deepEqual(attentionChoice(run, state()), { pair: 0, layer: 4, heads: [0] });
+  });
+
+  it('is what was kept, as far as the run has it', () => {
+    assert.deepEqual(attentionChoice(run, state({ own: { attention: { pair: 2, layer: 1, heads: [6, 2, 99] } } })), { pair: 2, layer: 1, heads: [2, 6] });
+    assert.deepEqual(attentionChoice(run, state({ own: { attention: { pair: 9, layer: 9, heads: 'x' } } })), { pair: 0, layer: 4, heads: [0] });
+  });
+
+  it('follows a head that is selected elsewhere, and the panel’s pair', () => {
+    const choice = { pair: 1, layer: 0, heads: [1, 2] };
+    const selection = { kind: 'head', layer: 3, head: 4 } as const;
+    assert.deepEqual(followSelection(choice, undefined, selection), { pair: 1, layer: 3, heads: [4] });
+    assert.equal(followSelection(choice, selection, { ...selection }), choice);
+    assert.equal(followSelection(choice, selection, undefined), choice);
+    assert.equal(attendedPair(choice, { pair: 'all' }), 1);
+    assert.equal(attendedPair(choice, { pair: 2 }), 2);
+  });
+
+  it('always has a head', () => {
+    assert.deepEqual(toggleHead([3], 1), [1, 3]);
+    assert.deepEqual(toggleHead([1, 3], 1), [3]);
+    assert.deepEqual(toggleHead([3], 3), [3]);
+  });
+});

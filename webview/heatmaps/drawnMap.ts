@@ -1,0 +1,49 @@
+import type { Matrix, MapOf, ViewOptions } from '../../src/shared/views';
+import { buildHeatmap, countMeasured, differenceOf, largestMeasured, type HeatmapModel } from '../model/heatmap';
+import type { TokenColumn } from '../model/tokens';
+import { BY_INDEX, type MapName, type MapSort, type Values } from '../model/viewState';
+
+/** What is on the screen: descriptions and copies are of this, even while other numbers are on their way. */
+export interface DrawnMap {
+  name: MapName;
+  map: MapOf;
+  options: ViewOptions;
+  values: Values;
+  /** As drawn: estimate, exact or their difference. */
+  model: HeatmapModel;
+  /** By which cells are named strongest, whatever is drawn. */
+  estimate: HeatmapModel;
+  exact?: Matrix;
+  measured: number;
+  /** Of a positions map. */
+  columns: TokenColumn[];
+}
+
+type Parts = Omit<DrawnMap, 'model' | 'estimate' | 'measured'>;
+
+/** Makes maps ready to be drawn, and not again while nothing has changed: sorting tens of thousands of cells takes a while. */
+export class MapModels {
+  private last?: { estimate: Matrix; parts: Parts; sort: MapSort; drawn: DrawnMap };
+
+  build(estimate: Matrix, parts: Parts, sort: MapSort): DrawnMap {
+    const { last } = this;
+    const { exact, values, columns } = parts;
+    if (last && last.estimate === estimate && last.parts.exact === exact && last.parts.values === values && last.sort === sort) {
+      return (last.drawn = { ...last.drawn, columns });
+    }
+    // One scale for estimate and exact, so that a colour means the same in both.
+    const largest = Math.max(largestMeasured(estimate), exact ? largestMeasured(exact) : 0);
+    const shown = values === 'estimate' || !exact ? estimate : values === 'exact' ? exact : differenceOf(estimate, exact);
+    const model = buildHeatmap(shown, sort, Math.max(largest, largestMeasured(shown)));
+    const plain = shown === estimate ? model : last?.estimate === estimate ? last.drawn.estimate : buildHeatmap(estimate, { rows: BY_INDEX, columns: BY_INDEX });
+    const drawn: DrawnMap = { ...parts, model, estimate: plain, measured: exact ? countMeasured(exact) : 0 };
+    this.last = { estimate, parts, sort, drawn };
+    return drawn;
+  }
+}
+
+/** Exact effect of a cell; undefined where it was not measured. */
+export function exactAt({ exact }: Pick<DrawnMap, 'exact'>, row: number, column: number): number | undefined {
+  const value = exact?.values[row * exact.columns + column];
+  return value === undefined || Number.isNaN(value) ? undefined : value;
+}

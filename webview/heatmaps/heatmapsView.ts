@@ -1,0 +1,283 @@
+import { SITES } from '../../src/shared/sites';
+import type { Palette } from '../model/colour';
+import { columnTitle, headName, positionName, rowLabel, rowName, siteCaption, type CellDescription } from '../model/describe';
+import { viewCaption } from '../model/facts';
+import { formatScore, plural } from '../model/format';
+import { matrixAsTsv } from '../model/heatmap';
+import { signWords } from '../model/signs';
+import { columnToken, tokenColumns, type TokenColumn } from '../model/tokens';
+import { mapOf, sameSelection, selectedIn, selectionOf, toggleLine, type MapName, type MapSort, type Selection, type ViewState } from '../model/viewState';
+import { el } from '../view/dom';
+import type { RunParts, View } from '../view/tabs';
+import { CellDetails } from './cellDetails';
+import { exactAt, MapModels, type DrawnMap } from './drawnMap';
+import type { Cell, Drawing } from './heatmapDrawing';
+import { headControls, positionControls } from './mapControls';
+import { MapSection } from './mapSection';
+import { Pointing } from './pointing';
+import { positionLabel } from './positionLabel';
+import { SelectionDetails, WIDE } from './selectionDetails';
+import { SideTable, TABLE_ROWS } from './sideTable';
+import { VerifyLine } from './verifyLine';
+
+const BEHIND_IN_DETAILS = 10;
+const SPOKEN_BEHIND = 5;
+const MAPS: readonly MapName[] = ['heads', 'positions'];
+const TITLES: Record<MapName, string> = { heads: 'Layer × head', positions: 'Layer × position' };
+
+/** The two heatmaps of a run, and the table and the selection's details beside them. */
+export class HeatmapsView implements View {
+  readonly element: HTMLElement;
+  private readonly sections: Record<MapName, MapSection>;
+  private readonly models: Record<MapName, MapModels> = { heads: new MapModels(), positions: new MapModels() };
+  private readonly verifyLines: Record<MapName, VerifyLine>;
+  private readonly drawn: Partial<Record<MapName, DrawnMap>> = {};
+  private readonly cells: CellDetails;
+  private readonly table: SideTable;
+  private readonly details: SelectionDetails;
+  private readonly pointing: Pointing;
+  private state: ViewState;
+  private palette: Palette;
+  /** The selection's description is to be spoken once what stands behind it is known. */
+  private toSpeak = false;
+  private scrollRestored = false;
+  private readonly onWidth = (): void => this.update(this.state);
+  private readonly onScroll = (): void => this.pointing.afterScroll();
+
+  constructor(private readonly parts: RunParts) {
+    const { run, numbers, change, copy } = parts;
+    this.state = parts.state;
+    this.palette = parts.palette;
+    this.cells = new CellDetails(run, numbers);
+    this.pointing = new Pointing({
+      drawn: (map) => this.drawn[map],
+      sort: (map) => this.state.sort[map],
+      waiting: (map) => this.sections[map].waiting,
+      describe: (map, cell, most) => this.describe(map, cell, most),
+      say: parts.say,
+    });
+    this.table = new SideTable(this.cells, {
+      change: (table) => change({ table }),
+      select: (cell) => this.select(selectionOf(this.state, this.state.table.list, cell)),
+      copy: (text) => copy(text, 'Copied the table'),
+    });
+    this.sections = { heads: this.section('heads'), positions: this.section('positions') };
+    this.verifyLines = { heads: this.verifyLine('heads'), positions: this.verifyLine('positions') };
+    for (const map of MAPS) this.sections[map].addLine(this.verifyLines[map].element);
+    const side = el('aside', { class: 'side', attributes: { 'aria-label': 'Strongest cells and selection' } });
+    this.details = new SelectionDetails(side, this.sections.heads, {
+      copy,
+      clear: () => change({ selection: undefined }),
+      verify: () => this.verifySelected(),
+    });
+    side.append(this.table.element, this.details.element);
+    this.element = el('div', { class: 'heatmaps-view' }, [
+      el('div', { class: 'views' }, [this.sections.heads.element, this.sections.positions.element, side]),
+      this.pointing.tooltip.element,
+    ]);
+    WIDE.addEventListener('change', this.onWidth);
+    window.addEventListener('scroll', this.onScroll, { passive: true });
+  }
+
+  start(): void {
+    this.update(this.state);
+  }
+
+  close(): void {
+    WIDE.removeEventListener('change', this.onWidth);
+    window.removeEventListener('scroll', this.onScroll);
+  }
+
+  themeChanged(palette: Palette): void {
+    this.palette = palette;
+    this.update(this.state);
+  }
+
+  update(state: ViewState): void {
+    this.state = state;
+    for (const map of MAPS) this.draw(map);
+    this.renderTable();
+    this.renderDetails();
+    this.pointing.refresh();
+    this.restoreScroll();
+    const { heads } = this.drawn;
+    if (heads) this.cells.prefetch(heads, state.table.list === 'heads' ? heads.estimate.ranked.slice(0, TABLE_ROWS) : []);
+  }
+
+  escape(): boolean {
+    const { shown } = this.pointing.tooltip;
+    if (shown) this.pointing.hide();
+    return shown;
+  }
+
+  // The maps
+
+  private section(name: MapName): MapSection {
+    const { parts } = this;
+    const sortOf = (): MapSort => this.state.sort[name];
+    const setSort = (sort: MapSort): void => parts.change({ sort: { ...this.state.sort, [name]: sort } });
+    return new MapSection(name, TITLES[name], name === 'heads' ? { row: 'layer', column: 'head', tall: false } : { row: 'layer', column: 'position', tall: true }, {
+      point: (cell, anchor, by) => this.pointing.point(name, cell, anchor, by),
+      select: (cell) => this.select(selectionOf(this.state, name, cell)),
+      verify: (cell) => this.verify(name, cell),
+      sortRows: (column) => {
+        this.pointing.pressHeader(name, { row: -1, column });
+        setSort({ ...sortOf(), rows: toggleLine(sortOf().rows, column) });
+      },
+      sortColumns: (row) => {
+        this.pointing.pressHeader(name, { row, column: -1 });
+        setSort({ ...sortOf(), columns: toggleLine(sortOf().columns, row) });
+      },
+      sort: setSort,
+      scrolled: (left) => {
+        this.pointing.afterScroll();
+        if (name === 'positions') parts.change({ scroll: { ...this.state.scroll, positions: left } });
+      },
+      copy: () => this.copyMap(name),
+      exportMap: () => this.exportMap(name),
+      retry: () => parts.numbers.retry(),
+    });
+  }
+
+  private verifyLine(name: MapName): VerifyLine {
+    const { numbers, verifying, change } = this.parts;
+    return new VerifyLine(TITLES[name].toLowerCase(), numbers, verifying, (top) => change({ top }));
+  }
+
+  private draw(name: MapName): void {
+    const { run, numbers, change } = this.parts;
+    const { state } = this;
+    const { options } = state;
+    const section = this.sections[name];
+    const map = mapOf(state, name);
+    const sort = state.sort[name];
+    const columns = map.over === 'positions' ? tokenColumns(run.pairs, run.groups[map.group]!, options.pair) : [];
+    const signature = JSON.stringify([map, options.pair, state.values[name], state.columns]);
+    section.renderControls(signature, () => (name === 'heads' ? headControls : positionControls)(run, state, change), sort, {
+      ofRows: (line) => (name === 'heads' ? `H${line}` : `position ${line}`),
+      ofColumns: (layer) => rowLabel(map.site, layer),
+    });
+    const estimate = numbers.estimate(map, options);
+    const exact = numbers.exact(map, options);
+    if (estimate.state !== 'ready') return section.wait(estimate.state === 'failed' ? estimate.message : undefined);
+    if (exact.state === 'failed') return section.wait(exact.message);
+    if (exact.state === 'loading' && state.values[name] !== 'estimate') return section.wait();
+    const drawn = this.models[name].build(
+      estimate.value,
+      { name, map, options, values: state.values[name], exact: exact.state === 'ready' ? exact.value : undefined, columns },
+      sort,
+    );
+    this.drawn[name] = drawn;
+    const { rows, columns: width } = drawn.model.matrix;
+    this.verifyLines[name].render({ map, options, cells: rows * width, measured: drawn.measured, top: state.top });
+    section.draw(
+      {
+        subtitle: this.subtitle(drawn),
+        signs: state.values[name] === 'difference' ? { sentence: '', negative: 'estimate too low', positive: 'estimate too high' } : signWords(run, options.unit),
+        caption: this.caption(drawn),
+        drawing: this.drawing(drawn, sort),
+      },
+      this.palette,
+    );
+  }
+
+  private drawing(drawn: DrawnMap, sort: MapSort): Drawing {
+    const { state } = this;
+    const { map, model, columns, values, name } = drawn;
+    const heads = name === 'heads';
+    return {
+      model,
+      sort,
+      rowLabel: (layer) => rowLabel(map.site, layer),
+      rowName: (layer) => rowName(map.site, layer),
+      columnLabel: heads ? (head) => ({ lines: [], index: `H${head}`, classes: [] }) : (position) => positionLabel(columns[position]!),
+      columnName: heads ? (head) => `head ${head}` : (position) => columnTitle(columns[position]!),
+      cellName: ({ row, column }) => (heads ? headName(row, column) : positionName(row, column)),
+      exactOf: ({ row, column }) => (values === 'estimate' ? exactAt(drawn, row, column) : undefined),
+      selected: selectedIn(state, name),
+      related: heads ? this.cells.relatedHeads(state.selection, state) : this.cells.relatedPositions(state.selection, state),
+    };
+  }
+
+  private subtitle({ map }: DrawnMap): string {
+    const { title } = SITES[map.site];
+    if (map.over === 'positions') return `${title}. ${siteCaption(map.site, this.parts.run)}`;
+    return map.over === 'all' ? `${title}, summed over all positions.` : `${title} at the metric’s position.`;
+  }
+
+  private caption({ map, options, values }: DrawnMap): string {
+    const { run } = this.parts;
+    const what = values === 'exact' ? 'exact patching · ' : values === 'difference' ? 'estimate − exact · ' : '';
+    const lengths = map.over === 'positions' && run.groups.length > 1 && options.pair === 'all' ? run.groups[map.group] : undefined;
+    return what + viewCaption(run, options) + (lengths ? ` · the ${plural(lengths.pairs.length, 'pair')} of ${lengths.length} tokens` : '');
+  }
+
+  private copyMap(name: MapName): void {
+    const drawn = this.drawn[name];
+    if (!drawn) return;
+    const columnName = (column: number): string => (name === 'heads' ? `H${column}` : columnText(column, drawn.columns[column]!));
+    this.parts.copy(matrixAsTsv(drawn.model, (row) => rowLabel(drawn.map.site, row), columnName), 'Copied the map');
+  }
+
+  private exportMap(name: MapName): void {
+    const { host, run, say } = this.parts;
+    host.exportMap({ runId: run.id, options: this.state.options, map: mapOf(this.state, name) }).catch((error: unknown) => say(`Not exported: ${error instanceof Error ? error.message : String(error)}`));
+  }
+
+  // Selection, what stands behind it, and its exact effect
+
+  private select(selection: Selection): void {
+    const same = sameSelection(this.state.selection, selection);
+    this.toSpeak = true;
+    this.parts.change({ selection: same ? undefined : selection });
+    if (same) this.parts.say('Selection cleared');
+  }
+
+  private verify(name: MapName, cell: Cell): void {
+    void this.parts.verifying.start({ map: mapOf(this.state, name), cells: [{ row: cell.row, column: cell.column }] }, name === 'heads' ? headName(cell.row, cell.column) : positionName(cell.row, cell.column));
+  }
+
+  private verifySelected(): void {
+    for (const map of MAPS) {
+      const cell = selectedIn(this.state, map);
+      if (cell) this.verify(map, cell);
+    }
+  }
+
+  private describe(map: MapName, cell: Cell, most: number): CellDescription | undefined {
+    const drawn = this.drawn[map];
+    return drawn && this.cells.of(drawn, cell, most);
+  }
+
+  private renderTable(): void {
+    const { table } = this.state;
+    const { heads, positions } = this.drawn;
+    const drawn = table.list === 'heads' ? heads : positions;
+    if (heads && drawn) this.table.render(table, heads, positions, selectedIn(this.state, table.list), viewCaption(this.parts.run, drawn.options));
+  }
+
+  private renderDetails(): void {
+    const map = this.state.selection?.kind === 'position' ? 'positions' : 'heads';
+    const cell = selectedIn(this.state, map);
+    const description = cell && this.describe(map, cell, BEHIND_IN_DETAILS);
+    if (description && this.toSpeak && description.behind.state !== 'loading') {
+      this.toSpeak = false;
+      const { behind } = description;
+      const told = behind.state === 'ready' ? `${behind.heading}: ${behind.items.slice(0, SPOKEN_BEHIND).map(({ label, value }) => `${label} ${formatScore(value)}`).join(', ')}` : behind.message;
+      this.parts.say(`Selected ${description.sentence}. ${told}`);
+    }
+    this.details.render(description, this.sections[map], this.parts.verifying.job !== undefined);
+  }
+
+  private restoreScroll(): void {
+    if (this.scrollRestored || !this.drawn.heads || !this.drawn.positions) return;
+    this.scrollRestored = true;
+    const { page, positions } = this.state.scroll;
+    if (positions > 0) this.sections.positions.heatmap.scrollLeft = positions;
+    if (page > 0) window.scrollTo({ top: page });
+  }
+}
+
+function columnText(position: number, column: TokenColumn): string {
+  return `${position} ${columnToken(column)}`;
+}

@@ -1,0 +1,167 @@
+import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS, type Direction, type IntegrationRule, type LogitMetric, type Metric, type Other, type Variant } from '../../src/shared/experiment';
+import type { ExperimentChange, PanelHost, RunSummary } from '../../src/shared/panelProtocol';
+import { METRIC_WORDS, metricWords, OTHER_WORDS, variantWords } from '../model/experiment';
+import { button, dropDown, el, segmented } from './dom';
+import { Slot } from './slot';
+
+/** What the form holds: the whole of what it can change. */
+interface Draft {
+  metric: Metric;
+  direction: Direction;
+  other: Other;
+  variant: Variant;
+  neurons: boolean;
+}
+
+const STEPS = 16;
+const OWN_METRIC = 'as it is';
+
+const SWITCHES: { key: 'freezeLayerNorm' | 'freezePattern' | 'bothGradients' | 'qkFix' | 'gradDrop'; label: string; explained: string }[] = [
+  { key: 'freezeLayerNorm', label: 'LayerNorm scale frozen', explained: 'Every LayerNorm’s scale is held constant in the backward pass.' },
+  { key: 'freezePattern', label: 'Attention patterns frozen', explained: 'No gradient flows through the patterns into queries and keys.' },
+  { key: 'bothGradients', label: 'Clean and corrupted gradients averaged', explained: 'The gradient is the mean of those at both runs.' },
+  { key: 'qkFix', label: 'AtP* QK fix', explained: 'Queries and keys are attributed by recomputing the softmax; other sites do not change.' },
+  { key: 'gradDrop', label: 'AtP* GradDrop', explained: 'The mean of |effect| with one layer’s gradient stopped at a time: finds what cancels. A magnitude without sign.' },
+];
+
+/** The same prompts once more with another metric, direction, other side or variant. Closed unless asked for. */
+export class ChangeForm {
+  readonly element = el('section', { class: 'change', attributes: { id: 'change', 'aria-label': 'Change the experiment and run again', hidden: true } });
+  readonly toggle = button('Change…', () => this.setOpen(this.element.hidden), { title: 'Another metric, direction, other side or variant' });
+  private readonly slot = new Slot(this.element);
+  private draft: Draft;
+  private failure = '';
+
+  constructor(
+    private readonly host: PanelHost,
+    private readonly run: RunSummary,
+  ) {
+    this.draft = this.fromRun();
+    this.toggle.setAttribute('aria-expanded', 'false');
+    this.toggle.setAttribute('aria-controls', 'change');
+    this.element.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape') return;
+      event.preventDefault();
+      this.setOpen(false);
+      this.toggle.focus();
+    });
+  }
+
+  private fromRun(): Draft {
+    const { metric, direction, other, variant, sites } = this.run;
+    return { metric, direction, other, variant, neurons: sites.includes('mlp_post') };
+  }
+
+  private setOpen(open: boolean): void {
+    this.element.hidden = !open;
+    this.toggle.setAttribute('aria-expanded', String(open));
+    if (open) {
+      this.draft = this.fromRun();
+      this.failure = '';
+      this.render();
+    }
+  }
+
+  private set(part: Partial<Draft>): void {
+    this.draft = { ...this.draft, ...part };
+    this.render();
+  }
+
+  private setVariant(part: Partial<Variant>): void {
+    this.set({ variant: { ...this.draft.variant, ...part } });
+  }
+
+  private render(): void {
+    const { draft } = this;
+    this.slot.render(JSON.stringify([draft, this.failure]), () => [
+      el('div', { class: 'toolbar' }, [this.metricList(), this.directionChoice(), this.otherList()]),
+      this.caveats(),
+      el('fieldset', { class: 'switches' }, [
+        el('legend', { class: 'field-name', text: 'Variant (plain gradient unless switched on)' }),
+        ...SWITCHES.map(({ key, label, explained }) => this.checkBox(label, explained, draft.variant[key] === true, (on) => this.setVariant({ [key]: on || undefined }))),
+        this.integration(),
+        this.checkBox('MLP neurons too', 'Also attributes every neuron after the activation function; they have a view of their own.', draft.neurons, (neurons) => this.set({ neurons })),
+      ]),
+      this.kept(),
+      el('div', { class: 'actions' }, [
+        button('Run again', () => this.submit(), { secondary: false }),
+        button('Cancel', () => this.setOpen(false), { key: 'cancel change' }),
+        el('span', { class: 'failure', text: this.failure, attributes: { role: 'status' } }),
+      ]),
+    ]);
+  }
+
+  private metricList(): HTMLElement {
+    const { metric } = this.draft;
+    const own = this.run.metric;
+    const choices = [
+      ...(typeof own === 'string' ? [] : [{ value: OWN_METRIC, label: metricWords(own).short }]),
+      ...LOGIT_METRICS.map((value) => ({ value, label: METRIC_WORDS[value].short })),
+    ];
+    return dropDown<string>('Metric', choices, typeof metric === 'string' ? metric : OWN_METRIC, (value) => this.set({ metric: value === OWN_METRIC ? own : (value as LogitMetric) }));
+  }
+
+  private directionChoice(): HTMLElement {
+    const { direction, other } = this.draft;
+    const fixed = other !== 'corrupted';
+    const titles: Record<Direction, string> = { denoise: 'Clean patched into corrupted', noise: 'Corrupted patched into clean' };
+    const choices = DIRECTIONS.map((value) => ({ value, label: value, disabled: fixed && value === 'denoise', title: fixed && value === 'denoise' ? 'Ablations start from the clean run' : titles[value] }));
+    return segmented('Direction', choices, direction, (value) => this.set({ direction: value }));
+  }
+
+  private otherList(): HTMLElement {
+    const choices = OTHERS.map((value) => ({ value, label: OTHER_WORDS[value].short }));
+    // Ablations have the clean run as their base.
+    return dropDown('Other side', choices, this.draft.other, (other) => this.set({ other, ...(other !== 'corrupted' && { direction: 'noise' }) }));
+  }
+
+  private caveats(): HTMLElement {
+    const { metric, other } = this.draft;
+    const words = metricWords(metric);
+    const lines = [`${words.short}: ${words.words}, in ${words.unit}.`, words.caveat ?? '', other === 'corrupted' ? '' : `Patched in: ${OTHER_WORDS[other].explained}.`];
+    return el('p', { class: 'caption', text: lines.filter((line) => line !== '').join(' ') });
+  }
+
+  private integration(): HTMLElement {
+    const { integrated } = this.draft.variant;
+    const box = this.checkBox('Integrated gradients', 'The gradient is the mean along the way from the base to the other inputs.', integrated !== undefined, (on) => this.setVariant({ integrated: on ? { steps: STEPS, rule: 'midpoint' } : undefined }));
+    if (!integrated) return box;
+    const steps = el('input', {
+      class: 'number',
+      attributes: { type: 'number', min: 1, max: 512, value: integrated.steps, 'aria-label': 'Steps of integrated gradients', 'data-key': 'steps' },
+      on: { change: () => this.setVariant({ integrated: { ...integrated, steps: Math.min(512, Math.max(1, Math.round(Number(steps.value)) || STEPS)) } }) },
+    });
+    const rule = el(
+      'select',
+      { attributes: { 'aria-label': 'Rule of integrated gradients', 'data-key': 'rule' }, on: { change: () => this.setVariant({ integrated: { ...integrated, rule: rule.value as IntegrationRule } }) } },
+      INTEGRATION_RULES.map((value) => el('option', { text: value, attributes: { value, selected: value === integrated.rule } })),
+    );
+    return el('span', { class: 'integration' }, [box, steps, ' steps ', rule]);
+  }
+
+  /** What a prompt file asks for and this form does not show stays. */
+  private kept(): HTMLElement | string {
+    const { stopGradient, interventions } = this.draft.variant;
+    const words = variantWords({ stopGradient, interventions });
+    return words.length === 0 ? '' : el('p', { class: 'caption', text: `Kept from the prompt file: ${words.join(', ')}.` });
+  }
+
+  private checkBox(label: string, explained: string, checked: boolean, choose: (on: boolean) => void): HTMLElement {
+    const input = el('input', { attributes: { type: 'checkbox', checked, 'data-key': label }, on: { change: () => choose(input.checked) } });
+    return el('label', { class: 'check', attributes: { title: explained } }, [input, el('span', { text: label })]);
+  }
+
+  private submit(): void {
+    const { metric, direction, other, variant, neurons } = this.draft;
+    const { run } = this;
+    const had = run.sites.includes('mlp_post');
+    const change: ExperimentChange = {
+      ...{ metric, direction, other, variant },
+      ...(neurons !== had && { sites: neurons ? [...run.sites, 'mlp_post'] : run.sites.filter((site) => site !== 'mlp_post') }),
+    };
+    this.host.rerunWith({ change }).catch((error: unknown) => {
+      this.failure = error instanceof Error ? error.message : String(error);
+      this.render();
+    });
+  }
+}
