@@ -37,10 +37,6 @@ export class Computed<T> {
     return { state: 'running' };
   }
 
-  /** What is here already; asks for nothing. */
-  get(key: string): T | undefined {
-    return this.known.get(key);
-  }
 
   /** Stops what is under way, because nobody waits for it any longer. */
   cancel(): void {

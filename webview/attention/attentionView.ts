@@ -10,8 +10,8 @@ import type { View, ViewParts } from '../view/tabs';
 import { attentionControls } from './attentionControls';
 import { HeadBlock } from './headBlock';
 import type { Scroll } from './matrixGeometry';
-import { attendedPair, attentionChoice, firstOrder, followSelection, type AttentionChoice } from './ownState';
-import { headMatrices, type LayerAttention, type PatternCell, type PatternMatrix } from './patterns';
+import { attendedPair, attentionChoice, followSelection, type AttentionChoice } from './ownState';
+import { headMatrices, type LayerAttention, type PatternCell, type PatternKind, type PatternMatrix } from './patterns';
 import { scaleLegends } from './scaleLegends';
 import { scalesFor } from './scales';
 import { strongestCells, type CellOrder } from './strongestCells';
@@ -50,6 +50,8 @@ export class AttentionView implements View {
   private locked?: PatternCell;
   private order?: CellOrder;
   private activeRow?: string;
+  /** The pair whose strongest cell has been brought into sight. */
+  private revealed?: string;
   private readonly onKey = (event: KeyboardEvent): void => {
     if (event.key !== 'Escape' || event.defaultPrevented || !this.locked || !this.element.checkVisibility()) return;
     event.preventDefault();
@@ -147,6 +149,10 @@ export class AttentionView implements View {
       this.drawn = signature;
       this.shown = heads.map((head) => ({ head, matrices: headMatrices(answer, head, run.pairs[pair]!, run.other) }));
       this.drawHeads(layer);
+      this.mark();
+      this.drawTable();
+      this.revealStrongest(`${pair}`);
+      return;
     }
     this.mark();
     this.drawTable();
@@ -168,6 +174,19 @@ export class AttentionView implements View {
       block.draw(layer, head, matrices, scales);
     });
     this.legends.render(JSON.stringify([scales, this.palette.colourAt(0), this.palette.colourAt(1)]), () => scaleLegends(all, scales));
+  }
+
+  /** Of another pair's prompts the strongest cell comes into sight first; then they stay where the person has scrolled to. */
+  private revealStrongest(place: string): void {
+    if (place === this.revealed) return;
+    this.revealed = place;
+    const [strongest] = strongestCells(this.shown, this.strength, { by: this.strength, descending: true }, 1);
+    if (strongest && !this.locked) for (const block of this.blocks.values()) block.reveal(strongest);
+  }
+
+  /** What cells are strong in: what matters most to the metric, else what is attended to most. */
+  private get strength(): PatternKind {
+    return this.shown[0]?.matrices.some(({ kind }) => kind === 'attribution') ? 'attribution' : 'clean';
   }
 
   // Pointing and locking
@@ -213,9 +232,9 @@ export class AttentionView implements View {
     const first = this.shown[0]?.matrices ?? [];
     if (first.length === 0) return this.table.render('', () => []);
     const kinds = first.map(({ kind }) => kind);
-    this.order ??= firstOrder(kinds);
-    const { order, locked } = this;
-    const rows = strongestCells(this.shown, firstOrder(kinds).by as PatternMatrix['kind'], order, TABLE_ROWS);
+    this.order ??= { by: this.strength, descending: true };
+    const { order, locked, strength } = this;
+    const rows = strongestCells(this.shown, strength, order, TABLE_ROWS);
     const { layer } = this.choice;
     const several = this.shown.length > 1;
     type Key = CellOrder['by'];
@@ -234,7 +253,7 @@ export class AttentionView implements View {
       row,
       texts: [placeName(row.dest), placeName(row.src), ...(several ? [headName(layer, row.head)] : []), ...first.map(({ kind }) => cellValue(matrixOf(row.head, kind), row))],
     }));
-    const title = kinds.includes('attribution') ? 'Strongest cells by attribution' : 'Strongest cells';
+    const title = strength === 'attribution' ? 'Strongest cells by attribution' : 'Strongest cells';
     this.table.render(JSON.stringify([lines, order, locked, this.drawn]), () => [
       el('div', { class: 'section-title' }, [el('h3', { text: title })]),
       sortedTable<Key>({

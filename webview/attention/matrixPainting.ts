@@ -17,8 +17,9 @@ export interface Ink {
   muted: string;
   differs: string;
   focus: string;
-  /** Between cells; of the theme's contrast colour where it has one. */
+  /** Between cells, so that those of value 0 are seen. */
   grid: string;
+  /** Family of the labels. */
   font: string;
 }
 
@@ -33,9 +34,19 @@ export function inkOf(element: Element): Ink {
     muted: read('--vscode-descriptionForeground', foreground),
     differs: read('--vscode-editorWarning-foreground', foreground),
     focus: read('--vscode-focusBorder', foreground),
-    grid: read('--vscode-contrastBorder', background),
-    font: `11px ${read('--vscode-editor-font-family', 'monospace')}`,
+    grid: faded(read('--vscode-contrastBorder', '')) ?? read('--vscode-panel-border', background),
+    font: read('--vscode-editor-font-family', 'monospace'),
   };
+}
+
+/** A theme of high contrast draws borders so bright that they would drown the cells. */
+function faded(colour: string): string | undefined {
+  return colour === '' ? undefined : rgb(colour).copy({ opacity: 0.45 }).formatRgb();
+}
+
+/** Labels fit in their lines. */
+function fontOf({ geometry: { cell }, ink }: MatrixDrawing): string {
+  return `${Math.min(11, cell - 1)}px ${ink.font}`;
 }
 
 /** One pixel per cell; nothing where nothing is attended to. */
@@ -66,7 +77,7 @@ export interface MatrixDrawing {
 
 /** Cells and labels. */
 export function paintMatrix(context: CanvasRenderingContext2D, picture: HTMLCanvasElement, drawing: MatrixDrawing): void {
-  const { geometry, tokens, scroll, box, ink } = drawing;
+  const { geometry, tokens, scroll, box } = drawing;
   const { cell, left, top, count } = geometry;
   context.clearRect(0, 0, box.width, box.height);
   insideCells(context, drawing, () => {
@@ -74,7 +85,6 @@ export function paintMatrix(context: CanvasRenderingContext2D, picture: HTMLCanv
     context.drawImage(picture, left - scroll.left, top - scroll.top, count * cell, count * cell);
     paintGrid(context, drawing);
   });
-  context.font = ink.font;
   context.textBaseline = 'middle';
   const rows = visibleLines(scroll.top, box.height - top, cell, count, 1);
   const columns = visibleLines(scroll.left, box.width - left, cell, count, 1);
@@ -102,7 +112,6 @@ export function paintHighlight(context: CanvasRenderingContext2D, drawing: Matri
     context.lineWidth = locked ? 3 : 2;
     context.strokeRect(x + 0.5, y + 0.5, cell - 1, cell - 1);
   });
-  context.font = ink.font;
   context.textBaseline = 'middle';
   if (y > top - cell && y < box.height) rowLabel(context, drawing, tokens[dest]!, dest, true);
   if (x > left - cell && x < box.width) columnLabel(context, drawing, tokens[src]!, src, true);
@@ -159,10 +168,12 @@ function columnLabel(context: CanvasRenderingContext2D, drawing: MatrixDrawing, 
 }
 
 /** A token with the name of its position before it; a differing one is bold with a bar along its line, as in the heatmaps. */
-function paintLabel(context: CanvasRenderingContext2D, { geometry: { cell }, ink }: MatrixDrawing, token: AxisToken, lit: boolean, { align, extent }: { align: 'left' | 'right'; extent: number }): void {
+function paintLabel(context: CanvasRenderingContext2D, drawing: MatrixDrawing, token: AxisToken, lit: boolean, { align, extent }: { align: 'left' | 'right'; extent: number }): void {
+  const { cell } = drawing.geometry;
+  const { ink } = drawing;
   const { name, token: text } = axisLabel(token);
-  const plain = ink.font;
-  const bold = `bold ${ink.font}`;
+  const plain = fontOf(drawing);
+  const bold = `bold ${plain}`;
   const tokenFont = token.differs || lit ? bold : plain;
   const nameText = name === '' ? '' : `${name} `;
   context.font = bold;

@@ -88,8 +88,11 @@ export class MatrixView {
     if (this.scroller.scrollTop !== top) this.scroller.scrollTop = top;
   }
 
+  /** Brings a cell into sight; the keys begin there. */
   reveal(cell: PatternCell): void {
-    const { geometry, scroller } = this;
+    const { geometry, scroller, matrix } = this;
+    if (matrix && cell.dest < matrix.tokens.length) this.active = cell;
+    this.speak();
     if (geometry) this.follow(scrollToCell(geometry, cell, this.scroll, { width: scroller.clientWidth, height: scroller.clientHeight }));
   }
 

@@ -1,8 +1,6 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { ViewOptions } from '../../src/shared/views';
 import { sameSelection, type Selection, type ViewState } from '../model/viewState';
-import type { CellOrder } from './strongestCells';
-import type { PatternKind } from './patterns';
 
 /** What the attention view keeps for itself over reloads. */
 export interface AttentionChoice {
@@ -41,11 +39,6 @@ export function attendedPair({ pair }: AttentionChoice, options: Pick<ViewOption
 export function toggleHead(heads: readonly number[], head: number): number[] {
   if (!heads.includes(head)) return inOrder([...heads, head]);
   return heads.length === 1 ? [...heads] : heads.filter((other) => other !== head);
-}
-
-/** The first order of the table: what matters most to the metric, else what is attended to most. */
-export function firstOrder(kinds: readonly PatternKind[]): CellOrder {
-  return { by: kinds.includes('attribution') ? 'attribution' : 'clean', descending: true };
 }
 
 function inOrder(heads: readonly number[]): number[] {

@@ -13,7 +13,7 @@ export interface CellOrder {
   descending: boolean;
 }
 
-/** The `most` strongest cells of all heads by |value| in `by` (patterns: by value), then in the order asked for. */
+/** The `most` strongest cells of all heads by |value| in `strength`, then in the order asked for, numbers again by magnitude. */
 export function strongestCells(heads: readonly { head: number; matrices: readonly PatternMatrix[] }[], strength: PatternKind, order: CellOrder, most: number): CellRow[] {
   const rows: CellRow[] = [];
   for (const { head, matrices } of heads) {
@@ -33,7 +33,7 @@ export function strongestCells(heads: readonly { head: number; matrices: readonl
   rows.sort((a, b) => sizeOf(b) - sizeOf(a) || a.head - b.head || a.dest - b.dest || a.src - b.src);
   const kept = rows.slice(0, most);
   const { by, descending } = order;
-  const keyOf = (row: CellRow): number => (by === 'head' || by === 'dest' || by === 'src' ? row[by] : (row.values[by] ?? 0));
+  const keyOf = (row: CellRow): number => (by === 'head' || by === 'dest' || by === 'src' ? row[by] : Math.abs(row.values[by] ?? 0));
   const sign = descending ? -1 : 1;
   // Sorting is stable: what is equal stays in order of strength.
   return kept.sort((a, b) => sign * (keyOf(a) - keyOf(b)));

@@ -31,7 +31,7 @@ export class ComponentTable {
       ...(corrupted
         ? [
             { key: 'corrupted' as const, text: 'Corrupted', numeric: true, title: 'Sorts by magnitude' },
-            { key: 'difference' as const, text: 'Clean − corrupted', numeric: true, title: 'Sorts by magnitude' },
+            { key: 'difference' as const, text: 'Difference', numeric: true, title: 'Clean − corrupted; sorts by magnitude' },
           ]
         : []),
     ];

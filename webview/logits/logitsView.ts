@@ -50,10 +50,14 @@ export class LogitsView implements View {
     const direct = el('div', { class: 'logits-part' }, [this.directControls.element, this.direct.element]);
     this.lensParts = [lens, direct, this.components.element];
     this.element = el('div', { class: 'logits' }, [
-      section('Logit lens', 'lens-section', LENS_WORDS, [this.lensComputing.element, lens, this.captions[0]!]),
-      section('Top predictions', 'predictions-section', undefined, [this.predictionControls.element, this.predicting.element, this.predictions.element]),
-      section('Direct logit attribution', 'direct-section', DIRECT_WORDS, [direct, this.captions[1]!]),
-      this.components.element,
+      el('div', { class: 'logits-column' }, [
+        section('Logit lens', LENS_WORDS, [this.lensComputing.element, lens, this.captions[0]!]),
+        section('Direct logit attribution', DIRECT_WORDS, [direct, this.captions[1]!]),
+      ]),
+      el('div', { class: 'logits-column' }, [
+        section('Top predictions', undefined, [this.predictionControls.element, this.predicting.element, this.predictions.element]),
+        this.components.element,
+      ]),
     ]);
   }
 
@@ -139,6 +143,6 @@ export class LogitsView implements View {
   }
 }
 
-function section(title: string, name: string, words: string | undefined, children: readonly HTMLElement[]): HTMLElement {
-  return el('section', { class: `logits-section ${name}`, attributes: { 'aria-label': title } }, [el('h2', { text: title }), words !== undefined && el('p', { class: 'caption', text: words }), ...children]);
+function section(title: string, words: string | undefined, children: readonly HTMLElement[]): HTMLElement {
+  return el('section', { class: 'logits-section', attributes: { 'aria-label': title } }, [el('h2', { text: title }), words !== undefined && el('p', { class: 'caption', text: words }), ...children]);
 }

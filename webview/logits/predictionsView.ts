@@ -18,7 +18,7 @@ function listView({ title, tokens, missing }: PredictionList): HTMLElement {
     el('h4', { text: title }),
     el('table', { class: 'predictions' }, [
       el('caption', { class: 'hidden', text: `${title}: most probable next tokens` }),
-      el('thead', { class: 'hidden' }, [el('tr', {}, ['Token', 'Probability', 'Logit'].map((text) => el('th', { text, attributes: { scope: 'col' } })))]),
+      el('thead', {}, [el('tr', {}, [['Token', 'token'], ['Probability', undefined], ['Logit', 'logit']].map(([text, name]) => el('th', { text, class: name, attributes: { scope: 'col' } })))]),
       el('tbody', {}, tokens.map(tokenRow)),
     ]),
     missing.length > 0 && el('p', { class: 'caption', text: `Not among these: ${missing.map(({ text, answer }) => `${quoted(text)} (${answer})`).join(', ')}.` }),
@@ -30,7 +30,7 @@ function tokenRow({ text, probability, logit, answer }: PredictedToken): HTMLEle
   bar.style.width = `${Math.max(0.5, probability * 100)}%`;
   return el('tr', { class: answer }, [
     el('th', { attributes: { scope: 'row' } }, [el('span', { class: 'predicted', text: quoted(text) }), answer && el('span', { class: 'answer-mark', text: answer })]),
-    el('td', { class: 'probability' }, [el('span', { class: 'probability-track', attributes: { 'aria-hidden': 'true' } }, [bar]), el('span', { text: formatPercent(probability) })]),
+    el('td', {}, [el('span', { class: 'probability' }, [el('span', { class: 'probability-track', attributes: { 'aria-hidden': 'true' } }, [bar]), el('span', { text: formatPercent(probability) })])]),
     el('td', { class: 'logit', text: logit.toFixed(2).replace('-', '−'), attributes: { title: 'logit' } }),
   ]);
 }
