@@ -1,6 +1,7 @@
 import os from 'node:os';
 import { CircuitError } from '../../shared/errors';
 import type { BackendName } from '../../shared/results';
+import type { SiteName } from '../../shared/sites';
 import type { Chunk, Plan } from '../patching/plan';
 import type { Checkpoint } from './checkpoint';
 import type { Gpt2Config } from './config';
@@ -38,6 +39,12 @@ export function checkLoad({ config, parameters }: Pick<Checkpoint, 'config' | 'p
   const fits = Math.floor((parameters * (limit / needed)) / 1e6);
   const why = limit < free ? `the ${backend} backend can hold ${gigabytes(limit)}` : `${gigabytes(free)} are free`;
   throw new CircuitError('too-big', `This model has ${Math.round(parameters / 1e6)} million parameters and needs about ${gigabytes(needed)}, but ${why}. A model of about ${fits} million parameters would fit.`);
+}
+
+/** Floats that a site's tensor has for one sequence of `rows` positions in a prompt of `length`. */
+export function siteFloats({ heads, dModel, dMlp }: Gpt2Config, site: SiteName, rows: number, length: number): number {
+  if (site === 'scores' || site === 'pattern') return heads * rows * length;
+  return rows * (site === 'mlp_post' ? dMlp : dModel);
 }
 
 /** Most bytes that one chunk holds at a time beside the weights. */

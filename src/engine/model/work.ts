@@ -1,5 +1,5 @@
 import { cancelled } from '../../shared/errors';
-import type { CallOptions } from '../../shared/results';
+import type { CallOptions, MeasuredEffects } from '../../shared/results';
 
 /** How a call is followed and stopped; `isCancelled` is asked from inside the computation, where no message can arrive. */
 export interface WorkOptions extends CallOptions {
@@ -50,10 +50,15 @@ export class Work {
     this.report(false);
   }
 
-  private report(always: boolean): void {
+  /** Hands over what has been measured; every time. */
+  deliver(measured: MeasuredEffects): void {
+    this.report(true, measured);
+  }
+
+  private report(always: boolean, measured?: MeasuredEffects): void {
     const now = performance.now();
     if (!this.options.onProgress || (!always && now - this.lastProgress < PROGRESS_EVERY_MS)) return;
     this.lastProgress = now;
-    this.options.onProgress({ stage: this.stage, fraction: Math.min(1, this.done / this.total) });
+    this.options.onProgress({ stage: this.stage, fraction: Math.min(1, this.done / this.total), ...(measured && { measured }) });
   }
 }

@@ -1,0 +1,79 @@
+import { firstDifference, type TokenExperiment, type TokenPair } from '../../shared/experiment';
+import type { PairGroup, PatchCell } from '../../shared/results';
+import type { Gpt2Config } from '../model/config';
+import type { Patch } from './exactBatches';
+import { partOf } from './exactCells';
+import { reaches, sightOf, type Sight } from './exactReach';
+import type { Chunk, Plan } from './plan';
+
+/** One chunk of one branch: pairs whose base and other prompts are run together. Indices into its pairs are "rows". */
+export interface PatchJob {
+  chunk: Chunk;
+  /** The experiment that is run: of the branch. */
+  experiment: TokenExperiment;
+  /** The group of the pairs, in tokens of the experiment's own prompts. */
+  group: PairGroup;
+  /** The pairs as the branch has them. */
+  pairs: readonly TokenPair[];
+  /** Per row: effects and metric are multiplied by this before the branches are added up. */
+  weights: readonly number[];
+  /** Per row: the prompts, base and other. */
+  base: readonly number[][];
+  /** Absent: zeros or a mean take its place. */
+  other?: readonly number[][];
+  baseLength: number;
+  otherLength: number;
+  /** Tokens that the branch appends to every prompt. */
+  appended: number;
+  cleanIsBase: boolean;
+  /** A patched run starts at this layer at the latest: the metric reads an activation of it. */
+  latestLayer: number;
+  /** Per row: before this position both sides are the same. */
+  same: readonly number[];
+  sights: readonly Sight[];
+}
+
+export function makeJobs({ groups, branches, chunks }: Plan, config: Gpt2Config): PatchJob[] {
+  return chunks.map((chunk): PatchJob => {
+    const { experiment, weights, appended } = branches[chunk.branch]!;
+    const { metric, direction, other } = experiment;
+    const pairs = chunk.pairs.map((index) => experiment.pairs[index]!);
+    const cleanIsBase = direction === 'noise';
+    const clean = pairs.map((pair) => pair.clean);
+    const corrupted = other === 'zero' || other === 'mean' ? undefined : pairs.map((pair) => pair.corrupted!);
+    const baseLength = cleanIsBase ? chunk.cleanLength : chunk.corruptedLength;
+    const shape = { pairs, cleanIsBase, base: cleanIsBase ? clean : corrupted!, other: cleanIsBase ? corrupted : clean };
+    return {
+      ...shape,
+      chunk,
+      experiment,
+      group: groups[chunk.group]!,
+      weights: chunk.pairs.map((index) => weights[index]!),
+      baseLength,
+      otherLength: cleanIsBase ? chunk.corruptedLength : chunk.cleanLength,
+      appended,
+      latestLayer: typeof metric === 'object' ? metric.layer : config.layers - 1,
+      same: sameUntil(shape, experiment),
+      sights: pairs.map((pair) => sightOf(metric, pair, config.layers, baseLength)),
+    };
+  });
+}
+
+/** Per row: the position before which both sides are the same. Interventions make the base run differ from its prompt's. */
+function sameUntil({ base, other }: Pick<PatchJob, 'base' | 'other'>, { variant }: TokenExperiment): number[] {
+  return base.map((tokens, row) => {
+    const others = other?.[row];
+    if (!others || others.length !== tokens.length || variant?.interventions?.length) return 0;
+    return firstDifference(tokens, others) ?? tokens.length;
+  });
+}
+
+/** The patches of a cell that a job has to run: of its pairs in the cell's group, where the replaced part differs and reaches the metric. */
+export function patchesOf(job: PatchJob, cell: PatchCell, index: number): Patch[] {
+  if (cell.group !== undefined && cell.group !== job.chunk.group) return [];
+  return job.pairs.flatMap((pair, row) => {
+    const whole = partOf(cell, job, pair);
+    const part = { ...whole, first: Math.max(whole.first, job.same[row]!) };
+    return job.weights[row] !== 0 && reaches(part, job.sights[row]!) ? [{ cell: index, row, part }] : [];
+  });
+}

@@ -1,0 +1,107 @@
+import type { PairGroup, PatchCell } from '../../shared/results';
+import type { SiteName } from '../../shared/sites';
+import type { Gpt2Config } from '../model/config';
+import { siteFloats } from '../model/memory';
+import { batchWork, planBatches, sequencesAtOnce, type Patch, type PatchBatch } from './exactBatches';
+import { checkCells, type Part } from './exactCells';
+import { makeJobs, patchesOf, type PatchJob } from './exactJobs';
+import type { Needs } from './exactSources';
+import type { Plan } from './plan';
+
+export interface ExactPlan {
+  groups: readonly PairGroup[];
+  cells: readonly PatchCell[];
+  jobs: readonly PatchJob[];
+  /** Indices into the cells; the cells of a block are finished before the next begins. */
+  blocks: readonly (readonly number[])[];
+  /** Whether what the jobs' base and other runs give is kept until the end. If not, they are run again for every block. */
+  keeps: boolean;
+  /** Most bytes of one batch's tensors. */
+  batchBytes: number;
+  /** Rows · layers of all passes. */
+  work: number;
+}
+
+/** Kept in plain memory at most, however much is free. */
+const MOST_KEPT = 1 << 30;
+const MOST_BATCH = 256 << 20;
+
+/**
+ * Decides what is run in what order. Throws `experiment` for a cell that is not there. `free`: bytes that may be filled.
+ * Cells go by layer. Where everything fits, the base and other prompts are run once and blocks are about one batch of each
+ * job, so that finished cells come often; else a block is a layer, and the base and other prompts are run once for each.
+ */
+export function planExact(plan: Plan, cells: readonly PatchCell[], config: Gpt2Config, free: number): ExactPlan {
+  checkCells(cells, plan.groups, config);
+  const jobs = makeJobs(plan, config);
+  const order = cells.map((_, index) => index).sort((a, b) => (cells[a]!.layer ?? 0) - (cells[b]!.layer ?? 0) || a - b);
+  const batchBytes = Math.min(MOST_BATCH, free / 4);
+  const shape = { groups: plan.groups, cells, jobs, batchBytes };
+
+  const kept = jobs.reduce((sum, job) => sum + sourceBytes(config, job, needsOf({ ...shape, config }, job, order)), 0);
+  const keeps = kept <= Math.min(MOST_KEPT, free / 2);
+  const sizeAt = (layer: number): number => (keeps ? cellsAtOnce(jobs, config, batchBytes, layer) : Infinity);
+  const blocks = cutByLayer(order, (index) => cells[index]!.layer ?? 0, sizeAt);
+  const own = { ...shape, blocks, keeps };
+  return { ...own, work: workOf({ ...own, config }) };
+}
+
+type Shape = Pick<ExactPlan, 'cells' | 'batchBytes'> & { config: Gpt2Config };
+
+/** The batches that a block needs of a job. */
+export function batchesOf({ cells, batchBytes, config }: Shape, job: PatchJob, block: readonly number[]): PatchBatch[] {
+  const patches = block.flatMap((index): Patch[] => patchesOf(job, cells[index]!, index));
+  const { baseLength: length, latestLayer, chunk: { prefix, tail } } = job;
+  return planBatches(patches, { length, prefix, tail, latestLayer, sequences: sequencesAtOnce(config, length, batchBytes) });
+}
+
+/** What a block needs of a job's base and other runs. */
+export function needsOf(shape: Shape, job: PatchJob, block: readonly number[]): Needs {
+  const batches = batchesOf(shape, job, block);
+  return {
+    layers: new Set(batches.map(({ layer }) => layer)),
+    keysAndValues: batches.some(({ start }) => start > job.chunk.prefix),
+    other: layersBySite(batches.flatMap(({ patches }) => patches.map(({ part }) => part))),
+  };
+}
+
+function layersBySite(parts: readonly Part[]): Map<SiteName, Set<number>> {
+  const layers = new Map<SiteName, Set<number>>();
+  for (const { site, layer } of parts) {
+    const own = layers.get(site) ?? new Set<number>();
+    layers.set(site, own.add(layer));
+  }
+  return layers;
+}
+
+/** Plain memory that a job's sources take. */
+export function sourceBytes(config: Gpt2Config, { pairs, baseLength, otherLength, chunk: { prefix: start } }: PatchJob, { layers, keysAndValues, other }: Needs): number {
+  const { dModel } = config;
+  const prefix = 2 * config.layers * start * dModel;
+  const own = (baseLength - start) * dModel * (layers.size + (keysAndValues ? 2 * config.layers : 0));
+  const others = [...other].reduce((sum, [site, own]) => sum + own.size * siteFloats(config, site, otherLength - start, otherLength), 0);
+  return 4 * pairs.length * (prefix + own + others);
+}
+
+/** As many cells as fill one batch of each job. */
+function cellsAtOnce(jobs: readonly PatchJob[], config: Gpt2Config, batchBytes: number, layer: number): number {
+  return Math.max(1, ...jobs.map((job) => Math.floor(sequencesAtOnce(config, job.baseLength, batchBytes)(Math.min(layer, job.latestLayer), job.chunk.prefix) / job.pairs.length)));
+}
+
+function cutByLayer(order: readonly number[], layerOf: (index: number) => number, sizeAt: (layer: number) => number): number[][] {
+  const blocks: number[][] = [];
+  let open: number[] | undefined;
+  for (const index of order) {
+    const layer = layerOf(index);
+    if (!open || layerOf(open[0]!) !== layer || open.length >= sizeAt(layer)) blocks.push((open = []));
+    open.push(index);
+  }
+  return blocks;
+}
+
+function workOf({ jobs, blocks, keeps, ...shape }: Omit<ExactPlan, 'work' | 'groups'> & { config: Gpt2Config }): number {
+  const { layers } = shape.config;
+  const sources = jobs.reduce((sum, { pairs, baseLength, otherLength, other, chunk: { prefix: start } }) => sum + pairs.length * layers * (start + baseLength - start + (other ? otherLength - start : 0)), 0);
+  const patched = blocks.reduce((sum, block) => sum + jobs.reduce((own, job) => own + batchesOf(shape, job, block).reduce((work, batch) => work + batchWork(batch, job.baseLength, layers), 0), 0), 0);
+  return sources * (keeps ? 1 : blocks.length) + patched;
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { LocalEngine } from '../../../src/engine/client/localEngine';
+import { DIRECTIONS, type Metric, type TokenExperiment, type TokenPair } from '../../../src/shared/experiment';
+import type { PatchCell } from '../../../src/shared/results';
+import { hasHeads, SITE_NAMES, SITES } from '../../../src/shared/sites';
+import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
+import { plainPatch, type PlainModel } from './exactOracle';
+import { expectedValues, loadParams, remove, WASM_FOLDER, writeHashModel } from './support';
+
+/** fp32 against double precision, relative to the largest effect of the cells compared. */
+const CLOSE = 1e-4;
+
+describe('exact patching against the plain oracle', function () {
+  this.timeout(120_000);
+  let engine: LocalEngine;
+  let plain: PlainModel;
+  let folder: string;
+
+  before(async () => {
+    const { checkpoint } = await expectedValues('tiny-odd');
+    plain = hashCheckpoint(checkpoint);
+    folder = await writeHashModel(checkpoint);
+    engine = new LocalEngine({ wasmFolder: WASM_FOLDER });
+    await engine.load(loadParams(folder));
+  });
+  after(async () => {
+    await engine.dispose();
+    await remove(folder);
+  });
+
+  const LAYERS = 3;
+  const pair = (seed: number, change: Partial<TokenPair> = {}): TokenPair => {
+    const clean = Array.from({ length: 6 }, (_, i) => (seed * 31 + i * i * 17 + i * 5) % 101);
+    const corrupted = clean.map((token, i) => (i === 2 || i === 4 ? (token + 1 + seed) % 101 : token));
+    return { clean, corrupted, correct: [(seed * 7 + 20) % 101], incorrect: [(seed * 7 + 61) % 101], ...change };
+  };
+
+  /** Every granularity of a site in a layer, for prompts of six tokens. */
+  const cellsOf = (layer: number): PatchCell[] =>
+    SITE_NAMES.flatMap((site): PatchCell[] => {
+      const whole: PatchCell = SITES[site].axes.includes('layer') ? { site, layer } : { site };
+      const features: PatchCell[] = [whole, ...(hasHeads(site) ? [{ ...whole, head: 1 }] : []), ...(site === 'mlp_post' ? [{ ...whole, neuron: 7 }] : [])];
+      const placed = features.flatMap((cell): PatchCell[] => [cell, { ...cell, position: 'last' }, { ...cell, group: 0, position: 4 }, { ...cell, group: 0, position: -3 }]);
+      const sourced = site === 'pattern' || site === 'scores' ? placed.flatMap((cell) => [{ ...cell, group: 0, source: 1 }, { ...cell, group: 0, source: -2 }]) : [];
+      return [...placed, ...sourced];
+    });
+
+  const compare = async (experiment: TokenExperiment, cells: readonly PatchCell[], what: string): Promise<Float32Array> => {
+    const count = experiment.pairs.length;
+    const result = await engine.patch({ experiment, cells });
+    assert.equal(result.effects.length, cells.length * count);
+    const expected = cells.flatMap((cell) => {
+      const values = new Array<number>(count).fill(NaN);
+      result.groups.forEach(({ pairs }, group) => {
+        if (cell.group !== undefined && cell.group !== group) return;
+        plainPatch(plain, experiment, pairs, cell).forEach((effect, i) => (values[pairs[i]!] = effect));
+      });
+      return values;
+    });
+    const largest = Math.max(...expected.map((effect) => Math.abs(effect) || 0));
+    assert.ok(largest > 1e-3, `${what}: nothing is patched`);
+    expected.forEach((effect, i) => {
+      const found = result.effects[i]!;
+      const message = `${what}: ${JSON.stringify(cells[Math.floor(i / count)])} of pair ${i % count}: ${found}, expected ${effect}`;
+      assert.equal(Number.isNaN(found), Number.isNaN(effect), message);
+      if (!Number.isNaN(effect)) assert.ok(Math.abs(found - effect) <= CLOSE * largest, `${message}, largest ${largest}`);
+    });
+    return result.effects;
+  };
+
+  for (const direction of DIRECTIONS) {
+    for (let layer = 0; layer < LAYERS; layer++) {
+      it(`every site and granularity of layer ${layer}, ${direction}`, async () => {
+        await compare({ metric: 'logitDiff', direction, pairs: [pair(1), pair(5, { at: 4 })] }, cellsOf(layer), direction);
+      });
+    }
+  }
+
+  const metrics: [Metric, Partial<TokenPair>][] = [
+    ['logProb', {}],
+    ['prob', { at: 4 }],
+    ['probDiff', { correct: [3, 9], incorrect: [4] }],
+    ['logitMinusMean', {}],
+    ['kl', {}],
+    ['promptLogProb', {}],
+    ['promptLogProb', { range: [1, 3] }],
+    ['continuation', { correct: [3, 9, 11], incorrect: [4] }],
+    ['continuation', { correct: [3], incorrect: [] }],
+    [{ activation: 'attention', layer: 1, head: 1 }, { at: 4, source: 2 }],
+    [{ activation: 'neuron', layer: 1, neuron: 7 }, { at: 4 }],
+    [{ activation: 'directLogit', layer: 1, head: 1 }, {}],
+    [{ activation: 'directLogit', layer: 1 }, {}],
+  ];
+  for (const [metric, change] of metrics) {
+    it(`every site for the metric ${JSON.stringify(metric)} ${JSON.stringify(change)}`, async () => {
+      for (const direction of DIRECTIONS) {
+        for (const layer of [0, 1, 2]) {
+          const own = { metric, direction, pairs: [pair(1, change), pair(5, change)] };
+          // No patch above the layer that a metric reads moves it.
+          const cells = layer === 2 ? [...cellsOf(2), { site: 'resid_pre', layer: 0 } as const] : cellsOf(layer);
+          await compare(own, cells, `${direction}, layer ${layer}`);
+        }
+      }
+    });
+  }
+});
