@@ -116,6 +116,39 @@ describe('runner', () => {
     assert.deepEqual((await runner.attribute(job())).manifest.notes, [{ severity: 'info', message: 'No threads here.' }]);
   });
 
+  it('says where a metric, an ablation or a variant needs a caveat', async () => {
+    const single: TextPair[] = [{ clean: 'When John left', correct: [' Mary'], incorrect: [' John'] }];
+    const notes = async (more: Partial<TextExperiment>, sites?: AttributionJob['sites']): Promise<string> => {
+      const { runner } = runnerWith();
+      return (await runner.attribute({ ...job([PAIR], more), sites })).manifest.notes.map(({ severity, message }) => `${severity}: ${message}`).join('\n');
+    };
+    assert.equal(await notes({ metric: 'logProb' }), '');
+    assert.match(await notes({ metric: 'prob' }), /^info: .*gradient of a probability vanishes/);
+    assert.match(await notes({ metric: 'probDiff' }), /vanishes/);
+    assert.match(await notes({ metric: 'kl' }), /^info: .*nats/);
+    assert.match(await notes({ variant: { gradDrop: true, qkFix: true } }), /^info: GradDrop gives magnitudes.*\ninfo: AtP\*/);
+    assert.match(await notes({ other: 'zero', direction: 'noise', pairs: single }), /^info: .*share/);
+    assert.match(await notes({ other: 'resample', direction: 'noise', pairs: [...single, ...single] }), /^info: .*next pair/);
+    assert.match(await notes({}, ['z', 'mlp_post']), /^info: Neurons/);
+    assert.match(await notes({ variant: { interventions: [{ unit: { site: 'z', layer: 0 }, with: 'zero' }] } }), /^info: 1 intervention is done/);
+  });
+
+  it('speaks of the metric that was read', async () => {
+    const notes = async (clean: number, corrupted: number, more: Partial<TextExperiment>): Promise<string[]> => {
+      const { runner } = runnerWith(fakeEngine({ clean: [clean], corrupted: [corrupted] }));
+      return (await runner.attribute(job([PAIR], more))).manifest.notes.map(({ message }) => message);
+    };
+    assert.deepEqual(await notes(-1, -2, { metric: 'logProb' }), [], 'a log-probability is negative');
+    assert.match((await notes(-2, -1, { metric: 'logProb' }))[0]!, /mean log-probability after the clean prompts \(−2\.00\) is smaller/);
+    assert.match((await notes(1, 1, { metric: 'logProb' }))[0]!, /raw nats/);
+  });
+
+  it('attributes the sites that are asked for', async () => {
+    const { runner, engine } = runnerWith();
+    await runner.attribute({ ...job(), sites: ['z', 'mlp_post'] });
+    assert.deepEqual(engine.attributed[0]!.sites, ['z', 'mlp_post']);
+  });
+
   it('warns of words that the bundled model never saw, and only there', async () => {
     const strange = { ...PAIR, clean: 'When JoHn left', corrupted: 'When MaRy left' };
     const notes = async (pair: TextPair, model: string): Promise<string[]> => {
