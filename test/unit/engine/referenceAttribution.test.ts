@@ -14,7 +14,7 @@ interface AttributionFile {
 }
 
 const metrics = reference<AttributionFile>('sites-attribution');
-const variants = reference<AttributionFile & { keysReducedFromRows: { pairs: { k: ExpectedArray }[] } }>('sites-variants');
+const variants = reference<AttributionFile & { keysReducedFromRows: { pairs: { k: ExpectedArray }[] }; residMidWithoutSkip: { pairs: { resid_mid: ExpectedArray }[] } }>('sites-variants');
 
 for (const [title, file] of [['every site and metric', metrics], ['variants and ablations', variants]] as const) {
   describe(`attribution against PyTorch: ${title}`, function () {
@@ -80,6 +80,19 @@ describe('attribution against PyTorch: what follows from the definitions', funct
       assert.ok(relativeError(own, k!.data) < 1e-4, 'one key replaced at a time');
       const other = relativeError(variants.keysReducedFromRows.pairs[pair]!.k.data, k!.data);
       assert.ok(other > 0.5, `the reduction from rows is off by ${other} of the largest`);
+    });
+  });
+
+  // A backward hook of TransformerLens's Bridge at resid_mid sees the MLP's branch alone (expected/cross-check-sites.json).
+  it('resid_mid has the gradient past the MLP in it, which a TransformerLens backward hook leaves out', async () => {
+    const pairs = [experiment.pairs[0]!, experiment.pairs[4]!];
+    const truth = metrics.cases.find(({ checkpoint, name }) => checkpoint === 'tiny-odd' && name === 'logitDiff')!.directions.denoise!.pairs;
+    const engine = await engines.with('tiny-odd');
+    const result = await engine.attribute({ experiment: { ...experiment, pairs, direction: 'denoise' }, sites: ['resid_mid'] });
+    [truth[0]!, truth[4]!].forEach(({ resid_mid: whole }, pair) => {
+      assert.ok(relativeError(pairScores(result, 'resid_mid', pair).data, whole!.data) < 1e-4);
+      const branch = relativeError(variants.residMidWithoutSkip.pairs[pair]!.resid_mid.data, whole!.data);
+      assert.ok(branch > 0.5, `the branch alone is off by ${branch} of the largest`);
     });
   });
 
