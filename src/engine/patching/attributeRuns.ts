@@ -59,7 +59,6 @@ class Effects {
     private readonly variant: Variant,
     private readonly runs: ChunkRuns,
     private readonly sites: readonly SiteName[],
-    private readonly sums: typeof siteSums,
     private readonly work: Work,
     private readonly sums: typeof siteSums,
   ) {
