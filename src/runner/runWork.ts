@@ -3,7 +3,6 @@ import type { ModelSource } from '../models/modelSource';
 import type { TokenizerService } from '../models/tokenizerService';
 import { CircuitError } from '../shared/errors';
 import { cellKey, exactOf, withExact } from '../shared/exact';
-import type { TokenPair } from '../shared/experiment';
 import type { Predictions, TokenPrediction } from '../shared/panelProtocol';
 import type { CallOptions, PatchCell, Prediction } from '../shared/results';
 import type { Run } from '../shared/run';
@@ -78,7 +77,7 @@ export function runWork({ engine, tokenizer, resolveModel, load }: RunWorkDepend
     // Ablations take their activations from other pairs, so that all of them have to be run.
     if (variant?.interventions?.length) return (await intervene({ ...job, top }, call)).pairs[pair]!;
     const prepared = await prepare(job, 'Predicting', call);
-    const found = await engine.predict({ prompts: readPrompts(chosen), top }, prepared.call);
+    const found = await engine.predict({ prompts: [chosen.clean, ...(chosen.corrupted ? [chosen.corrupted] : [])], top }, prepared.call);
     const [clean, corrupted] = await readable(prepared.folder, found, call?.signal);
     return { clean: clean!, ...(corrupted && { corrupted }) };
   };
@@ -95,10 +94,4 @@ function unmeasured(run: Run, cells: readonly PatchCell[]): PatchCell[] {
     known.add(key);
     return true;
   });
-}
-
-/** A pair's prompts up to the metric's position: what follows it changes nothing there. */
-function readPrompts({ clean, corrupted, at }: TokenPair): number[][] {
-  const end = at === undefined ? undefined : at + 1;
-  return [clean.slice(0, end), ...(corrupted ? [corrupted.slice(0, end)] : [])];
 }

@@ -54,7 +54,7 @@ export interface ExperimentRunner {
   lens(job: RunJob, call?: CallOptions): Promise<LensResult>;
   /** Runs a run's interventions once more and says what comes out, `top` predictions of each pair. Throws as `patch`. */
   intervene(job: RunJob & { top: number }, call?: CallOptions): Promise<InterventionOutcome>;
-  /** What the model says at the metric's position of one pair; `patched` where the run has interventions. Throws as `patch`. */
+  /** What the model says after the prompts of one pair; `patched` where the run has interventions. Throws as `patch`. */
   predictions(job: RunJob & { pair: number; top: number }, call?: CallOptions): Promise<Predictions>;
   /** The model's most probable next tokens after clean and corrupted. */
   suggestAnswers(params: { clean: string; corrupted: string; settings: RunSettings; top: number }, call?: CallOptions): Promise<{ clean: AnswerSuggestion[]; corrupted: AnswerSuggestion[] }>;

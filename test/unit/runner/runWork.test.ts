@@ -146,12 +146,6 @@ describe('work on a finished run', () => {
     await assert.rejects(runner.predictions({ run, settings: SETTINGS, pair: 2, top: 2 }), isCode('experiment', /no pair 3/));
   });
 
-  it('reads predictions where the metric is read', async () => {
-    const { runner, run } = await prepared({}, { pairs: PAIRS.slice(0, 1), at: 'S' });
-    const { clean, corrupted } = await runner.predictions({ run, settings: SETTINGS, pair: 0, top: 1 });
-    assert.deepEqual([clean[0]!.text, corrupted![0]!.text], [' John', ' Mary']);
-  });
-
   it('runs interventions, all pairs together', async () => {
     const { runner, engine, run } = await prepared({}, { variant: { interventions: [{ unit: { site: 'z', layer: 0, head: 1 }, with: 'mean' }] } });
     const one = await runner.predictions({ run, settings: SETTINGS, pair: 1, top: 1 });
