@@ -5,7 +5,7 @@ import type { Engine } from './engine';
 import type { LocalEngine } from './localEngine';
 
 /** What the engine's thread answers; the rest of `Engine` is the client's own. */
-export type EngineCalls = Pick<Engine, 'load' | 'attribute' | 'predict' | 'logits'>;
+export type EngineCalls = Omit<Engine, 'capabilities' | 'dispose'>;
 
 /** Given to the thread when it starts. */
 export interface EngineThreadData {
@@ -31,6 +31,10 @@ export function serveEngine(port: MessagePort, engine: LocalEngine, { cancelFlag
   const handlers: Handlers<EngineCalls> = {
     load: (params, call) => guarded(engine.load(params, call)),
     attribute: (params, call) => guarded(engine.attribute(params, call)),
+    patch: (params, call) => guarded(engine.patch(params, call)),
+    attention: (params, call) => guarded(engine.attention(params, call)),
+    lens: (params, call) => guarded(engine.lens(params, call)),
+    intervene: (params, call) => guarded(engine.intervene(params, call)),
     predict: (params, call) => guarded(engine.predict(params, call)),
     logits: (params, call) => guarded(engine.logits(params, call)),
   };
@@ -47,9 +51,9 @@ export function serveEngine(port: MessagePort, engine: LocalEngine, { cancelFlag
   );
 }
 
-/** The large buffers of an answer: an attribution's arrays, or a list of logits. */
+/** The large buffers of an answer, each once: arrays, exact effects, or a list of logits. */
 function buffersOf(answer: unknown): ArrayBuffer[] {
-  if (Array.isArray(answer)) return answer.flatMap((item: unknown) => (item instanceof Float32Array ? [item.buffer as ArrayBuffer] : []));
-  const { arrays } = answer as { arrays?: { data?: unknown } };
-  return arrays?.data instanceof Float32Array ? [arrays.data.buffer as ArrayBuffer] : [];
+  const { arrays, effects } = answer as { arrays?: { data?: unknown }; effects?: unknown };
+  const found = (Array.isArray(answer) ? (answer as unknown[]) : [arrays?.data, effects]).flatMap((item) => (item instanceof Float32Array ? [item.buffer as ArrayBuffer] : []));
+  return [...new Set(found)];
 }

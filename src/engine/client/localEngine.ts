@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
-import type { AttributionResult, BackendInfo, ModelInfo, PatchResult, Prediction } from '../../shared/results';
+import type { TokenExperiment } from '../../shared/experiment';
+import type { AttentionResult, AttributionResult, BackendInfo, InterventionResult, LensResult, ModelInfo, PatchResult, Prediction } from '../../shared/results';
 import { SITE_NAMES } from '../../shared/sites';
 import { heapGrowth, startBackend, stopBackend } from '../backend/start';
 import { fingerprint, openCheckpoint, type Checkpoint } from '../model/checkpoint';
@@ -10,11 +11,14 @@ import { topPredictions } from '../model/predictions';
 import { sequencesWork } from '../model/trailing';
 import { disposeWeights, loadWeights, type Gpt2 } from '../model/weights';
 import { Work, type WorkOptions } from '../model/work';
+import { attention, attentionWork } from '../patching/attention';
 import { attribute } from '../patching/attribution';
 import { patchExactly } from '../patching/exact';
 import { planExact } from '../patching/exactPlan';
+import { intervene, interveneWork } from '../patching/intervene';
+import { lens, lensWork } from '../patching/lens';
 import { checkPrompt, planChunks, planWork } from '../patching/plan';
-import type { AttributeParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PatchParams, PredictParams } from './engine';
+import type { AttentionParams, AttributeParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PatchParams, PredictParams } from './engine';
 
 export interface LocalEngineOptions {
   /** Folder with tfjs's wasm binaries and the scripts of its threaded build. */
@@ -102,6 +106,31 @@ export class LocalEngine implements Engine {
       const exact = planExact(plan, cells, model.config, this.room(backend, weightBytes(model.config, backend.name)));
       const result = await patchExactly(model, exact, new Work(call, exact.work));
       return { ...result, backend, seconds: (performance.now() - start) / 1000 };
+    });
+  }
+
+  attention({ experiment, pair, layer, heads }: AttentionParams, call?: WorkOptions): Promise<AttentionResult> {
+    return this.next(call, async () => {
+      const { model } = this.current();
+      const plan = planChunks(experiment, model.config);
+      return attention(model, plan, { pair, layer, heads }, new Work(call, attentionWork(model, plan, pair)));
+    });
+  }
+
+  lens({ experiment }: { experiment: TokenExperiment }, call?: WorkOptions): Promise<LensResult> {
+    return this.next(call, async () => {
+      const { model } = this.current();
+      return lens(model, experiment, new Work(call, lensWork(model, experiment)));
+    });
+  }
+
+  intervene({ experiment, top }: { experiment: TokenExperiment; top: number }, call?: WorkOptions): Promise<InterventionResult> {
+    return this.next(call, async () => {
+      const { model } = this.current();
+      const start = performance.now();
+      const plan = planChunks(experiment, model.config);
+      const result = await intervene(model, plan, top, new Work(call, interveneWork(model, plan)));
+      return { ...result, seconds: (performance.now() - start) / 1000 };
     });
   }
 

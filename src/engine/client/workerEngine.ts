@@ -35,6 +35,10 @@ export function startWorkerEngine({ script, patienceMs = PATIENCE_MS }: WorkerEn
     capabilities: { sites: SITE_NAMES },
     load: async (params, call) => remote().load(params, plain(call)),
     attribute: async (params, call) => remote().attribute(params, plain(call)),
+    patch: async (params, call) => remote().patch(params, plain(call)),
+    attention: async (params, call) => remote().attention(params, plain(call)),
+    lens: async (params, call) => remote().lens(params, plain(call)),
+    intervene: async (params, call) => remote().intervene(params, plain(call)),
     predict: async (params, call) => remote().predict(params, plain(call)),
     logits: async (params, call) => remote().logits(params, plain(call)),
     dispose: async () => {
