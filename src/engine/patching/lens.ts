@@ -73,7 +73,7 @@ export function lensWork(model: Gpt2, experiment: TokenExperiment): number {
 
 function sides({ pairs, other = 'corrupted' }: TokenExperiment): ['clean' | 'corrupted', number[][]][] {
   const clean: ['clean', number[][]] = ['clean', pairs.map((pair) => pair.clean)];
-  return other === 'corrupted' ? [clean, ['corrupted', pairs.map(({ corrupted }) => corrupted!)]] : [clean];
+  return other === 'corrupted' ? [clean, ['corrupted', pairs.map(({ corrupted = [] }) => corrupted)]] : [clean];
 }
 
 function firstTokens({ correct, incorrect }: TokenPair): Pick<TokenPair, 'correct' | 'incorrect'> {
