@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { CircuitError } from '../shared/errors';
 import type { PanelContent, PanelHost, PanelWebview } from '../shared/panelProtocol';
-import { connectRpc, serveRpc, type Handlers, type Port, type RpcClient } from '../shared/rpc';
+import { connectRpc, serveRpc, type Handlers, type Port, type RpcClient, type ServedCall } from '../shared/rpc';
 import type { CallOptions, PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
 import type { Log } from './log';
@@ -143,6 +143,12 @@ export class Panel implements vscode.Disposable {
 
   private handlers(): Handlers<PanelHost> {
     const { work } = this.dependencies;
+    /** A method about the run on show: its parameters are checked first. */
+    const ofRun = <P, A>(check: (params: unknown, run: Run) => P, answer: (run: Run, params: P, call: ServedCall) => A | Promise<A>) =>
+      async (params: unknown, call: ServedCall): Promise<A> => {
+        const run = this.runOnShow();
+        return answer(run, check(params, run), call);
+      };
     return {
       ready: async () => {
         this.disconnect('The panel was loaded anew.');
@@ -152,21 +158,18 @@ export class Panel implements vscode.Disposable {
         setTimeout(() => this.show(this.content));
         return contentOf(this.shown);
       },
-      map: async (params) => mapValues(this.runOnShow(), read.readMapRequest(params, this.runOnShow())),
-      layerDetail: async (params) => layerDetailOf(this.runOnShow(), read.readLayerDetailRequest(params, this.runOnShow())),
-      neurons: async (params) => this.neuronPages.page(this.runOnShow(), read.readNeuronsRequest(params, this.runOnShow())),
-      agreement: async (params) => agreementOfMap(this.runOnShow(), read.readMapView(params, this.runOnShow())),
-      agreementTable: async (params) => agreementTable(this.runOnShow(), read.readViewRequest(params, this.runOnShow()).options),
-      patchCost: async (params) => patchCostOf(this.runOnShow(), read.readCellChoice(params, this.runOnShow())),
-      verify: async (params, call) => this.verify(cellsOf(this.runOnShow(), read.readCellChoice(params, this.runOnShow())), call),
-      attention: async (params, call) => work.attention(this.runOnShow(), read.readAttentionRequest(params, this.runOnShow()), call),
-      lens: async (params, call) => {
-        read.checkRunId(params, this.runOnShow());
-        return work.lens(this.runOnShow(), call);
-      },
-      predictions: async (params, call) => work.predictions(this.runOnShow(), read.readPair(params, this.runOnShow()), call),
-      rerunWith: async (params) => work.rerunWith(this, readChange(params, this.runOnShow().manifest.model)),
-      exportMap: async (params) => work.exportMap(this.runOnShow(), read.readMapView(params, this.runOnShow())),
+      map: ofRun(read.readMapRequest, mapValues),
+      layerDetail: ofRun(read.readLayerDetailRequest, layerDetailOf),
+      neurons: ofRun(read.readNeuronsRequest, (run, request) => this.neuronPages.page(run, request)),
+      agreement: ofRun(read.readMapView, agreementOfMap),
+      agreementTable: ofRun(read.readViewRequest, (run, { options }) => agreementTable(run, options)),
+      patchCost: ofRun(read.readCellChoice, patchCostOf),
+      verify: ofRun(read.readCellChoice, (run, choice, call) => this.verify(cellsOf(run, choice), call)),
+      attention: ofRun(read.readAttentionRequest, work.attention),
+      lens: ofRun(read.checkRunId, (run, _, call) => work.lens(run, call)),
+      predictions: ofRun(read.readPair, work.predictions),
+      rerunWith: ofRun((params, run) => readChange(params, run.manifest.model), (_, change) => work.rerunWith(this, change)),
+      exportMap: ofRun(read.readMapView, work.exportMap),
       act: async (params) => work.act(read.readAction(params), this),
       copy: async (params) => vscode.env.clipboard.writeText(read.readCopiedText(params)),
     };

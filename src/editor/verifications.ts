@@ -40,6 +40,8 @@ export interface VerificationDependencies {
 
 /** Milliseconds between two looks at what was measured: more often than that, drawing would take longer than patching. */
 const INTERVAL = 150;
+/** Adding to a run copies it: of the time at most one part in so many goes into that. */
+const SHARE = 10;
 /** Shorter ones only show in the status bar. */
 const WORTH_A_NOTIFICATION_SECONDS = 2;
 
@@ -129,7 +131,7 @@ function abortOf(panel: Panel, signal: AbortSignal | undefined): AbortController
 function collector(deliver: (progress: { stage: string; fraction: number }, measured: MeasuredEffects[]) => void): { take: NonNullable<CallOptions['onProgress']>; flush(): void } {
   let latest: { stage: string; fraction: number } | undefined;
   let measured: MeasuredEffects[] = [];
-  let delivered = 0;
+  let next = 0;
   let timer: NodeJS.Timeout | undefined;
   const flush = (): void => {
     clearTimeout(timer);
@@ -138,13 +140,14 @@ function collector(deliver: (progress: { stage: string; fraction: number }, meas
     const [progress, effects] = [latest, measured];
     latest = undefined;
     measured = [];
-    delivered = Date.now();
+    const start = Date.now();
     deliver(progress, effects);
+    next = start + Math.max(INTERVAL, SHARE * (Date.now() - start));
   };
   const take: NonNullable<CallOptions['onProgress']> = (progress) => {
     latest = { stage: progress.stage, fraction: progress.fraction };
     if (progress.measured) measured.push(progress.measured);
-    timer ??= setTimeout(flush, Math.max(0, delivered + INTERVAL - Date.now()));
+    timer ??= setTimeout(flush, Math.max(0, next - Date.now()));
   };
   return { take, flush };
 }
