@@ -6,7 +6,7 @@ import { DEFAULT_SITES, SITES, type SiteName } from '../../src/shared/sites';
 
 /** Runs that look like real ones, made from a seed, so that the page and the test that drives it hold the same numbers. */
 
-export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end' | 'reversed' | 'neurons' | 'ablated';
+export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end' | 'reversed' | 'neurons' | 'ablated' | 'intervened';
 
 interface Prompts {
   name: string;
@@ -65,6 +65,8 @@ function recipeOf(name: SampleName): Recipe {
       return { ...SMALL, strong, sites: [...DEFAULT_SITES, 'mlp_post'] };
     case 'ablated':
       return { ...SMALL, strong, change: { direction: 'noise', other: 'zero', metric: 'logProb', variant: { qkFix: true, integrated: { steps: 8, rule: 'midpoint' } } } };
+    case 'intervened':
+      return { ...SMALL, strong, change: { variant: { interventions: [{ unit: { site: 'z', layer: 3, head: 2 }, with: 'zero' }] } } };
     case 'gpt2':
       return {
         ...{ layers: 12, heads: 12, pairs: IOI, id: 'openai-community/gpt2', logitDiff: 2.8138, positions: 'all', seed: 3, sites: DEFAULT_SITES },

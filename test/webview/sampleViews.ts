@@ -101,10 +101,16 @@ export function attention({ manifest }: Run, pair: number, layer: number, heads:
     }
   });
   const axes = ['head', 'dest', 'src'];
-  const withOther = manifest.experiment.other !== 'zero';
+  const { other: otherSide, variant } = manifest.experiment;
+  const base = other.map((value, cell) => (value + clean[cell]!) / 2);
   return {
     heads: [...heads],
-    arrays: packArrays([{ name: 'clean', axes, shape, data: clean }, ...(withOther ? [{ name: 'other', axes, shape, data: other }] : []), { name: 'attribution', axes, shape, data: attribution }]),
+    arrays: packArrays([
+      { name: 'clean', axes, shape, data: clean },
+      ...(otherSide === 'zero' ? [] : [{ name: 'other', axes, shape, data: other }]),
+      ...(variant?.interventions ? [{ name: 'base', axes, shape, data: base }] : []),
+      { name: 'attribution', axes, shape, data: attribution },
+    ]),
   };
 }
 

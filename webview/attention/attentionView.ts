@@ -52,11 +52,6 @@ export class AttentionView implements View {
   private activeRow?: string;
   /** The pair whose strongest cell has been brought into sight. */
   private revealed?: string;
-  private readonly onKey = (event: KeyboardEvent): void => {
-    if (event.key !== 'Escape' || event.defaultPrevented || !this.locked || !this.element.checkVisibility()) return;
-    event.preventDefault();
-    this.lock(undefined);
-  };
 
   constructor(private readonly parts: ViewParts) {
     this.state = parts.state;
@@ -76,12 +71,10 @@ export class AttentionView implements View {
   }
 
   start(): void {
-    document.addEventListener('keydown', this.onKey, true);
     this.render();
   }
 
   close(): void {
-    document.removeEventListener('keydown', this.onKey, true);
     this.answers.cancel();
     for (const block of this.blocks.values()) block.close();
   }
@@ -98,6 +91,12 @@ export class AttentionView implements View {
     this.state = state;
     if (this.pair !== before) this.locked = this.pointed = undefined;
     this.render();
+  }
+
+  escape(): boolean {
+    if (!this.locked) return false;
+    this.lock(undefined);
+    return true;
   }
 
   private choose(choice: AttentionChoice): void {
@@ -255,7 +254,7 @@ export class AttentionView implements View {
     }));
     const title = strength === 'attribution' ? 'Strongest cells by attribution' : 'Strongest cells';
     this.table.render(JSON.stringify([lines, order, locked, this.drawn]), () => [
-      el('div', { class: 'section-title' }, [el('h3', { text: title })]),
+      el('div', { class: 'section-title' }, [el('h2', { text: title })]),
       sortedTable<Key>({
         caption: title,
         headings,

@@ -8,7 +8,7 @@ import type { Scale } from './scales';
 /** The matrices of one head, side by side. They are kept while their numbers change, so that focus and scroll stay. */
 export class HeadBlock {
   readonly element: HTMLElement;
-  private readonly heading = el('h3');
+  private readonly heading = el('h2');
   private readonly row = el('div', { class: 'matrices' });
   private readonly views = new Map<PatternKind, MatrixView>();
 

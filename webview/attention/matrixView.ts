@@ -27,7 +27,7 @@ let matrices = 0;
 export class MatrixView {
   readonly element: HTMLElement;
   private readonly id = `matrix${matrices++}`;
-  private readonly title = el('h4', { class: 'matrix-title' });
+  private readonly title = el('h3', { class: 'matrix-title' });
   private readonly value = el('span', { class: 'matrix-value' });
   private readonly cells = el('canvas', { class: 'matrix-canvas', attributes: { 'aria-hidden': 'true' } });
   private readonly marks = el('canvas', { class: 'matrix-canvas', attributes: { 'aria-hidden': 'true' } });
@@ -120,6 +120,9 @@ export class MatrixView {
       const { style } = this.extent;
       style.width = `${geometry.width}px`;
       style.height = `${geometry.height}px`;
+      // The canvas tells nobody where its cells are.
+      this.extent.dataset.cell = String(geometry.cell);
+      this.extent.dataset.label = String(geometry.left);
     }
     this.paint();
   }

@@ -81,9 +81,9 @@ export class DirectAttribution {
   private drawBars(readout: Readout, sum: string): void {
     const sums = sumsOf(readout);
     this.bars.render(JSON.stringify([readout.mlp, sums, sum]), () => [
-      el('div', {}, [el('h4', { text: 'MLPs' }), signedBars(readout.mlp.map((value, layer) => ({ label: `MLP ${layer}`, value })), 'Direct logit attribution of each MLP')]),
+      el('div', {}, [el('h3', { text: 'MLPs' }), signedBars(readout.mlp.map((value, layer) => ({ label: `MLP ${layer}`, value })), 'Direct logit attribution of each MLP')]),
       el('div', {}, [
-        el('h4', { text: 'Sums' }),
+        el('h3', { text: 'Sums' }),
         signedBars(
           [
             { label: 'Heads', value: sums.heads },

@@ -15,7 +15,7 @@ export function predictionsView(predictions: Predictions, pair: RunPair, continu
 
 function listView({ title, tokens, missing }: PredictionList): HTMLElement {
   return el('div', { class: 'prediction-list' }, [
-    el('h4', { text: title }),
+    el('h3', { text: title }),
     el('table', { class: 'predictions' }, [
       el('caption', { class: 'hidden', text: `${title}: most probable next tokens` }),
       el('thead', {}, [el('tr', {}, [['Token', 'token'], ['Probability', undefined], ['Logit', 'logit']].map(([text, name]) => el('th', { text, class: name, attributes: { scope: 'col' } })))]),
