@@ -7,6 +7,7 @@ import type { PatchJob } from './exactJobs';
 import { batchesOf, needsOf, type ExactPlan } from './exactPlan';
 import { Pasts, runBatch } from './exactRun';
 import { runSources, type Sources } from './exactSources';
+import { GroupMeans } from './groupMeans';
 import { prepareMetric } from './metric';
 import type { PreparedMetric } from './preparedMetric';
 
@@ -23,10 +24,11 @@ import type { PreparedMetric } from './preparedMetric';
  * Throws `cancelled`, and `model-invalid` when a result is not finite.
  */
 export async function patchExactly(model: Gpt2, plan: ExactPlan, work: Work): Promise<Omit<PatchResult, 'backend' | 'seconds'>> {
-  const { groups, cells, blocks, keeps } = plan;
+  const { cells, blocks, keeps } = plan;
   const shape = { ...plan, config: model.config };
-  const table = new Table(groups, cells, work);
-  const runs = plan.jobs.map((job) => new JobRun(model, job, work));
+  const table = new Table(plan.plan.groups, cells, work);
+  const means = new GroupMeans(model, plan.plan, [...new Set(cells.map(({ site }) => site))]);
+  const runs = plan.jobs.map((job) => new JobRun(model, job, means, work));
   const all = cells.map((_, index) => index);
   work.begin('Patching');
   try {
@@ -45,6 +47,7 @@ export async function patchExactly(model: Gpt2, plan: ExactPlan, work: Work): Pr
     return table.result();
   } finally {
     for (const run of runs) run.dispose();
+    means.dispose();
     table.deliver(true);
   }
 }
@@ -59,13 +62,16 @@ class JobRun {
   constructor(
     private readonly model: Gpt2,
     readonly job: PatchJob,
+    private readonly means: GroupMeans,
     private readonly work: Work,
   ) {}
 
   /** Runs base and other prompts. */
   async start(needs: ReturnType<typeof needsOf>): Promise<Sources> {
     this.metric ??= prepareMetric(this.model, this.job.experiment, this.job.pairs, this.work);
-    this.sources = await runSources(this.model, this.job, this.metric, needs, this.work);
+    const { branch, group } = this.job.chunk;
+    const means = await this.means.get(branch, group, this.work);
+    this.sources = await runSources(this.model, this.job, this.metric, means, needs, this.work);
     this.isMeasured = true;
     return this.sources;
   }
@@ -123,8 +129,7 @@ class Table {
     this.finished.push(...block.filter((cell) => this.open[cell] === 0));
   }
 
-  setMetric({ chunk, weights, cleanIsBase }: PatchJob, { base, other }: Sources): void {
-    const [clean, corrupted] = cleanIsBase ? [base, other] : [other!, base];
+  setMetric({ chunk, weights }: PatchJob, { clean, corrupted }: Sources): void {
     chunk.pairs.forEach((pair, row) => {
       this.base.clean[pair]! += weights[row]! * clean[row]!;
       if (corrupted) (this.base.corrupted ??= new Float64Array(this.pairs))[pair]! += weights[row]! * corrupted[row]!;

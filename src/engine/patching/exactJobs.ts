@@ -1,10 +1,15 @@
-import { firstDifference, type TokenExperiment, type TokenPair } from '../../shared/experiment';
+import { firstDifference, type Intervention, type Other, type TokenExperiment, type TokenPair } from '../../shared/experiment';
 import type { PairGroup, PatchCell } from '../../shared/results';
 import type { Gpt2Config } from '../model/config';
 import type { Patch } from './exactBatches';
 import { partOf } from './exactCells';
 import { reaches, sightOf, type Sight } from './exactReach';
-import type { Chunk, Plan } from './plan';
+import { nextPair, type Chunk, type Plan } from './plan';
+
+/** Where the values of an intervention come from. */
+export interface SourcedIntervention extends Intervention {
+  from: 'other' | 'resample' | 'mean' | 'zero';
+}
 
 /** One chunk of one branch: pairs whose base and other prompts are run together. Indices into its pairs are "rows". */
 export interface PatchJob {
@@ -17,10 +22,13 @@ export interface PatchJob {
   pairs: readonly TokenPair[];
   /** Per row: effects and metric are multiplied by this before the branches are added up. */
   weights: readonly number[];
-  /** Per row: the prompts, base and other. */
+  /** Per row: the base prompt. */
   base: readonly number[][];
-  /** Absent: zeros or a mean take its place. */
+  /** The other side's; absent: zeros or a mean take its place. */
   other?: readonly number[][];
+  /** The next pair's clean prompt, where an intervention asks for it. */
+  resample?: readonly number[][];
+  interventions: readonly SourcedIntervention[];
   baseLength: number;
   otherLength: number;
   /** Tokens that the branch appends to every prompt. */
@@ -42,11 +50,14 @@ export function makeJobs({ groups, branches, chunks }: Plan, config: Gpt2Config)
     const clean = pairs.map((pair) => pair.clean);
     const corrupted = other === 'zero' || other === 'mean' ? undefined : pairs.map((pair) => pair.corrupted!);
     const baseLength = cleanIsBase ? chunk.cleanLength : chunk.corruptedLength;
+    const interventions = (experiment.variant?.interventions ?? []).map((own): SourcedIntervention => ({ ...own, from: sourceOf(own, other) }));
     const shape = { pairs, cleanIsBase, base: cleanIsBase ? clean : corrupted!, other: cleanIsBase ? corrupted : clean };
     return {
       ...shape,
       chunk,
       experiment,
+      interventions,
+      ...(interventions.some(({ from }) => from === 'resample') && { resample: chunk.pairs.map((index) => experiment.pairs[nextPair(index, groups)]!.clean) }),
       group: groups[chunk.group]!,
       weights: chunk.pairs.map((index) => weights[index]!),
       baseLength,
@@ -57,6 +68,12 @@ export function makeJobs({ groups, branches, chunks }: Plan, config: Gpt2Config)
       sights: pairs.map((pair) => sightOf(metric, pair, config.layers, baseLength)),
     };
   });
+}
+
+/** The other side of the experiment is what `corrupted` says, whatever that is. */
+function sourceOf({ with: source }: Intervention, other: Other = 'corrupted'): SourcedIntervention['from'] {
+  if (source !== 'corrupted') return source;
+  return other === 'zero' || other === 'mean' ? other : 'other';
 }
 
 /** Per row: the position before which both sides are the same. Interventions make the base run differ from its prompt's. */

@@ -1,4 +1,4 @@
-import type { PairGroup, PatchCell } from '../../shared/results';
+import type { PatchCell } from '../../shared/results';
 import type { SiteName } from '../../shared/sites';
 import type { Gpt2Config } from '../model/config';
 import { siteFloats } from '../model/memory';
@@ -9,7 +9,7 @@ import type { Needs } from './exactSources';
 import type { Plan } from './plan';
 
 export interface ExactPlan {
-  groups: readonly PairGroup[];
+  plan: Plan;
   cells: readonly PatchCell[];
   jobs: readonly PatchJob[];
   /** Indices into the cells; the cells of a block are finished before the next begins. */
@@ -36,7 +36,7 @@ export function planExact(plan: Plan, cells: readonly PatchCell[], config: Gpt2C
   const jobs = makeJobs(plan, config);
   const order = cells.map((_, index) => index).sort((a, b) => (cells[a]!.layer ?? 0) - (cells[b]!.layer ?? 0) || a - b);
   const batchBytes = Math.min(MOST_BATCH, free / 4);
-  const shape = { groups: plan.groups, cells, jobs, batchBytes };
+  const shape = { plan, cells, jobs, batchBytes };
 
   const kept = jobs.reduce((sum, job) => sum + sourceBytes(config, job, needsOf({ ...shape, config }, job, order)), 0);
   const keeps = kept <= Math.min(MOST_KEPT, free / 2);
@@ -75,12 +75,14 @@ function layersBySite(parts: readonly Part[]): Map<SiteName, Set<number>> {
 }
 
 /** Plain memory that a job's sources take. */
-export function sourceBytes(config: Gpt2Config, { pairs, baseLength, otherLength, chunk: { prefix: start } }: PatchJob, { layers, keysAndValues, other }: Needs): number {
+export function sourceBytes(config: Gpt2Config, { pairs, interventions, baseLength, otherLength, chunk: { prefix } }: PatchJob, { layers, keysAndValues, other }: Needs): number {
   const { dModel } = config;
-  const prefix = 2 * config.layers * start * dModel;
-  const own = (baseLength - start) * dModel * (layers.size + (keysAndValues ? 2 * config.layers : 0));
-  const others = [...other].reduce((sum, [site, own]) => sum + own.size * siteFloats(config, site, otherLength - start, otherLength), 0);
-  return 4 * pairs.length * (prefix + own + others);
+  const shared = 2 * config.layers * prefix * dModel;
+  const stream = (baseLength - prefix) * dModel * (layers.size + (keysAndValues ? 2 * config.layers : 0));
+  const length = Math.max(baseLength, otherLength);
+  const others = [...other, ...interventions.map(({ unit }) => [unit.site, new Set([0])] as const)];
+  const taken = others.reduce((sum, [site, own]) => sum + own.size * siteFloats(config, site, length - prefix, length), 0);
+  return 4 * pairs.length * (shared + stream + taken);
 }
 
 /** As many cells as fill one batch of each job. */
@@ -99,9 +101,18 @@ function cutByLayer(order: readonly number[], layerOf: (index: number) => number
   return blocks;
 }
 
-function workOf({ jobs, blocks, keeps, ...shape }: Omit<ExactPlan, 'work' | 'groups'> & { config: Gpt2Config }): number {
+function workOf({ plan, jobs, blocks, keeps, ...shape }: Omit<ExactPlan, 'work'> & { config: Gpt2Config }): number {
   const { layers } = shape.config;
-  const sources = jobs.reduce((sum, { pairs, baseLength, otherLength, other, chunk: { prefix: start } }) => sum + pairs.length * layers * (start + baseLength - start + (other ? otherLength - start : 0)), 0);
-  const patched = blocks.reduce((sum, block) => sum + jobs.reduce((own, job) => own + batchesOf(shape, job, block).reduce((work, batch) => work + batchWork(batch, job.baseLength, layers), 0), 0), 0);
-  return sources * (keeps ? 1 : blocks.length) + patched;
+  const sources = jobs.reduce((sum, job) => sum + sourceRows(job), 0) * (keeps ? 1 : blocks.length);
+  const { other, variant } = plan.experiment;
+  const takesMeans = other === 'mean' || variant?.interventions?.some((own) => own.with === 'mean');
+  const means = takesMeans ? jobs.reduce((sum, { pairs, chunk }) => sum + pairs.length * chunk.cleanLength, 0) : 0;
+  const batches = blocks.flatMap((block) => jobs.map((job) => batchesOf(shape, job, block).reduce((sum, batch) => sum + batchWork(batch, job.baseLength, layers), 0)));
+  return (sources + means) * layers + batches.reduce((sum, work) => sum + work, 0);
+}
+
+/** Rows of a job's own runs, were no two prompts or prefixes alike. */
+function sourceRows({ pairs, baseLength, otherLength, other, resample, interventions, chunk: { prefix, cleanLength } }: PatchJob): number {
+  const runs = [baseLength, ...(interventions.length > 0 ? [baseLength] : []), ...(other ? [otherLength] : []), ...(resample ? [cleanLength] : [])];
+  return pairs.length * runs.reduce((sum, length) => sum + length - prefix, prefix);
 }

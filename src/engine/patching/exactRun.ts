@@ -1,12 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Intervention } from '../../shared/experiment';
+import type { SiteName } from '../../shared/sites';
 import { disposeKeyValues, disposeRun, type KeyValues } from '../model/forward';
 import type { Change } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
+import { interventionEdit, type StandIn } from './edits';
 import type { Patch, PatchBatch } from './exactBatches';
 import { overwrite, rowsOf, siteValues, type SiteValues } from './exactCopy';
 import type { PatchJob } from './exactJobs';
-import { forwardReading, siteKey, type Sources } from './exactSources';
+import { editedBatch, forwardReading, oneAfterTheOther, siteKey, type Sources } from './exactSources';
 import type { PreparedMetric } from './preparedMetric';
 
 /** The metric of each patch's patched run, in the order of the batch. `pasts` belongs to the job. */
@@ -28,28 +31,41 @@ export async function runBatch(model: Gpt2, job: PatchJob, sources: Sources, { l
   }
 }
 
-/** Replaces each sequence's part as it passes. */
-function replacing({ config: { dHead } }: Gpt2, { baseLength }: PatchJob, { replacement }: Sources, patches: readonly Patch[]): Change {
+/** Replaces each sequence's part as it passes, after the interventions: a patch has the last word. */
+function replacing({ config }: Gpt2, job: PatchJob, { replacement, standInOf }: Sources, patches: readonly Patch[]): Change {
+  const rows = patches.map(({ row }) => row);
   const byPlace = new Map<string, number[]>();
   patches.forEach(({ part }, sequence) => {
-    // A run that starts at layer 0's stream has no embedding of its own.
-    const key = part.site === 'embed' ? siteKey('resid_pre', 0) : siteKey(part.site, part.layer);
+    const key = siteKey(part.site, part.layer);
     byPlace.set(key, [...(byPlace.get(key) ?? []), sequence]);
   });
-  return (site, layer) => {
+  const patch = (site: SiteName, layer: number, as: SiteName): ((value: tf.Tensor) => tf.Tensor) | undefined => {
     const sequences = byPlace.get(siteKey(site, layer));
     if (!sequences) return undefined;
     return (value) => {
       // A copy: on the cpu backend this is the tensor's own memory.
-      const target = siteValues(site, value.dataSync<'float32'>().slice(), value.shape, patches.length, baseLength);
+      const target = siteValues(as, value.dataSync<'float32'>().slice(), value.shape, patches.length, job.baseLength);
       for (const sequence of sequences) {
         const { part, row } = patches[sequence]!;
-        const source = replacement && { values: replacement.values.get(siteKey(part.site, part.layer))!, sequence: replacement.of[row]! };
-        overwrite(target, sequence, part, source, dHead);
+        const source = replacement && { values: replacement.values.get(siteKey(site, layer))!, sequence: replacement.of[row]! };
+        overwrite(target, sequence, part, source, config.dHead);
       }
       return tf.tensor(target.data, value.shape);
     };
   };
+  const patched: Change = (site, layer) => patch(site, layer, site);
+  if (job.interventions.length === 0) return oneAfterTheOther(embedded(patch), patched);
+  const standIn = (intervention: Intervention): StandIn | undefined => {
+    const own = standInOf(intervention);
+    return own && { ...own, of: (sequence) => own.of(rows[sequence]!) };
+  };
+  const intervene = interventionEdit(job.interventions, editedBatch(job, config, rows), standIn);
+  return oneAfterTheOther(oneAfterTheOther(embedded(patch), intervene), patched);
+}
+
+/** A run that starts at the stream of layer 0 has no embedding of its own: its patches are done there, before all others. */
+function embedded(patch: (site: SiteName, layer: number, as: SiteName) => ((value: tf.Tensor) => tf.Tensor) | undefined): Change {
+  return (site, layer) => (site === 'resid_pre' && layer === 0 ? patch('embed', 0, site) : undefined);
 }
 
 /** Keys and values of what stands before a batch, kept while batches ask for the same pairs in the same order. */

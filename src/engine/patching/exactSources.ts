@@ -1,12 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type { Intervention } from '../../shared/experiment';
 import type { SiteName } from '../../shared/sites';
 import { disposeKeyValues, disposeRun, forward, keysAndValues, type Batch, type ForwardOptions, type ForwardRun, type KeyValues } from '../model/forward';
 import { takeRows } from '../model/rows';
 import type { Change } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
+import { interventionEdit, type EditedBatch, type StandIn } from './edits';
 import { siteValues, type SiteValues } from './exactCopy';
 import type { PatchJob } from './exactJobs';
+import type { Means } from './means';
 import type { PreparedMetric } from './preparedMetric';
 
 /** What the patches of one job take from its base run and from its other side. */
@@ -23,36 +26,54 @@ export function siteKey(site: SiteName, layer: number): string {
   return `${site}.${layer}`;
 }
 
-/** Held in plain memory, not in the backend's: rows are taken out of them for every batch, and wasm's heap never shrinks. */
-export interface Sources {
-  /** Metric of every pair of the job in its base run. */
-  base: number[];
-  /** In its other run, where there is one. */
-  other?: number[];
-  /** resid_pre by layer. */
-  stream: ReadonlyMap<number, SiteValues>;
-  /** Keys and values by layer of the prefix, [distinct prefix, head, position, feature], and which prefix each pair has. */
-  prefix?: { layers: SidesOf<SiteValues>[]; of: readonly number[] };
-  /** Of the base run's own positions. */
-  own: SidesOf<SiteValues>[];
-  /** The other side's values by `siteKey`, and which of their sequences belongs to each pair. Absent: zeros. */
-  replacement?: { values: ReadonlyMap<string, SiteValues>; of: readonly number[] };
+/** Values by `siteKey`, which of their sequences belongs to each row of the job, and the tokens of the prompts they come from. */
+interface Side {
+  values: ReadonlyMap<string, SiteValues>;
+  of: readonly number[];
+  length: number;
 }
 
-type SidesOf<T> = { key: T; value: T };
+type KeyAndValue = { key: SiteValues; value: SiteValues };
 
-/** Runs the job's base and other prompts, the clean ones first, and keeps what is needed of them. */
-export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMetric, needs: Needs, work: Work): Promise<Sources> {
-  const prompts = distinct(job);
-  const known = job.chunk.prefix > 0 ? await keysAndValues(model, prompts.prefixes, work) : undefined;
+/** Held in plain memory, not in the backend's: rows are taken out of them for every batch, and wasm's heap never shrinks. */
+export interface Sources {
+  /** Metric of every row in its base run, interventions done to it. */
+  base: number[];
+  /** In the runs without interventions. */
+  clean: number[];
+  corrupted?: number[];
+  /** The base run's resid_pre by layer. */
+  stream: ReadonlyMap<number, SiteValues>;
+  /** Keys and values by layer of the prefix, [distinct prefix, head, position, feature], and which prefix each row has. */
+  prefix?: { layers: KeyAndValue[]; of: readonly number[] };
+  /** Those of the base run's own positions. */
+  own: KeyAndValue[];
+  /** What takes the place of patched parts; absent: zeros. */
+  replacement?: Side;
+  /** What takes the place of a part that is intervened on; undefined: zeros. */
+  standInOf(intervention: Intervention): StandIn | undefined;
+}
+
+/**
+ * Runs the job's prompts, each distinct one once, and keeps what is needed of them: the other side, other pairs' clean
+ * prompts where interventions ask for them, the base prompts as they are, and, if there are interventions, with these.
+ */
+export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMetric, means: Means | undefined, needs: Needs, work: Work): Promise<Sources> {
+  const { interventions, chunk, cleanIsBase } = job;
+  const roles = { base: new Distinct(job.base), other: new Distinct(job.other ?? []), resample: new Distinct(job.resample ?? []) };
+  const prefixes = new Distinct([]);
+  const prefixOf = (tokens: readonly number[]): number => prefixes.place(tokens.slice(0, chunk.prefix));
+  const basePrefix = job.base.map(prefixOf);
+  const sidePrefix = { other: roles.other.all.map(prefixOf), resample: roles.resample.all.map(prefixOf) };
+  const known = chunk.prefix > 0 ? await keysAndValues(model, prefixes.all, work) : undefined;
   try {
-    const run = async (tokens: readonly number[][], prefixOf: readonly number[], harvest: Change, use: (run: ForwardRun) => void): Promise<void> => {
-      const past = known?.map(({ key, value }) => ({ key: takeRows(key, prefixOf), value: takeRows(value, prefixOf) }));
+    const run = async <T>(tokens: readonly (readonly number[])[], prefixes: readonly number[], change: Change, use: (run: ForwardRun) => T): Promise<T> => {
+      const past = known?.map(({ key, value }) => ({ key: takeRows(key, prefixes), value: takeRows(value, prefixes) }));
       try {
-        const batch = { tokens: tokens.map((prompt) => prompt.slice(job.chunk.prefix)), start: job.chunk.prefix, past };
-        const found = await forwardReading(model, batch, { tail: job.chunk.tail, edit: harvest }, metric, work);
+        const batch = { tokens: tokens.map((prompt) => prompt.slice(chunk.prefix)), start: chunk.prefix, past };
+        const found = await forwardReading(model, batch, { tail: chunk.tail, edit: change }, metric, work);
         try {
-          use(found);
+          return use(found);
         } finally {
           disposeRun(found);
         }
@@ -61,10 +82,27 @@ export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMet
       }
     };
     const rows = job.pairs.map((_, row) => row);
+    const measure = (found: ForwardRun, isClean: boolean, of?: readonly number[]): number[] => {
+      if (isClean) metric.setClean(found, rows, of);
+      return metric.values(found, rows, of);
+    };
+
+    /** The values that patches and interventions take from another prompt, and the metric there. */
+    const runSide = async (role: 'other' | 'resample', length: number): Promise<{ side: Side; metric: number[] } | undefined> => {
+      const prompts = roles[role];
+      if (prompts.all.length === 0) return undefined;
+      const values = new Map<string, SiteValues>();
+      const isNeeded = (site: SiteName, layer: number): boolean =>
+        (role === 'other' && needs.other.get(site)?.has(layer) === true) || interventions.some((own) => own.from === role && own.unit.site === site && (own.unit.layer ?? 0) === layer);
+      const harvest: Change = (site, layer) => (isNeeded(site, layer) ? keeping(site, prompts.all.length, length, (found) => values.set(siteKey(site, layer), found)) : undefined);
+      const found = await run(prompts.all, sidePrefix[role], harvest, (own) => (role === 'other' ? measure(own, !cleanIsBase, prompts.of) : []));
+      return { side: { values, of: prompts.of, length }, metric: found };
+    };
+
     const stream = new Map<number, SiteValues>();
-    const own: SidesOf<SiteValues>[] = [];
-    let base: number[] = [];
-    const runBase = (): Promise<void> => {
+    const own: KeyAndValue[] = [];
+    /** The base run, which patched runs continue. */
+    const runBase = (edit: Change | undefined): Promise<number[]> => {
       const keep = (site: SiteName, put: (values: SiteValues) => void) => keeping(site, rows.length, job.baseLength, put);
       const harvest: Change = (site, layer) => {
         if (site === 'resid_pre' && needs.layers.has(layer)) return keep(site, (values) => stream.set(layer, values));
@@ -72,27 +110,61 @@ export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMet
         if (needs.keysAndValues && site === 'v') return keep(site, (value) => (own[layer] = { ...own[layer]!, value }));
         return undefined;
       };
-      return run(job.base, prompts.basePrefix, harvest, (found) => {
-        if (job.cleanIsBase) metric.setClean(found, rows);
-        base = metric.values(found, rows);
-      });
+      return run(job.base, basePrefix, edit ? oneAfterTheOther(edit, harvest) : harvest, (found) => measure(found, cleanIsBase && !edit));
     };
-    const values = new Map<string, SiteValues>();
-    let other: number[] | undefined;
-    const runOther = async (): Promise<void> => {
-      if (!job.other) return;
-      const harvest: Change = (site, layer) =>
-        needs.other.get(site)?.has(layer) ? keeping(site, prompts.others.length, job.otherLength, (found) => values.set(siteKey(site, layer), found)) : undefined;
-      await run(prompts.others, prompts.otherPrefix, harvest, (found) => {
-        if (!job.cleanIsBase) metric.setClean(found, rows, prompts.otherOf);
-        other = metric.values(found, rows, prompts.otherOf);
-      });
+    const runUnchanged = (): Promise<number[]> =>
+      interventions.length === 0 ? runBase(undefined) : run(job.base, basePrefix, () => undefined, (found) => measure(found, cleanIsBase));
+
+    // A metric may compare with the clean run, so that one comes first.
+    const unchangedFirst = cleanIsBase ? await runUnchanged() : undefined;
+    const other = await runSide('other', job.otherLength);
+    const unchanged = unchangedFirst ?? (await runUnchanged());
+    const resample = await runSide('resample', chunk.cleanLength);
+    const mean = means && sideOfMeans(job, means, needs);
+    const sides = { other: other?.side, resample: resample?.side, mean, zero: undefined };
+    const standInOf = (intervention: Intervention): StandIn | undefined => {
+      const own = interventions.find((candidate) => candidate.unit === intervention.unit && candidate.with === intervention.with)!;
+      const side = sides[own.from];
+      return side && { length: side.length, of: (row) => ({ values: side.values.get(siteKey(own.unit.site, own.unit.layer ?? 0))!, sequence: side.of[row]! }) };
     };
-    for (const next of job.cleanIsBase ? [runBase, runOther] : [runOther, runBase]) await next();
-    return { base, other, stream, own, prefix: known && { layers: known.map(inMemory), of: prompts.basePrefix }, replacement: job.other && { values, of: prompts.otherOf } };
+    const edit = interventions.length > 0 ? interventionEdit(interventions, editedBatch(job, model.config, rows), standInOf) : undefined;
+    const base = edit ? await runBase(edit) : unchanged;
+    return {
+      base,
+      ...(cleanIsBase ? { clean: unchanged, corrupted: other?.metric } : { clean: other!.metric, corrupted: unchanged }),
+      stream,
+      own,
+      prefix: known && { layers: known.map(inMemory), of: basePrefix },
+      replacement: other?.side ?? mean,
+      standInOf,
+    };
   } finally {
     if (known) disposeKeyValues(known);
   }
+}
+
+/** The batch in which sequence i is of row rows[i]. */
+export function editedBatch({ group, baseLength, appended, pairs }: PatchJob, { dHead }: Gpt2['config'], rows: readonly number[]): EditedBatch {
+  return { group, baseLength, appended, pairs: rows.map((row) => pairs[row]!), dHead };
+}
+
+export function oneAfterTheOther(first: Change, second: Change): Change {
+  return (site, layer) => {
+    const [one, other] = [first(site, layer), second(site, layer)];
+    return one && other ? (value) => other(one(value)) : (one ?? other);
+  };
+}
+
+/** The means that patches and interventions take: one sequence for all rows. */
+function sideOfMeans({ interventions, experiment, pairs, chunk: { cleanLength } }: PatchJob, means: Means, needs: Needs): Side {
+  const values = new Map<string, SiteValues>();
+  const add = (site: SiteName, layer: number): void => {
+    const mean = means.at(site, layer);
+    values.set(siteKey(site, layer), siteValues(site, mean.dataSync<'float32'>(), mean.shape, 1, cleanLength));
+  };
+  if (experiment.other === 'mean') for (const [site, layers] of needs.other) for (const layer of layers) add(site, layer);
+  for (const { from, unit } of interventions) if (from === 'mean') add(unit.site, unit.layer ?? 0);
+  return { values, of: pairs.map(() => 0), length: cleanLength };
 }
 
 /** Reads a site's values off as they pass. */
@@ -125,26 +197,22 @@ export async function forwardReading(model: Gpt2, batch: Batch, { edit, ...optio
   }
 }
 
-function inMemory({ key, value }: KeyValues): SidesOf<SiteValues> {
+function inMemory({ key, value }: KeyValues): KeyAndValue {
   const of = (x: tf.Tensor4D): SiteValues => ({ data: x.dataSync<'float32'>(), heads: x.shape[1], byHead: true, positions: x.shape[2], width: x.shape[3], first: 0 });
   return { key: of(key), value: of(value) };
 }
 
-/** The distinct prefixes and other prompts of a job, so that each is run once. */
-function distinct({ base, other = [], chunk: { prefix: start } }: PatchJob): { prefixes: number[][]; basePrefix: number[]; others: number[][]; otherPrefix: number[]; otherOf: number[] } {
-  const prefixes = new Distinct();
-  const others = new Distinct();
-  const basePrefix = base.map((tokens) => prefixes.place(tokens.slice(0, start)));
-  const otherOf = other.map((tokens) => others.place(tokens));
-  const otherPrefix = others.all.map((tokens) => prefixes.place(tokens.slice(0, start)));
-  return { prefixes: prefixes.all, basePrefix, others: others.all, otherPrefix, otherOf };
-}
-
+/** Token lists without repetition, and where each of those given is found. */
 class Distinct {
-  readonly all: number[][] = [];
+  readonly all: (readonly number[])[] = [];
+  readonly of: number[];
   private readonly places = new Map<string, number>();
 
-  place(tokens: number[]): number {
+  constructor(given: readonly (readonly number[])[]) {
+    this.of = given.map((tokens) => this.place(tokens));
+  }
+
+  place(tokens: readonly number[]): number {
     const key = tokens.join();
     let place = this.places.get(key);
     if (place === undefined) this.places.set(key, (place = this.all.push(tokens) - 1));

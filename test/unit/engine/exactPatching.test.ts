@@ -91,16 +91,36 @@ describe('exact patching against the plain oracle', function () {
     [{ activation: 'directLogit', layer: 1, head: 1 }, {}],
     [{ activation: 'directLogit', layer: 1 }, {}],
   ];
+  /** Some of every site's cells, the layers by turns. */
+  const someCells = (): PatchCell[] => [0, 1, 2].flatMap((layer) => cellsOf(layer).filter((_, index) => index % 3 === layer));
+
   for (const [metric, change] of metrics) {
     it(`every site for the metric ${JSON.stringify(metric)} ${JSON.stringify(change)}`, async () => {
       for (const direction of DIRECTIONS) {
-        for (const layer of [0, 1, 2]) {
-          const own = { metric, direction, pairs: [pair(1, change), pair(5, change)] };
-          // No patch above the layer that a metric reads moves it.
-          const cells = layer === 2 ? [...cellsOf(2), { site: 'resid_pre', layer: 0 } as const] : cellsOf(layer);
-          await compare(own, cells, `${direction}, layer ${layer}`);
-        }
+        await compare({ metric, direction, pairs: [pair(1, change), pair(5, change)] }, someCells(), direction);
       }
     });
   }
+
+  for (const other of ['zero', 'mean', 'resample'] as const) {
+    it(`every site ablated by ${other}`, async () => {
+      const pairs = [pair(1), pair(5), pair(9)].map(({ corrupted: _, ...own }) => own);
+      await compare({ metric: 'logitDiff', direction: 'noise', other, pairs }, someCells(), other);
+      await compare({ metric: 'continuation', direction: 'noise', other, pairs: pairs.map((own) => ({ ...own, correct: [3, 9] })) }, [{ site: 'z', layer: 1 }, { site: 'pattern', layer: 0, head: 2 }, { site: 'resid_pre', layer: 0, position: 'last' }], other);
+    });
+  }
+
+  it('pairs of unequal lengths, at the metric\'s position', async () => {
+    const longer = pair(1);
+    const pairs = [{ ...longer, corrupted: [7, ...longer.corrupted!] }, pair(5), { ...longer, clean: longer.clean.slice(1), corrupted: pair(3).clean, at: 3 }];
+    const cells = cellsOf(1).concat(cellsOf(2)).filter(({ site, group, position }) => site !== 'pattern' && site !== 'scores' && (group === undefined || position === undefined));
+    for (const direction of DIRECTIONS) await compare({ metric: 'logitDiff', direction, align: 'end', pairs }, [...cells, { site: 'z', layer: 0, group: 0, position: 0 }], direction);
+  });
+
+  it('pairs of several lengths and first differences, more of them than one chunk holds', async () => {
+    const many = Array.from({ length: 70 }, (_, seed) => pair(seed, seed % 3 === 0 ? { clean: pair(seed).clean.slice(2), corrupted: pair(seed).corrupted!.slice(2) } : {}));
+    const cells: PatchCell[] = [{ site: 'z', layer: 1, head: 2 }, { site: 'v', layer: 0, group: 1, position: 4 }, { site: 'pattern', layer: 1, head: 0, group: 0, position: -1, source: 0 }, { site: 'resid_mid', layer: 0, position: 'last' }, { site: 'z', layer: 1, head: 2 }];
+    const effects = await compare({ metric: 'logitDiff', direction: 'denoise', pairs: many }, cells, 'many pairs');
+    assert.deepEqual(effects.subarray(0, many.length), effects.subarray(4 * many.length), 'a cell that is asked for twice has one effect');
+  });
 });
