@@ -6,10 +6,10 @@ import { vocabularyNote } from '../models/vocabularyNote';
 import { toTokenExperiment } from '../prompts/tokenExperiment';
 import { tokenizePairs, type TokenizedPair } from '../prompts/tokenizedPair';
 import { CircuitError } from '../shared/errors';
-import type { TextExperiment } from '../shared/experiment';
+import type { TextExperiment, TokenExperiment } from '../shared/experiment';
 import type { CallOptions } from '../shared/results';
 import type { Run, RunNote, TokenText } from '../shared/run';
-import { DEFAULT_SITES } from '../shared/sites';
+import { DEFAULT_SITES, type SiteName } from '../shared/sites';
 import type { Tokenize, TokenizerInfo } from '../shared/tokenizer';
 import { stagesOf } from './progress';
 import { Queue } from './queue';
@@ -64,7 +64,7 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
     // Before the model is loaded, so that a mistake in the prompts is told at once.
     const tokens = toTokenExperiment(experiment, tokenized, { bos, context: info.context });
     const loaded = await load(source, settings, stages.begin('Loading the model', LOADED));
-    const result = await engine.attribute({ experiment: tokens, sites: job.sites ?? DEFAULT_SITES }, stages.begin('Attributing', 1));
+    const result = await engine.attribute({ experiment: tokens, sites: job.sites ?? usualSites(tokens) }, stages.begin('Attributing', 1));
     const vocabulary = source.id === BUNDLED ? vocabularyNotes(experiment, tokenized) : [];
     return runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, vocabulary, createdAt: now(), extensionVersion });
   };
@@ -104,6 +104,12 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
       await Promise.all([engine.dispose(), tokenizer.dispose()]);
     },
   };
+}
+
+/** All but the neurons, and without the sites whose sources prompts of unequal lengths do not have in common. */
+function usualSites({ pairs }: TokenExperiment): readonly SiteName[] {
+  const areEqual = pairs.every(({ clean, corrupted }) => !corrupted || corrupted.length === clean.length);
+  return areEqual ? DEFAULT_SITES : DEFAULT_SITES.filter((site) => site !== 'scores' && site !== 'pattern');
 }
 
 /** GPT-2 was trained without BOS before its texts, so that "as the model was made" means none. */

@@ -40,7 +40,8 @@ export async function attribute(model: Gpt2, plan: Plan, sites: readonly SiteNam
   const { experiment, groups, chunks, branches } = plan;
   checkSites(sites, groups);
   checkVariant(experiment, groups, model.config);
-  checkAttributable(experiment);
+  // Without sites only the metric is asked for.
+  if (sites.length > 0) checkAttributable(experiment);
   const arrays = groups.map((group, index) => sites.map((site) => emptyArray(model, site, index, group.pairs.length, group.positions === 'all' ? group.length : 1)));
   const count = experiment.pairs.length;
   const clean = new Array<number>(count).fill(0);
