@@ -55,8 +55,10 @@ export interface ForwardRun {
 }
 
 export interface ForwardOptions {
-  /** Captured in every layer, as they flow on, that is after `edit`. */
+  /** Captured as they flow on, that is after `edit`. */
   sites: readonly SiteName[];
+  /** In which layers a site is captured; absent: in all. */
+  capturesIn?: (site: SiteName, layer: number) => boolean;
   /** Keep what `backward` needs. */
   record: boolean;
   /** Trailing positions that the last block computes after its keys and values; 1 by default, at most the batch's length. */
@@ -189,13 +191,14 @@ interface Place {
   mask: tf.Tensor2D | undefined;
 }
 
-function block(model: Gpt2, { layer, count, length, past, rows, mask }: Place, x: tf.Tensor2D, { sites, record, edit }: ForwardOptions, work: Work): BlockRun & { out: tf.Tensor2D } {
+function block(model: Gpt2, { layer, count, length, past, rows, mask }: Place, x: tf.Tensor2D, { sites, capturesIn, record, edit }: ForwardOptions, work: Work): BlockRun & { out: tf.Tensor2D } {
   const weights = model.blocks[layer]!;
   const captured: SiteTensors = {};
+  const isCaptured = (site: SiteName): boolean => sites.includes(site) && (capturesIn?.(site, layer) ?? true);
   const through = <T extends tf.Tensor>(site: SiteName, value: T): T => {
     // A clone shares the values; it lets every capture, and what an edit hands in, be disposed for itself.
     const own = edit ? edited(edit, site, layer, value) : value;
-    if (sites.includes(site)) captured[site] = tf.clone(own);
+    if (isCaptured(site)) captured[site] = tf.clone(own);
     return own;
   };
   const atTail = (value: tf.Tensor2D): tf.Tensor2D => (rows === length ? value : tailRows(value, count, rows));
@@ -206,7 +209,7 @@ function block(model: Gpt2, { layer, count, length, past, rows, mask }: Place, x
   const query = through('q', queries(model, layer, atTail(input), count, work));
   const own = keyValues(model, layer, input, count, work);
   const attention: AttentionRecord = { query, ...withPast(past, { key: through('k', own.key), value: through('v', own.value) }), mask };
-  const isShown = (['scores', 'pattern'] as const).some((site) => sites.includes(site) || edit?.(site, layer));
+  const isShown = (['scores', 'pattern'] as const).some((site) => isCaptured(site) || edit?.(site, layer));
   let heads: tf.Tensor4D;
   if (isShown) {
     const { z, softmax, pattern } = attendThrough(attention, through, work);

@@ -6,7 +6,7 @@ import type { Gpt2Config } from '../model/config';
 import { disposeRun, forward } from '../model/forward';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
-import { attributeRuns } from './attributeRuns';
+import { attributeRuns, type Take } from './attributeRuns';
 import { directionsOf } from './attribution';
 import { runChunk } from './chunkRuns';
 import { GroupMeans } from './groupMeans';
@@ -60,10 +60,9 @@ export async function attention(model: Gpt2, plan: Plan, place: AttentionPlace, 
         found.set('other', crop(mean.dataSync<'float32'>(), chunk.cleanLength));
       }
       for (const { direction, share } of directionsOf(own)) {
-        await runChunk(model, own, chunk, { sites, record: !variant.integrated, direction }, means, work, async (runs) => {
+        await runChunk(model, own, chunk, { sites, layer, record: !variant.integrated, direction }, means, work, async (runs) => {
           if (runs.edit && !found.has('base')) found.set('base', crop(capturedAt(runs.base, 'pattern', layer).dataSync<'float32'>(), chunk.cleanLength));
-          const take = (_site: unknown, where: number, { values }: { values: Float32Array }, factor = 1): void => {
-            if (where !== layer) return;
+          const take: Take = (_site, _layer, { values }, factor = 1) => {
             crop(values, chunk.cleanLength).forEach((value, i) => (attribution[i]! += weight * share * factor * value));
           };
           await attributeRuns(model, variant, runs, ['pattern'], take, work, eachCell);

@@ -74,6 +74,7 @@ class Effects {
     try {
       for (const [pass, stop] of stops.entries()) {
         const visit = (layer: number, found: SiteTensors): void => {
+          if ((this.runs.layer ?? layer) !== layer) return;
           const gradients = stop ? masked(found, layer, stop) : found;
           try {
             for (const site of this.sites) {
@@ -138,7 +139,7 @@ async function interpolated(model: Gpt2, { steps, rule }: NonNullable<Variant['i
     return edit?.('embed', 0)?.(between) ?? between;
   }) as tf.Tensor2D;
   try {
-    return await forward(model, batch, { sites: metric.reads.map(({ site }) => site), record: true, tail: base.tail, from: { layer: 0, x }, edit }, work);
+    return await forward(model, batch, { sites: metric.reads.map(({ site }) => site), capturesIn: (site, layer) => metric.reads.some((read) => read.site === site && read.layer === layer), record: true, tail: base.tail, from: { layer: 0, x }, edit }, work);
   } finally {
     x.dispose();
   }

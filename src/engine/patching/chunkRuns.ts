@@ -20,6 +20,8 @@ import { bySequence, capturedAt, likeSite, positionsOf, trailing } from './siteT
 export interface ChunkRuns {
   pairs: readonly TokenPair[];
   direction: Direction;
+  /** The only layer that is looked at; absent: all. */
+  layer?: number;
   /** The base run, interventions done to it. */
   base: ForwardRun;
   /** What it ran, to be run again. */
@@ -46,6 +48,8 @@ export interface ChunkRuns {
 export interface ChunkOptions {
   /** Captured in the base run and on the other side. */
   sites: readonly SiteName[];
+  /** The only layer that is looked at; absent: all. */
+  layer?: number;
   /** Keep what the backward pass of the base run needs. */
   record: boolean;
   /** The branch experiment's, or its opposite. */
@@ -60,7 +64,7 @@ export interface ChunkOptions {
 export async function runChunk<T>(model: Gpt2, plan: Plan, chunk: Chunk, options: ChunkOptions, means: GroupMeans, work: Work, use: (runs: ChunkRuns) => Promise<T>): Promise<T> {
   const { experiment, appended } = plan.branches[chunk.branch]!;
   const { interventions = [], stopGradient = [] } = plan.experiment.variant ?? {};
-  const { direction, sites } = options;
+  const { direction, sites, layer: only } = options;
   const pairs = chunk.pairs.map((index) => experiment.pairs[index]!);
   const roles = rolesOf(plan, chunk, direction);
   const others = [...roles.entries()].filter(([name]) => name !== 'base');
@@ -74,8 +78,12 @@ export async function runChunk<T>(model: Gpt2, plan: Plan, chunk: Chunk, options
       const reads = metric.reads.map(({ site }) => site);
       const batchOf = (index: number): Batch => ({ tokens: shared.runs[index]!.tokens, start: chunk.prefix, past: past(shared.runs[index]!.prefix) });
       const captured = [...new Set([...(experiment.other === 'zero' || experiment.other === 'mean' ? [] : sites), ...interventions.map(({ unit }) => unit.site), ...reads])];
+      const capturesIn = (site: SiteName, layer: number): boolean =>
+        (sites.includes(site) && (only ?? layer) === layer) ||
+        interventions.some(({ unit }) => unit.site === site && unit.layer === layer) ||
+        metric.reads.some((read) => read.site === site && read.layer === layer);
       for (let index = 1; index < shared.runs.length; index++) {
-        runs[index] = await forward(model, batchOf(index), { sites: captured, record: false, tail: chunk.tail }, work);
+        runs[index] = await forward(model, batchOf(index), { sites: captured, capturesIn, record: false, tail: chunk.tail }, work);
       }
 
       const ownMeans = await means.get(chunk.branch, chunk.group, work);
@@ -84,7 +92,7 @@ export async function runChunk<T>(model: Gpt2, plan: Plan, chunk: Chunk, options
       const standIns = new StandIns(runs, placesOf, ownMeans, chunk);
       const edit = interventions.length > 0 ? interventionEdit(interventions, edited, (own) => standIns.of(own, experiment.other)) : undefined;
       const batch = batchOf(0);
-      const base = (runs[0] = await forward(model, batch, { sites: [...new Set([...sites, ...reads])], record: options.record, tail: chunk.tail, edit }, work));
+      const base = (runs[0] = await forward(model, batch, { sites: [...new Set([...sites, ...reads])], capturesIn, record: options.record, tail: chunk.tail, edit }, work));
 
       const rows = pairs.map((_, row) => row);
       const [own, other] = [placesOf('unchanged') ?? rows.map((sequence) => ({ run: 0, sequence })), placesOf('other')];
@@ -99,6 +107,7 @@ export async function runChunk<T>(model: Gpt2, plan: Plan, chunk: Chunk, options
       return use({
         pairs,
         direction,
+        ...(only !== undefined && { layer: only }),
         base,
         batch,
         metric,
