@@ -57,7 +57,9 @@ export class PanelPage {
 
   /** Chooses in one of a map's drop-down lists. */
   async choose(map: MapName, label: string, choice: string): Promise<void> {
-    await this.frame.locator(`.map-section.${map}`).getByLabel(label).selectOption({ label: choice });
+    const section = this.frame.locator(`.map-section.${map}`);
+    if (label.startsWith('Order') && !(await section.locator('.further').isVisible())) await section.getByRole('button', { name: 'More' }).click();
+    await section.getByLabel(label).selectOption({ label: choice });
   }
 
   get tooltip(): Locator {

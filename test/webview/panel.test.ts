@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import type { Locator, Page } from 'playwright-core';
-import type { AxeResults } from 'axe-core';
 import { headScores, layerDetail, positionScores, type Matrix, type ViewOptions } from '../../src/shared/views';
 import { rankCells, sortAxis } from '../../src/shared/ranking';
 import type { Run } from '../../src/shared/run';
 import type { SiteName } from '../../src/shared/sites';
 import { formatScore } from '../../webview/model/format';
-import { closeStage, openPanel, openStage, screenshot, type OpenOptions, type OpenPanel } from './panelPage';
+import { screenshot } from './panelPage';
+import { axeFindsNothing, eventually, requests, textIs } from './openView';
+import { cell, focusedName, live, tooltip, withPanels } from './panelTests';
 import { sampleRun } from './sampleRuns';
 
 const ALL: ViewOptions = { pair: 'all', unit: 'normalised' };
@@ -18,9 +17,6 @@ const positionMap = (run: Run, group = 0, options = ALL, site: SiteName = 'z'): 
 const detail = (run: Run, group: number, layer: number, options = ALL): Matrix => layerDetail(run.manifest, run.arrays, 'z', group, layer, options)!;
 const at = ({ values, columns }: Matrix, row: number, column: number): number => values[row * columns + column]!;
 
-const cell = (page: Page, name: string): Locator => page.locator(`.cell[data-name="${name}"]`);
-const tooltip = (page: Page): Locator => page.getByRole('tooltip');
-const live = (page: Page): Locator => page.locator('#live');
 const grid = (page: Page, name: 'Layer × head' | 'Layer × position'): Locator => page.getByRole('grid', { name });
 
 /** Order of an axis as drawn: row or column headers by their place on the screen. */
@@ -33,57 +29,15 @@ async function drawnOrder(page: Page, map: 'heads' | 'positions', header: '.row-
   );
 }
 
-async function focusedName(page: Page): Promise<string | null> {
-  return page.evaluate(() => {
-    const { activeElement } = document;
-    return activeElement instanceof HTMLElement ? (activeElement.dataset['name'] ?? activeElement.getAttribute('aria-label')) : null;
-  });
-}
-
-async function requests(page: Page, method: string): Promise<Record<string, unknown>[]> {
-  return page.evaluate((name) => window.fakeHost.requests.filter((request) => request.method === name).map(({ params }) => params as Record<string, unknown>), method);
-}
-
-async function eventually(check: () => Promise<void>): Promise<void> {
-  const end = Date.now() + 15_000;
-  for (;;) {
-    try {
-      return await check();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 40));
-    }
-  }
-}
-
-async function textIs(locator: Locator, expected: string | RegExp): Promise<void> {
-  await eventually(async () => {
-    const text = (await locator.textContent()) ?? '';
-    if (typeof expected === 'string') assert.equal(text, expected);
-    else assert.match(text, expected);
-  });
+/** Chooses how an axis is ordered. */
+async function orderBy(page: Page, map: 'heads' | 'positions', axis: string, by: string): Promise<void> {
+  const section = page.locator(`.map-section.${map}`);
+  if (!(await section.locator('.further').isVisible())) await section.getByRole('button', { name: 'More' }).click();
+  await section.getByLabel(`Order of ${axis}`).selectOption(by);
 }
 
 describe('the panel in a browser', () => {
-  const opened: OpenPanel[] = [];
-  const open = async (options: OpenOptions): Promise<Page> => {
-    const panel = await openPanel(options);
-    opened.push(panel);
-    return panel.page;
-  };
-
-  before(async function () {
-    this.timeout(120_000);
-    await openStage();
-  });
-  after(closeStage);
-  afterEach(async () => {
-    for (const { context, problems } of opened.splice(0)) {
-      const found = await problems();
-      await context.close();
-      assert.deepEqual(found, [], 'errors of the script, or refusals of the Content Security Policy');
-    }
-  });
+  const open = withPanels();
 
   describe('shows a run', () => {
     it('with its facts', async () => {
@@ -232,9 +186,9 @@ describe('the panel in a browser', () => {
       const page = await open({ run: 'ioi' });
       const matrix = heads(sampleRun('ioi'));
       const section = page.locator('.map-section.heads');
-      await section.getByLabel('Order of layers').selectOption('total');
+      await orderBy(page, 'heads', 'layers', 'total');
       await eventually(async () => assert.deepEqual(await drawnOrder(page, 'heads', '.row-head'), sortAxis(matrix, 'rows', { by: 'total' }).map((layer) => `layer ${layer}`)));
-      await section.getByLabel('Order of heads').selectOption('strongest');
+      await orderBy(page, 'heads', 'heads', 'strongest');
       await eventually(async () => assert.deepEqual(await drawnOrder(page, 'heads', '.column-head'), sortAxis(matrix, 'columns', { by: 'strongest' }).map((head) => `head ${head}`)));
       assert.notDeepEqual(await drawnOrder(page, 'heads', '.row-head'), [0, 1, 2, 3, 4].map((layer) => `layer ${layer}`));
       assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(matrix, 4, 6));
@@ -264,7 +218,7 @@ describe('the panel in a browser', () => {
     it('positions too, and glides there when motion is welcome', async () => {
       const page = await open({ run: 'ioi', reducedMotion: false });
       const matrix = positionMap(sampleRun('ioi'));
-      await page.locator('.map-section.positions').getByLabel('Order of positions').selectOption('strongest');
+      await orderBy(page, 'positions', 'positions', 'strongest');
       await page.waitForFunction(() => document.getAnimations().length > 0);
       const order = sortAxis(matrix, 'columns', { by: 'strongest' });
       await eventually(async () => assert.deepEqual((await drawnOrder(page, 'positions', '.column-head')).map((label) => Number(/^position (\d+)/.exec(label)![1])), order));
@@ -454,7 +408,7 @@ describe('the panel in a browser', () => {
       const page = await open({ run: 'ioi' });
       const order = sortAxis(heads(sampleRun('ioi')), 'rows', { by: 'total' });
       await cell(page, 'L2H5').focus();
-      await page.locator('.map-section.heads').getByLabel('Order of layers').selectOption('total');
+      await orderBy(page, 'heads', 'layers', 'total');
       await eventually(async () => assert.equal((await drawnOrder(page, 'heads', '.row-head'))[0], `layer ${order[0]}`));
       await cell(page, `L${order[0]}H5`).focus();
       await page.keyboard.press('ArrowDown');
@@ -479,10 +433,10 @@ describe('the panel in a browser', () => {
       await page.locator('.details').getByRole('button', { name: 'Clear' }).press('Enter');
       await textIs(page.locator('.details'), /^Select a cell/);
       assert.equal(await focused(), 'details');
-      await page.locator('.map-section.positions').getByRole('button', { name: 'Copy' }).focus();
+      await page.locator('.map-section.positions').getByRole('button', { name: 'More' }).focus();
       await page.evaluate(() => window.fakeHost.showSample('single'));
       await textIs(page.locator('.fact-list'), /14 tokens/);
-      assert.equal(await page.evaluate(() => document.activeElement?.closest('.map-section.positions') !== null && document.activeElement?.textContent), 'Copy');
+      assert.equal(await page.evaluate(() => document.activeElement?.closest('.map-section.positions') !== null && document.activeElement?.textContent), 'More');
     });
 
     it('Enter selects and reads what stands behind, Escape clears', async () => {
@@ -498,14 +452,13 @@ describe('the panel in a browser', () => {
     });
 
     for (const theme of ['dark', 'light', 'contrast', 'contrastLight'] as const) {
-      it(`has no violations that axe finds (${theme})`, async () => {
+      it(`has no violations that axe finds (${theme})`, async function () {
+        this.timeout(90_000);
         const page = await open({ run: 'ioi', theme });
         await page.locator('.pairs summary').click();
         await cell(page, 'L4H6').click();
         await tooltip(page).waitFor();
-        await page.evaluate(await readFile(createRequire(__filename).resolve('axe-core/axe.min.js'), 'utf8'));
-        const { violations } = await page.evaluate<AxeResults>('axe.run(document)');
-        assert.deepEqual(violations.map(({ id, impact, nodes }) => `${impact} ${id}: ${nodes.length} of ${nodes[0]?.target} ${nodes[0]?.failureSummary}`), []);
+        await axeFindsNothing(page);
       });
     }
   });
@@ -516,7 +469,7 @@ describe('the panel in a browser', () => {
       const run = sampleRun('ioi');
       await page.getByRole('radio', { name: 'Raw logits' }).check();
       await page.locator('.map-section.positions').getByLabel('Site').selectOption('attn_out');
-      await page.locator('.map-section.heads').getByLabel('Order of layers').selectOption('strongest');
+      await orderBy(page, 'heads', 'layers', 'strongest');
       await page.getByRole('button', { name: 'Share' }).click();
       await cell(page, 'L3H2').click();
       await page.evaluate(() => window.scrollTo({ top: 150 }));
@@ -539,7 +492,7 @@ describe('the panel in a browser', () => {
 
     it('keeps its order over a rerun', async () => {
       const page = await open({ run: 'ioi' });
-      await page.locator('.map-section.heads').getByLabel('Order of layers').selectOption('total');
+      await orderBy(page, 'heads', 'layers', 'total');
       await page.evaluate(() => window.fakeHost.showSample('single'));
       await textIs(page.locator('.fact-list'), /14 tokens/);
       const order = sortAxis(heads(sampleRun('single')), 'rows', { by: 'total' });
@@ -711,7 +664,7 @@ describe('the panel in a browser', () => {
         return times.sort((a, b) => a - b);
       });
       const start = Date.now();
-      await page.locator('.map-section.positions').getByLabel('Order of positions').selectOption('strongest');
+      await orderBy(page, 'positions', 'positions', 'strongest');
       await textIs(page.locator('.map.tall .column-head').first(), /1023/);
       const quantile = (share: number): string => scrolling[Math.floor(scrolling.length * share)]!.toFixed(0);
       console.log(`      scrolling 48 × 1024 cells: ${quantile(0.5)} ms a frame (median), ${quantile(0.95)} ms (95 %); sorting them: ${Date.now() - start} ms`);

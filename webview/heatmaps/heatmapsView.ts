@@ -131,7 +131,7 @@ export class HeatmapsView implements View {
       sort: setSort,
       scrolled: (left) => {
         this.pointing.afterScroll();
-        if (name === 'positions') parts.change({ scroll: { ...this.state.scroll, positions: left } });
+        if (name === 'positions') parts.change({ scroll: { ...this.state.scroll, positions: left } }, false);
       },
       copy: () => this.copyMap(name),
       exportMap: () => this.exportMap(name),
@@ -153,7 +153,7 @@ export class HeatmapsView implements View {
     const sort = state.sort[name];
     const columns = map.over === 'positions' ? tokenColumns(run.pairs, run.groups[map.group]!, options.pair) : [];
     const signature = JSON.stringify([map, options.pair, state.values[name], state.columns]);
-    section.renderControls(signature, () => (name === 'heads' ? headControls : positionControls)(run, state, change), sort, {
+    section.renderControls(signature, () => (name === 'heads' ? headControls : positionControls)(run, () => this.state, change), sort, {
       ofRows: (line) => (name === 'heads' ? `H${line}` : `position ${line}`),
       ofColumns: (layer) => rowLabel(map.site, layer),
     });

@@ -14,35 +14,37 @@ export function siteChoices(run: RunSummary, map: MapName): Choice<SiteName>[] {
   return sitesOf(run, map).map((value) => ({ value, label: SITES[value].title, group: familyOf(value, map) }));
 }
 
-export function valuesControl(state: ViewState, map: MapName, change: (part: Partial<ViewState>) => void): HTMLElement {
+/** `stateOf`: the present state, which may have changed elsewhere since the control was drawn. */
+export function valuesControl(stateOf: () => ViewState, map: MapName, change: (part: Partial<ViewState>) => void): HTMLElement {
   const choices: Choice<Values>[] = [
     { value: 'estimate', label: 'Estimate', title: 'Attribution; measured cells have a corner' },
     { value: 'exact', label: 'Exact', title: 'Exact patching; cells that were not measured are hatched' },
     { value: 'difference', label: 'Difference', title: 'Estimate − exact, where measured' },
   ];
-  return segmented('Show', choices, state.values[map], (values) => change({ values: { ...state.values, [map]: values } }));
+  return segmented('Show', choices, stateOf().values[map], (values) => change({ values: { ...stateOf().values, [map]: values } }));
 }
 
 /** What the layer × head map shows: which site, at which positions. */
-export function headControls(run: RunSummary, state: ViewState, change: (part: Partial<ViewState>) => void): HTMLElement[] {
+export function headControls(run: RunSummary, stateOf: () => ViewState, change: (part: Partial<ViewState>) => void): HTMLElement[] {
   return [
-    dropDown('Site', siteChoices(run, 'heads'), state.sites.heads, (site) => change({ sites: { ...state.sites, heads: site } })),
+    dropDown('Site', siteChoices(run, 'heads'), stateOf().sites.heads, (site) => change({ sites: { ...stateOf().sites, heads: site } })),
     segmented(
       'Heads',
       [
         { value: 'all', label: 'All positions', title: 'Scores of each head summed over all positions' },
         { value: 'last', label: 'Last position', title: 'Scores of each head at the metric’s position only' },
       ],
-      state.headPositions,
+      stateOf().headPositions,
       (headPositions) => change({ headPositions }),
     ),
-    valuesControl(state, 'heads', change),
+    valuesControl(stateOf, 'heads', change),
   ];
 }
 
 /** What the layer × position map shows: which site, of prompts of which length, in which columns. */
-export function positionControls(run: RunSummary, state: ViewState, change: (part: Partial<ViewState>) => void): HTMLElement[] {
-  const controls = [dropDown('Site', siteChoices(run, 'positions'), state.sites.positions, (site) => change({ sites: { ...state.sites, positions: site } }))];
+export function positionControls(run: RunSummary, stateOf: () => ViewState, change: (part: Partial<ViewState>) => void): HTMLElement[] {
+  const state = stateOf();
+  const controls = [dropDown('Site', siteChoices(run, 'positions'), state.sites.positions, (site) => change({ sites: { ...stateOf().sites, positions: site } }))];
   const byRole = state.columns === 'roles';
   if (run.groups.length > 1 && !byRole) {
     const fixed = groupOf(run, state.options.pair);
@@ -51,7 +53,7 @@ export function positionControls(run: RunSummary, state: ViewState, change: (par
       label: positions === 'last' ? `last position (${plural(pairs.length, 'pair')})` : `${length} tokens (${plural(pairs.length, 'pair')})`,
       disabled: fixed !== undefined && index !== fixed,
     }));
-    controls.push(dropDown('Length', choices, String(state.group), (value) => change(goingToGroup(state, Number(value)))));
+    controls.push(dropDown('Length', choices, String(state.group), (value) => change(goingToGroup(stateOf(), Number(value)))));
   }
   if (rolesOf(run).length > 0) {
     controls.push(
@@ -62,9 +64,9 @@ export function positionControls(run: RunSummary, state: ViewState, change: (par
           { value: 'roles', label: 'By role', title: `One column for each named position (${rolesOf(run).join(', ')}), wherever it is in each pair` },
         ],
         state.columns,
-        (columns) => change({ columns, sort: { ...state.sort, positions: { rows: { by: 'index' }, columns: { by: 'index' } } } }),
+        (columns) => change({ columns, sort: { ...stateOf().sort, positions: { rows: { by: 'index' }, columns: { by: 'index' } } } }),
       ),
     );
   }
-  return byRole ? controls : [...controls, valuesControl(state, 'positions', change)];
+  return byRole ? controls : [...controls, valuesControl(stateOf, 'positions', change)];
 }

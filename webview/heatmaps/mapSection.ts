@@ -23,11 +23,20 @@ export interface MapContent {
   drawing: Drawing;
 }
 
+/** Names of a line of the other axis that the rows or columns are sorted by. */
+interface LineNames {
+  ofRows(line: number): string;
+  ofColumns(line: number): string;
+}
+
 /** One heatmap with all that belongs to it: title, its own controls, how it is sorted, legend, and what the numbers are. */
 export class MapSection {
   readonly element: HTMLElement;
   readonly heatmap: HeatmapView;
   private readonly controls: Slot;
+  /** Order, copy and export: wanted now and then, so out of the way until asked for. */
+  private readonly further: HTMLElement;
+  private open = false;
   private readonly notice = el('div', { class: 'map-notice', attributes: { role: 'status' } });
   private readonly noticeSlot = new Slot(this.notice);
   private readonly subtitle = el('p', { class: 'caption subtitle' });
@@ -41,7 +50,8 @@ export class MapSection {
     private readonly events: MapEvents,
   ) {
     this.heatmap = new HeatmapView(title, axes, events);
-    this.controls = new Slot(el('div', { class: 'toolbar' }));
+    this.controls = new Slot(el('div', { class: 'map-controls' }));
+    this.further = el('div', { class: 'toolbar further', attributes: { role: 'group', 'aria-label': `Order and export of ${title.toLowerCase()}` } });
     this.element = el('section', { class: `map-section ${name}`, attributes: { 'aria-label': title } }, [
       el('div', { class: 'section-title' }, [el('h2', { text: title }), this.subtitle]),
       this.controls.element,
@@ -52,15 +62,29 @@ export class MapSection {
     ]);
   }
 
-  /** Between the map's controls and the map. */
+  /** Under the map. */
   addLine(line: HTMLElement): void {
-    this.controls.element.after(line);
+    this.legendSlot.element.before(line);
   }
 
-  /** `own`: controls of this map alone. `lineName` names a line of the other axis that the rows or columns are sorted by. */
-  renderControls(signature: string, own: () => readonly HTMLElement[], sort: MapSort, lineName: { ofRows(line: number): string; ofColumns(line: number): string }): void {
-    this.controls.render(`${signature} ${JSON.stringify(sort)}`, () => [
-      ...own(),
+  /** `own`: what this map alone shows. */
+  renderControls(signature: string, own: () => readonly HTMLElement[], sort: MapSort, lineName: LineNames): void {
+    this.controls.render(`${signature} ${JSON.stringify(sort)}`, () => [el('div', { class: 'toolbar' }, [...own(), this.moreButton()]), this.furtherControls(sort, lineName)]);
+  }
+
+  private moreButton(): HTMLElement {
+    const more = button('More', () => {
+      this.open = !this.open;
+      more.setAttribute('aria-expanded', String(this.open));
+      this.further.hidden = !this.open;
+    }, { title: 'Order of rows and columns, copy, export' });
+    more.setAttribute('aria-expanded', String(this.open));
+    return more;
+  }
+
+  private furtherControls(sort: MapSort, lineName: LineNames): HTMLElement {
+    this.further.hidden = !this.open;
+    this.further.replaceChildren(
       this.sortList(`Order of ${this.axes.row}s`, sort.rows, lineName.ofRows, (rows) => this.events.sort({ ...sort, rows })),
       this.sortList(`Order of ${this.axes.column}s`, sort.columns, lineName.ofColumns, (columns) => this.events.sort({ ...sort, columns })),
       el('span', { class: 'buttons' }, [
@@ -68,7 +92,8 @@ export class MapSection {
         button('Copy', () => this.events.copy(), { title: 'Copy this map as tab-separated text' }),
         button('Export', () => this.events.exportMap(), { title: 'Write estimates and exact effects of this map to a CSV file' }),
       ]),
-    ]);
+    );
+    return this.further;
   }
 
   draw(content: MapContent, palette: Palette): void {

@@ -23,7 +23,9 @@ export interface ScatterEvents {
 }
 
 const MARGIN = { top: 8, right: 12, bottom: 40, left: 58 };
-const TALLEST = 440;
+const TALLEST = 480;
+/** So many points are named in the plot: those whose estimates are furthest off. */
+const NAMED = 3;
 /** More circles than these make the page slow and the picture no clearer. */
 export const MOST_POINTS = 4000;
 
@@ -109,6 +111,17 @@ export class Scatter {
       .on('click', (_event, point) => this.events.select(point))
       .on('pointerover', ({ currentTarget }: PointerEvent, point) => this.events.point(point, currentTarget as Element))
       .on('pointerout', () => this.events.point(undefined, undefined));
+    const named = [...points].sort((a, b) => Math.abs(b.miss) - Math.abs(a.miss)).slice(0, NAMED).filter(({ miss }) => miss !== 0);
+    const onRight = ({ exact }: TrustPoint): boolean => x(exact) < 0.8 * x.range()[1]!;
+    select(group)
+      .selectAll('text')
+      .data(named)
+      .join('text')
+      .attr('class', 'point-name')
+      .attr('x', (point) => x(point.exact) + (onRight(point) ? 9 : -9))
+      .attr('y', ({ estimate }) => y(estimate) + 4)
+      .attr('text-anchor', (point) => (onRight(point) ? 'start' : 'end'))
+      .text(({ name }) => name);
   }
 }
 

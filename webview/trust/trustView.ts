@@ -134,7 +134,7 @@ export class TrustView implements View {
     const { state } = this;
     const change = (part: Partial<ViewState>): void => this.parts.change(part);
     // The values shown in the maps' cells and the roles belong to the heatmaps.
-    const own = (): HTMLElement[] => (name === 'heads' ? headControls(run, state, change) : positionControls(run, { ...state, columns: 'tokens' }, change)).filter((control) => !['Show', 'Columns'].includes(control.querySelector('legend')?.textContent ?? ''));
+    const own = (): HTMLElement[] => (name === 'heads' ? headControls(run, () => this.state, change) : positionControls(run, () => ({ ...this.state, columns: 'tokens' }), change)).filter((control) => !['Show', 'Columns'].includes(control.querySelector('legend')?.textContent ?? ''));
     this.controls.render(JSON.stringify([name, state.sites, state.headPositions, state.group, state.options.pair]), () => [
       segmented<MapName>('Map', [{ value: 'heads', label: 'Layer × head' }, { value: 'positions', label: 'Layer × position' }], name, (map) => change({ trust: { map } })),
       ...own(),

@@ -36,7 +36,7 @@ export function factsView(run: RunSummary, act: (action: PanelAction) => void, f
 
 /** How to read the numbers below, in one unit. */
 export function readingAid({ sentence }: SignWords): (Node | string)[] {
-  return [el('strong', { text: sentence }), ' Scores are attributions: a linear approximation of what exact patching gives, so verify the ones that matter.'];
+  return [el('strong', { text: sentence }), ' Attribution is a linear approximation of exact patching: verify what matters.'];
 }
 
 function note(severity: 'info' | 'warning', message: string): HTMLElement {

@@ -94,14 +94,13 @@ export class RunView {
   }
 
   pageScrolled(top: number): void {
-    this.state = { ...this.state, scroll: { ...this.state.scroll, page: top } };
-    this.save(this.state);
+    this.change({ scroll: { ...this.state.scroll, page: top } }, false);
   }
 
-  private change(part: Partial<ViewState>): void {
+  private change(part: Partial<ViewState>, redraw = true): void {
     this.state = { ...this.state, ...part };
     this.save(this.state);
-    this.schedule();
+    if (redraw) this.schedule();
   }
 
   /** Numbers often arrive in bunches: one drawing per frame. */
@@ -141,7 +140,7 @@ export class RunView {
   private build(name: ViewName): void {
     const view = new VIEWS[name]({
       ...{ host: this.host, run: this.run, state: this.state, palette: this.palette, numbers: this.numbers, verifying: this.verifying },
-      change: (part) => this.change(part),
+      change: (part, redraw) => this.change(part, redraw),
       say: (text) => this.say(text),
       copy: (text, done) => this.copy(text, done),
     });

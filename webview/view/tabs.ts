@@ -25,8 +25,8 @@ export interface ViewParts {
   run: RunSummary;
   state: ViewState;
   palette: Palette;
-  /** Changes what is chosen: kept over reloads, and told to the view by `update`. */
-  change(part: Partial<ViewState>): void;
+  /** Changes what is chosen: kept over reloads, and told to the view by `update` (unless nothing is to be drawn for it, as for scrolling). */
+  change(part: Partial<ViewState>, redraw?: boolean): void;
   /** Spoken by screen readers. */
   say(text: string): void;
   /** Copies by way of the host, then says `done`. */

@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import type { Locator, Page } from 'playwright-core';
+import { agreementOf, worstEstimates } from '../../src/shared/agreement';
+import { exactScores } from '../../src/shared/exact';
+import { rankCells } from '../../src/shared/ranking';
+import { headScores, positionScores, type MapOf, type ViewOptions } from '../../src/shared/views';
+import { formatScore } from '../../webview/model/format';
+import { axeFindsNothing, eventually, requests, textIs } from './openView';
+import { cell, focusedName, live, tooltip, withPanels } from './panelTests';
+import { screenshot } from './panelPage';
+import { sampleRun } from './sampleRuns';
+import { agreement, measure } from './sampleViews';
+
+const ALL: ViewOptions = { pair: 'all', unit: 'normalised' };
+const HEADS: MapOf = { site: 'z', over: 'all' };
+
+/** The exact effects that the sample host measures for a map's strongest cells. */
+function measuredTop(name: 'ioi' | 'gpt2', top: number, map: MapOf = HEADS): { row: number; column: number; estimate: number; exact: number }[] {
+  const run = sampleRun(name);
+  const matrix = map.over === 'positions' ? positionScores(run.manifest, run.arrays, map.group, map.site, ALL)! : headScores(run.manifest, run.arrays, map.site, map.over, ALL);
+  const cells = rankCells(matrix).slice(0, top);
+  const exact = exactScores(measure(run, map, cells), map, ALL);
+  return cells.map(({ row, column, value }) => ({ row, column, estimate: value, exact: exact.values[row * exact.columns + column]! }));
+}
+
+const headName = ({ row, column }: { row: number; column: number }): string => `L${row}H${column}`;
+const heads = (page: Page): Locator => page.locator('.map-section.heads');
+const verify = (page: Page): Locator => heads(page).locator('.verify');
+
+async function show(page: Page, values: 'Estimate' | 'Exact' | 'Difference'): Promise<void> {
+  await heads(page).getByRole('radio', { name: values }).check();
+}
+
+async function measuredNames(page: Page): Promise<string[]> {
+  return page.$$eval('.map-section.heads .cell.measured', (cells) => cells.map((element) => (element as HTMLElement).dataset['name']!));
+}
+
+describe('exact patching beside the estimate', () => {
+  const open = withPanels();
+
+  it('says beforehand what it costs, and measures the strongest cells', async () => {
+    const page = await open({ run: 'ioi' });
+    await textIs(verify(page).locator('.caption'), '0 of 40 measured · top 10: under a second · all: about 1 s');
+    await verify(page).getByRole('spinbutton').fill('4');
+    await verify(page).getByRole('spinbutton').press('Enter');
+    await verify(page).getByRole('button', { name: 'Verify top' }).click();
+    const top = measuredTop('ioi', 4);
+    await eventually(async () => assert.deepEqual((await measuredNames(page)).sort(), top.map(headName).sort()));
+    await textIs(verify(page).locator('.caption'), '4 of 40 measured · top 4 measured · all: about 1 s');
+    await textIs(live(page), 'Measured 4 cells: top 4 of layer × head');
+    const strongest = cell(page, headName(top[0]!));
+    assert.equal(await strongest.getAttribute('aria-label'), `${formatScore(top[0]!.estimate)}, exact ${formatScore(top[0]!.exact)}`);
+    assert.equal(Number(await strongest.getAttribute('data-value')), top[0]!.estimate, 'the map shows the estimate');
+    await strongest.hover();
+    await textIs(tooltip(page).locator('.card-exact'), `${formatScore(top[0]!.exact)} exact · the estimate is off by ${formatScore(top[0]!.estimate - top[0]!.exact)}`);
+    const row = page.locator(`.ranked tr[data-name="${headName(top[1]!)}"]`);
+    assert.equal(await row.locator('.exact').textContent(), formatScore(top[1]!.exact));
+    assert.equal(await page.locator('.ranked tbody tr').nth(4).locator('.exact').textContent(), '');
+    await page.getByRole('button', { name: 'Exact', exact: true }).click();
+    const sorted = [...top].sort((a, b) => b.exact - a.exact).map(headName);
+    await eventually(async () => assert.deepEqual((await page.$$eval('.ranked tbody tr', (rows) => rows.map((element) => (element as HTMLElement).dataset['name']!))).slice(0, 4), sorted));
+  });
+
+  it('turns cells exact while it runs, shows how far it is, and keeps what is there when cancelled', async () => {
+    const page = await open({ run: 'gpt2', height: 1100 });
+    await page.evaluate(() => (window.fakeHost.pace = 120));
+    await show(page, 'Exact');
+    await eventually(async () => assert.equal(await heads(page).locator('.cell.unmeasured').count(), 144));
+    await verify(page).getByRole('button', { name: 'Verify all' }).click();
+    await textIs(verify(page), /^Verifying all of layer × head\d+ of 144 cells/);
+    await eventually(async () => assert.ok((await heads(page).locator('.cell:not(.unmeasured)').count()) >= 12));
+    await screenshot(page, 'verifying');
+    const asked = (await requests(page, 'exactMap')).length;
+    await page.waitForTimeout(1000);
+    const often = (await requests(page, 'exactMap')).filter(({ map }) => (map as MapOf).over === 'all').length - asked;
+    assert.ok(often <= 9, `the exact map is asked for at most four times a second for each map, not ${often} times`);
+    await verify(page).getByRole('button', { name: 'Cancel' }).click();
+    await textIs(verify(page).locator('.caption'), /^\d+ of 144 measured · /);
+    const count = Number(/^\d+/.exec((await verify(page).locator('.caption').textContent())!)![0]);
+    assert.ok(count >= 12 && count < 144, `${count} cells`);
+    await page.waitForTimeout(400);
+    assert.equal(await heads(page).locator('.cell:not(.unmeasured)').count(), count);
+    assert.match((await live(page).textContent())!, /^Stopped\. \d+ cells of 144 measured$/);
+    assert.equal(await cell(page, 'L11H11').getAttribute('aria-label'), 'not measured');
+  });
+
+  it('shows estimate, exact effect and their difference on comparable scales', async () => {
+    const page = await open({ run: 'ioi' });
+    await verify(page).getByRole('button', { name: 'Verify top' }).click();
+    const top = measuredTop('ioi', 10);
+    await eventually(async () => assert.equal((await measuredNames(page)).length, 10));
+    const estimate = await heads(page).locator('.legend-ticks').textContent();
+    await show(page, 'Exact');
+    const [first] = top;
+    await eventually(async () => assert.equal(Number(await cell(page, headName(first!)).getAttribute('data-value')), first!.exact));
+    assert.equal(await heads(page).locator('.legend-ticks').textContent(), estimate);
+    await textIs(heads(page).locator(':scope > .caption').last(), /^exact patching · denoise/);
+    await screenshot(page, 'exact');
+    await show(page, 'Difference');
+    await eventually(async () => assert.ok(Math.abs(Number(await cell(page, headName(first!)).getAttribute('data-value')) - (first!.estimate - first!.exact)) < 1e-7));
+    await textIs(heads(page).locator('.legend-words'), 'estimate too lowestimate too high');
+    assert.equal(await heads(page).locator('.cell.unmeasured').count(), 30);
+  });
+
+  it('measures one cell from its details and by the key V', async () => {
+    const page = await open({ run: 'ioi' });
+    await cell(page, 'L4H1').click();
+    await page.locator('.details').getByRole('button', { name: 'Verify this cell' }).click();
+    await eventually(async () => assert.deepEqual(await measuredNames(page), ['L4H1']));
+    assert.equal(await page.locator('.details').getByRole('button', { name: 'Verify this cell' }).count(), 0);
+    await textIs(page.locator('.details .card-exact'), / exact · the estimate is off by /);
+    await cell(page, 'L2H5').focus();
+    await page.keyboard.press('v');
+    await eventually(async () => assert.deepEqual((await measuredNames(page)).sort(), ['L2H5', 'L4H1']));
+    assert.equal(await focusedName(page), 'L2H5');
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('ArrowRight');
+    await textIs(live(page), /^layer 2, head 5, \+0\.\d+, rank 3, exact [+−]0\.\d+$/);
+  });
+
+  it('says when it cannot, and measures positions too', async () => {
+    const page = await open({ run: 'ioi' });
+    await page.evaluate(() => (window.fakeHost.failing = { verify: 'It does not fit in memory: take fewer cells.' }));
+    await verify(page).getByRole('button', { name: 'Verify top' }).click();
+    await textIs(verify(page).locator('.failure'), 'It does not fit in memory: take fewer cells.');
+    await page.evaluate(() => (window.fakeHost.failing = {}));
+    const positions = page.locator('.map-section.positions');
+    await positions.getByLabel('Site').selectOption('resid_pre');
+    await positions.locator('.verify').getByRole('button', { name: 'Verify top' }).click();
+    await eventually(async () => assert.equal(await positions.locator('.cell.measured').count(), 10));
+    assert.deepEqual((await requests(page, 'verify')).at(-1)!['cells'], { map: { site: 'resid_pre', over: 'positions', group: 0 }, options: ALL, top: 10 });
+  });
+
+  it('shows every site, and exports what a map shows', async () => {
+    const page = await open({ run: 'ioi' });
+    const run = sampleRun('ioi');
+    assert.deepEqual(await heads(page).getByLabel('Site').locator('optgroup').evaluateAll((groups) => groups.map((group) => [(group as HTMLOptGroupElement).label, group.children.length])), [['Head every (TransformerLens)', 5], ['Further sites', 1]]);
+    await heads(page).getByLabel('Site').selectOption('pattern');
+    const pattern = headScores(run.manifest, run.arrays, 'pattern', 'all', ALL);
+    await eventually(async () => assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), pattern.values[4 * 8 + 6]));
+    const positions = page.locator('.map-section.positions');
+    await positions.getByLabel('Site').selectOption('embed');
+    await eventually(async () => assert.deepEqual(await positions.locator('.row-head').allTextContents(), ['Emb']));
+    await cell(page, 'L0P9').click();
+    await textIs(page.locator('.details .card-title'), /^Emb · 9 /);
+    await heads(page).getByRole('button', { name: 'More' }).click();
+    await heads(page).getByRole('button', { name: 'Export' }).click();
+    await eventually(async () => assert.deepEqual((await requests(page, 'exportMap')).map(({ map }) => map), [{ site: 'pattern', over: 'all' }]));
+  });
+});
+
+describe('the trust view', () => {
+  const open = withPanels();
+  const trust = async (page: Page): Promise<void> => page.getByRole('tab', { name: 'Trust' }).click();
+  const point = (page: Page, name: string): Locator => page.locator(`.scatter .point[data-name="${name}"]`);
+
+  it('says what to do when nothing is measured, and does it', async () => {
+    const page = await open({ run: 'ioi' });
+    await trust(page);
+    await textIs(page.locator('.trust-message'), /^Nothing of this map is measured yet\./);
+    await page.locator('.trust-message').getByRole('button', { name: 'Verify top 10' }).click();
+    await eventually(async () => assert.equal(await page.locator('.scatter .point').count(), 10));
+    assert.equal(await page.locator('.trust-message').textContent(), '');
+  });
+
+  it('prints r, ρ, slope and n, and names the worst estimates and the ranks', async () => {
+    const page = await open({ run: 'gpt2', height: 1200 });
+    await trust(page);
+    await page.locator('.trust-message').getByRole('button', { name: 'Verify top 10' }).click();
+    const points = measuredTop('gpt2', 10);
+    const { pearson, spearman, slope } = agreementOf(points);
+    const text = (value: number): string => value.toFixed(2).replace('-', '−');
+    await textIs(page.locator('.figures dl'), `r${text(pearson!)}ρ${text(spearman!)}slope${text(slope!)}n10`);
+    const { over, under } = worstEstimates(points, 5);
+    const worst = (place: number): Promise<string[]> => page.locator('.worst').nth(place).locator('button').allTextContents();
+    await eventually(async () => assert.deepEqual([await worst(0), await worst(1)], [over.map(headName), under.map(headName)]));
+    const byExact = [...points].sort((a, b) => Math.abs(b.exact) - Math.abs(a.exact));
+    const names = await page.locator('.rank-chart .rank-name').allTextContents();
+    for (const [place, cellOfRank] of byExact.entries()) assert.ok(names.includes(`${place + 1}  ${headName(cellOfRank)}`), `${headName(cellOfRank)} in ${names.join(', ')}`);
+    assert.match((await page.locator('.scatter svg').getAttribute('aria-label'))!, /^Estimate against exact effect of 10 cells: r /);
+    await point(page, headName(points[0]!)).hover();
+    await textIs(tooltip(page), new RegExp(`^${headName(points[0]!)}.*estimate · rank 1 of 10 measured`));
+    await screenshot(page, 'trust');
+  });
+
+  it('selects a cell everywhere by its point and by its row', async () => {
+    const page = await open({ run: 'ioi' });
+    await verify(page).getByRole('button', { name: 'Verify top' }).click();
+    await eventually(async () => assert.equal((await measuredNames(page)).length, 10));
+    await trust(page);
+    await point(page, 'L4H6').click();
+    await eventually(async () => assert.equal(await page.locator('.trust-points tr.selected').getAttribute('data-name'), 'L4H6'));
+    await textIs(live(page), /^Selected L4H6: estimate \+0\.\d+, exact \+0/);
+    await page.locator('.trust-points tr[data-name="L3H2"] button').press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await eventually(async () => assert.match((await point(page, 'L2H5').getAttribute('class'))!, /selected/));
+    await page.getByRole('tab', { name: 'Heatmaps' }).click();
+    await eventually(async () => assert.equal(await cell(page, 'L2H5').getAttribute('aria-selected'), 'true'));
+  });
+
+  it('lists what a rectangle holds', async () => {
+    const page = await open({ run: 'ioi', height: 1100 });
+    await trust(page);
+    await page.locator('.trust-message').getByRole('button', { name: 'Verify top 10' }).click();
+    await eventually(async () => assert.equal(await page.locator('.scatter .point').count(), 10));
+    const centre = async (name: string): Promise<{ x: number; y: number }> => {
+      const box = (await point(page, name).boundingBox())!;
+      return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+    };
+    const [a, b] = [await centre('L4H6'), await centre('L3H2')];
+    await page.mouse.move(Math.min(a.x, b.x) - 14, Math.min(a.y, b.y) - 14);
+    await page.mouse.down();
+    await page.mouse.move(Math.max(a.x, b.x) + 14, Math.max(a.y, b.y) + 14, { steps: 5 });
+    await page.mouse.up();
+    await textIs(page.locator('.trust-points h2'), /cells in the rectangle$/);
+    const names = await page.$$eval('.trust-points tbody tr', (rows) => rows.map((row) => (row as HTMLElement).dataset['name']));
+    assert.ok(names.includes('L4H6') && names.includes('L3H2') && names.length < 10, names.join());
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await textIs(page.locator('.trust-points h2'), '10 measured cells');
+  });
+
+  it('compares the sites, and opens another one’s points', async () => {
+    const page = await open({ run: 'ioi', height: 1100 });
+    for (const site of ['z', 'v']) {
+      await heads(page).getByLabel('Site').selectOption(site);
+      await verify(page).getByRole('button', { name: 'Verify top' }).click();
+      await eventually(async () => assert.equal((await measuredNames(page)).length, 10));
+    }
+    await trust(page);
+    const rows = page.locator('.agreement tbody tr');
+    await eventually(async () => assert.equal(await rows.count(), 2));
+    const z = agreement(measure(sampleRun('ioi'), HEADS, measuredTop('ioi', 10)), HEADS, ALL).summary;
+    await textIs(rows.first(), `Head output (z)layer × head, all positions10 of 40${z.pearson!.toFixed(2)}${z.spearman!.toFixed(2)}${z.slope!.toFixed(2)}`);
+    assert.equal(await rows.nth(1).getAttribute('class'), 'selected', 'the site shown');
+    await rows.first().getByRole('button').click();
+    await eventually(async () => assert.equal(await rows.first().getAttribute('class'), 'selected'));
+    assert.equal(await page.locator('.trust-view').getByLabel('Site', { exact: true }).inputValue(), 'z');
+    await page.getByRole('button', { name: 'Export' }).click();
+    await eventually(async () => assert.deepEqual((await requests(page, 'exportMap')).map(({ map }) => map), [HEADS]));
+  });
+
+  for (const theme of ['dark', 'light', 'contrast', 'contrastLight'] as const) {
+    it(`has no violations that axe finds, also beside an editor (${theme})`, async function () {
+      this.timeout(90_000);
+      const page = await open({ run: 'ioi', theme, width: theme === 'light' ? 400 : 1280, height: 1100 });
+      await trust(page);
+      await page.locator('.trust-message').getByRole('button', { name: 'Verify top 10' }).click();
+      await eventually(async () => assert.equal(await page.locator('.scatter .point').count(), 10));
+      await textIs(page.locator('.verify:visible .caption'), /^10 of 40 measured/);
+      await axeFindsNothing(page);
+      await screenshot(page, `trust-${theme}`);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), true, 'nothing sticks out sideways');
+    });
+  }
+});
