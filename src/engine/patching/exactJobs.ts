@@ -41,7 +41,7 @@ export interface PatchJob {
   sights: readonly Sight[];
 }
 
-export function makeJobs({ groups, branches, chunks }: Plan, config: Gpt2Config): PatchJob[] {
+export function makeJobs({ experiment: { variant }, groups, branches, chunks }: Plan, config: Gpt2Config): PatchJob[] {
   return chunks.map((chunk): PatchJob => {
     const { experiment, weights, appended } = branches[chunk.branch]!;
     const { metric, direction, other } = experiment;
@@ -50,7 +50,7 @@ export function makeJobs({ groups, branches, chunks }: Plan, config: Gpt2Config)
     const clean = pairs.map((pair) => pair.clean);
     const corrupted = other === 'zero' || other === 'mean' ? undefined : pairs.map((pair) => pair.corrupted!);
     const baseLength = cleanIsBase ? chunk.cleanLength : chunk.corruptedLength;
-    const interventions = (experiment.variant?.interventions ?? []).map((own): SourcedIntervention => ({ ...own, from: sourceOf(own, other) }));
+    const interventions = (variant?.interventions ?? []).map((own): SourcedIntervention => ({ ...own, from: sourceOf(own, other) }));
     const shape = { pairs, cleanIsBase, base: cleanIsBase ? clean : corrupted!, other: cleanIsBase ? corrupted : clean };
     return {
       ...shape,
@@ -64,7 +64,7 @@ export function makeJobs({ groups, branches, chunks }: Plan, config: Gpt2Config)
       otherLength: cleanIsBase ? chunk.corruptedLength : chunk.cleanLength,
       appended,
       latestLayer: typeof metric === 'object' ? metric.layer : config.layers - 1,
-      same: sameUntil(shape, experiment),
+      same: sameUntil(shape, interventions.length > 0),
       sights: pairs.map((pair) => sightOf(metric, pair, config.layers, baseLength)),
     };
   });
@@ -77,10 +77,10 @@ function sourceOf({ with: source }: Intervention, other: Other = 'corrupted'): S
 }
 
 /** Per row: the position before which both sides are the same. Interventions make the base run differ from its prompt's. */
-function sameUntil({ base, other }: Pick<PatchJob, 'base' | 'other'>, { variant }: TokenExperiment): number[] {
+function sameUntil({ base, other }: Pick<PatchJob, 'base' | 'other'>, isChanged: boolean): number[] {
   return base.map((tokens, row) => {
     const others = other?.[row];
-    if (!others || others.length !== tokens.length || variant?.interventions?.length) return 0;
+    if (!others || others.length !== tokens.length || isChanged) return 0;
     return firstDifference(tokens, others) ?? tokens.length;
   });
 }

@@ -194,50 +194,50 @@ export function plainPatch(model: PlainModel, experiment: TokenExperiment, indic
 function effectOf(model: PlainModel, experiment: TokenExperiment, pair: TokenPair, indices: readonly number[], cell: PatchCell, continuation: readonly number[]): number {
   const { direction, pairs } = experiment;
   const other: Other = experiment.other ?? 'corrupted';
-  const next = (): TokenPair => pairs[indices[(indices.findIndex((index) => pairs[index] === pair) + 1) % indices.length]!]!;
   const withEnd = (tokens: readonly number[]): number[] => [...tokens, ...continuation];
-  const corrupted = other === 'resample' ? next().clean : pair.corrupted;
-  const base = withEnd(direction === 'denoise' ? corrupted! : pair.clean);
-  const cleanRun = unpatchedRun(model, withEnd(pair.clean));
-  const otherTokens = direction === 'denoise' ? pair.clean : corrupted;
-  const interventions = experiment.variant?.interventions ?? [];
-  if (interventions.length > 0) throw new Error('not in the oracle');
-  const otherRun = other === 'zero' || other === 'mean' ? undefined : unpatchedRun(model, withEnd(otherTokens!));
-  const cleanRuns = other === 'mean' ? indices.map((index) => unpatchedRun(model, withEnd(pairs[index]!.clean))) : [];
+  const next = withEnd(pairs[indices[(indices.findIndex((index) => pairs[index] === pair) + 1) % indices.length]!]!.clean);
+  const clean = withEnd(pair.clean);
+  const corrupted = other === 'resample' ? next : withEnd(pair.corrupted ?? []);
+  const [base, otherTokens] = direction === 'denoise' ? [corrupted, clean] : [clean, corrupted];
 
-  const { site, layer = 0, head, neuron, position, source } = cell;
+  const { n_head: heads, n_embd: width } = model.config;
   const unequal = pair.corrupted !== undefined && pair.corrupted.length !== pair.clean.length;
   const at = pair.at ?? pair.clean.length - 1;
-  const covers = (p: number): boolean => {
-    if (unequal) return p === base.length - 1 - (pair.clean.length - 1 - at);
-    return position === undefined ? p < pair.clean.length : p === (position === 'last' ? at : position < 0 ? pair.clean.length + position : position);
-  };
-  const from = source !== undefined && source < 0 ? pair.clean.length + source : source;
-  const { n_head: heads, n_embd: width } = model.config;
-  const replacement = (a: number, b: number, c?: number): number => {
-    const read = ({ sites }: PlainRun): number => {
-      const value = sites.get(`${site}.${layer}`)!;
-      const shift = unequal ? (otherTokens!.length - (base.length - continuation.length)) : 0;
-      return c === undefined ? (value as number[][])[a + shift]![b]! : (value as number[][][])[a]![b]![c]!;
+  const fromStart = (position: number): number => (position < 0 ? pair.clean.length + position : position);
+  /** Replaces the unit in a run of the base prompt. */
+  const replacing = ({ site, layer = 0, head, neuron, position, source }: PatchCell, by: Other): Hook => {
+    const covers = (p: number): boolean => {
+      if (unequal) return p === base.length - 1 - (pair.clean.length - 1 - at);
+      return position === undefined ? p < pair.clean.length : p === (position === 'last' ? at : fromStart(position));
     };
-    if (other === 'zero') return 0;
-    return other === 'mean' ? mean(cleanRuns.map(read)) : read(otherRun!);
+    const kind = by === 'corrupted' && (other === 'zero' || other === 'mean') ? other : by;
+    const read = (tokens: readonly number[], a: number, b: number, c?: number): number => {
+      const value = unpatchedRun(model, tokens).sites.get(`${site}.${layer}`)!;
+      return c === undefined ? (value as number[][])[a + tokens.length - base.length]![b]! : (value as number[][][])[a]![b]![c]!;
+    };
+    const replacement = (a: number, b: number, c?: number): number => {
+      if (kind === 'zero') return 0;
+      if (kind === 'mean') return mean(indices.map((index) => read(withEnd(pairs[index]!.clean), a, b, c)));
+      return read(kind === 'resample' ? next : otherTokens, a, b, c);
+    };
+    return (hooked, hookedLayer, value) => {
+      if (hooked !== site || hookedLayer !== layer) return;
+      value.forEach((outer, a) => outer.forEach((inner, b) => {
+        if (Array.isArray(inner)) {
+          if ((head ?? a) === a && covers(b)) inner.forEach((_, c) => (source === undefined || fromStart(source) === c) && (inner[c] = replacement(a, b, c)));
+        } else if (covers(a) && (neuron ?? b) === b && (head === undefined || Math.floor(b / (width / heads)) === head)) {
+          (outer as number[])[b] = replacement(a, b);
+        }
+      }));
+    };
   };
-  const patched = plainRun(model, base, (hooked, hookedLayer, value) => {
-    if (hooked !== site || hookedLayer !== layer) return;
-    value.forEach((outer, a) => outer.forEach((inner, b) => {
-      if (Array.isArray(inner)) {
-        if ((head ?? a) === a && covers(b)) inner.forEach((_, c) => (from ?? c) === c && (inner[c] = replacement(a, b, c)));
-      } else if (covers(a) && (neuron ?? b) === b && (head === undefined || Math.floor(b / (width / heads)) === head)) {
-        (outer as number[])[b] = replacement(a, b);
-      }
-    }));
-  });
-  const measure = (run: PlainRun): number => {
-    if (continuation.length === 0) return plainMetric(model, experiment, pair, run, base, cleanRun);
+  const interventions = (experiment.variant?.interventions ?? []).map((own) => replacing(own.unit, own.with));
+  const run = (hooks: readonly Hook[]): PlainRun => (hooks.length === 0 ? unpatchedRun(model, base) : plainRun(model, base, (...values) => hooks.forEach((hook) => hook(...values))));
+  const measure = (own: PlainRun): number => {
+    if (continuation.length === 0) return plainMetric(model, experiment, pair, own, base, unpatchedRun(model, clean));
     const start = base.length - continuation.length;
-    return continuation.reduce((sum, token, i) => sum + logProbabilities(logitsAt(model, run, start + i - 1))[token]!, 0);
+    return continuation.reduce((sum, token, i) => sum + logProbabilities(logitsAt(model, own, start + i - 1))[token]!, 0);
   };
-  const difference = measure(patched) - measure(unpatchedRun(model, base));
+  const difference = measure(run([...interventions, replacing(cell, 'corrupted')])) - measure(run(interventions));
   return direction === 'denoise' ? difference : -difference;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { LocalEngine } from '../../../src/engine/client/localEngine';
-import { DIRECTIONS, type Metric, type TokenExperiment, type TokenPair } from '../../../src/shared/experiment';
+import { DIRECTIONS, type Intervention, type Metric, type TokenExperiment, type TokenPair } from '../../../src/shared/experiment';
 import type { PatchCell } from '../../../src/shared/results';
 import { hasHeads, SITE_NAMES, SITES } from '../../../src/shared/sites';
 import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
@@ -109,6 +109,21 @@ describe('exact patching against the plain oracle', function () {
       await compare({ metric: 'continuation', direction: 'noise', other, pairs: pairs.map((own) => ({ ...own, correct: [3, 9] })) }, [{ site: 'z', layer: 1 }, { site: 'pattern', layer: 0, head: 2 }, { site: 'resid_pre', layer: 0, position: 'last' }], other);
     });
   }
+
+  it('every site in a base run with interventions, which are done again in every patched run', async () => {
+    const interventions: Intervention[] = [
+      { unit: { site: 'z', layer: 1, head: 0 }, with: 'zero' },
+      { unit: { site: 'resid_pre', layer: 0, position: 3 }, with: 'corrupted' },
+      { unit: { site: 'mlp_out', layer: 0, position: 'last' }, with: 'mean' },
+      { unit: { site: 'v', layer: 2, head: 1, position: 1 }, with: 'resample' },
+      { unit: { site: 'pattern', layer: 1, head: 2, position: -2, source: 0 }, with: 'corrupted' },
+    ];
+    for (const direction of DIRECTIONS) {
+      for (const metric of ['logitDiff', 'kl', 'continuation'] as const) {
+        await compare({ metric, direction, variant: { interventions }, pairs: [pair(1), pair(5)] }, someCells().filter((_, index) => metric === 'logitDiff' || index % 4 === 0), `${metric}, ${direction}`);
+      }
+    }
+  });
 
   it('pairs of unequal lengths, at the metric\'s position', async () => {
     const longer = pair(1);
