@@ -3,9 +3,14 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { COMMANDS } from '../../src/editor/commandTable';
 import { PANEL_VIEW_TYPE } from '../../src/editor/panel';
+import { changedAttribution } from '../../src/editor/panelActions';
+import { agreementOfMap, cellsOf } from '../../src/editor/panelModel';
 import type { PrivateApi } from '../../src/extension';
 import type { AttributionJob } from '../../src/runner/runner';
 import type { CircuitError } from '../../src/shared/errors';
+import { exactOf } from '../../src/shared/exact';
+import type { TextExperiment } from '../../src/shared/experiment';
+import type { ExperimentChange } from '../../src/shared/panelProtocol';
 import { activated, closeEditors, eventually, PARK, promptText, sampleUri, SHOPS, workspaceFile } from './extension';
 
 const JOB: AttributionJob = {
@@ -143,6 +148,64 @@ describe('attributing in the editor', () => {
       await rm(api.store.folder);
       await rename(aside, api.store.folder);
     }
+  });
+
+  it('verifies the strongest heads by command, and the stored run has their exact effects', async () => {
+    await vscode.commands.executeCommand(COMMANDS.attributeFile, sampleUri());
+    const panel = api.panels.get(sampleUri().toString())!;
+    await vscode.commands.executeCommand(COMMANDS.verifyTopHeads, 4);
+    const { cells, effects } = exactOf(panel.run!);
+    assert.equal(cells.length, 4);
+    assert.ok(effects.every(Number.isFinite));
+    assert.deepEqual(exactOf(await api.store.load(panel.run!.manifest.id)), { cells, effects });
+    const { summary } = agreementOfMap(panel.run!, { map: { site: 'z', over: 'all' }, options: { pair: 'all', unit: 'raw' } });
+    assert.ok(summary.pearson! > 0.5, `r = ${summary.pearson}`);
+
+    await closeEditors();
+    await eventually('the panel to close', () => api.panels.all.length === 0);
+    await vscode.commands.executeCommand(COMMANDS.openRun, panel.run!.manifest.id);
+    assert.deepEqual(exactOf(api.panels.get(sampleUri().toString())!.run!), { cells, effects });
+  });
+
+  it('keeps what a cancelled sweep has measured, and goes on from there', async () => {
+    const uri = await workspaceFile('sweep.prompts.json', promptText(...Array.from({ length: 30 }, () => SHOPS)));
+    await vscode.commands.executeCommand(COMMANDS.rerunAttribution, uri);
+    const panel = api.panels.get(uri.toString())!;
+    const { id } = panel.run!.manifest;
+    const all = (['z', 'q'] as const).flatMap((site) => cellsOf(panel.run!, { map: { site, over: 'all' }, all: true }));
+    const abort = new AbortController();
+    const sweep = api.verifications.verify(panel, all, { signal: abort.signal });
+    await eventually('something measured', () => exactOf(panel.run!).cells.length > 0);
+    abort.abort();
+    await assert.rejects(sweep, (error: unknown) => (error as CircuitError).code === 'cancelled');
+    const kept = exactOf(await api.store.load(id));
+    assert.ok(kept.cells.length > 0 && kept.cells.length < all.length, `${kept.cells.length} of ${all.length}`);
+
+    await api.verifications.verify(panel, all, {});
+    const done = exactOf(await api.store.load(id));
+    assert.equal(done.cells.length, all.length);
+    assert.deepEqual(done.cells.slice(0, kept.cells.length), kept.cells);
+    assert.deepEqual(done.effects.slice(0, kept.effects.length), kept.effects);
+  });
+
+  it('runs the prompts of a panel with another metric and variant, and returns to the file’s own by a rerun', async () => {
+    const uri = await workspaceFile('change.prompts.json', promptText(SHOPS, PARK));
+    await vscode.commands.executeCommand(COMMANDS.rerunAttribution, uri);
+    const panel = api.panels.get(uri.toString())!;
+    const rerun = async (change: ExperimentChange): Promise<TextExperiment> => {
+      const [outcome] = await api.attributions.runAll([changedAttribution(panel, change)]);
+      assert.ok(outcome && 'run' in outcome, outcome && 'failure' in outcome ? outcome.failure.message : 'nothing ran');
+      assert.equal(panel.run, outcome.run);
+      return outcome.run.manifest.experiment;
+    };
+    const first = await rerun({ metric: 'logProb', variant: { freezeLayerNorm: true } });
+    assert.deepEqual([first.metric, first.variant], ['logProb', { freezeLayerNorm: true }]);
+    const second = await rerun({ other: 'mean', sites: ['z'] });
+    assert.deepEqual([second.metric, second.variant, second.other, second.direction], ['logProb', { freezeLayerNorm: true }, 'mean', 'noise']);
+    assert.deepEqual(Object.keys(panel.run!.arrays.entries), ['group0.z', 'group1.z'].slice(0, panel.run!.manifest.groups.length));
+    await vscode.commands.executeCommand(COMMANDS.rerunAttribution, uri);
+    const own = panel.run!.manifest.experiment;
+    assert.deepEqual([own.metric, own.variant, own.other], ['logitDiff', undefined, undefined]);
   });
 
   it('opens a stored run again, and a restored panel shows its run or says that it is gone', async () => {
