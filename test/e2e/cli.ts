@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { AttributionJson } from '../../src/cli/attributionJson';
+import type { PatchJson } from '../../src/cli/patchJson';
 
 const answers = new Map<string, Promise<AttributionJson>>();
 
@@ -11,17 +12,26 @@ export function expectedByCli(file: string, ...options: string[]): Promise<Attri
   return answer;
 }
 
-/** Runs the command line on a prompt file. */
+/** Attributes a prompt file by the command line. */
 export function attributeByCli(file: string, { node = process.execPath, options = [] }: { node?: string; options?: readonly string[] } = {}): Promise<AttributionJson> {
+  return jsonByCli<AttributionJson>(node, ['attribute', file, ...options]);
+}
+
+/** Patches a prompt file exactly by the command line. */
+export function patchByCli(file: string, ...options: string[]): Promise<PatchJson> {
+  return jsonByCli<PatchJson>(process.execPath, ['patch', file, ...options]);
+}
+
+function jsonByCli<T>(node: string, words: readonly string[]): Promise<T> {
   return new Promise((resolve, reject) => {
-    const child = spawn(node, ['dist/cli.js', 'attribute', file, '--json', ...options]);
+    const child = spawn(node, ['dist/cli.js', ...words, '--json']);
     let output = '';
     let complaints = '';
     child.stdout.on('data', (chunk) => (output += chunk));
     child.stderr.on('data', (chunk) => (complaints += chunk));
     child.on('error', reject);
     child.on('close', (code) => {
-      if (code === 0) resolve(JSON.parse(output) as AttributionJson);
+      if (code === 0) resolve(JSON.parse(output) as T);
       else reject(new Error(`The command line ended with code ${code} on ${node}:\n${complaints}`));
     });
   });

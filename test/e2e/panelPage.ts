@@ -62,6 +62,25 @@ export class PanelPage {
     await section.getByLabel(label).selectOption({ label: choice });
   }
 
+  map(map: MapName): Locator {
+    return this.frame.locator(`.map-section.${map}`);
+  }
+
+  /** Goes to another view of the run. */
+  async view(name: 'Heatmaps' | 'Trust' | 'Attention' | 'Logits' | 'Neurons'): Promise<void> {
+    await this.frame.getByRole('tab', { name }).click();
+  }
+
+  /** What a map's cells show. */
+  async show(map: MapName, values: 'Estimate' | 'Exact' | 'Difference'): Promise<void> {
+    await this.map(map).getByRole('radio', { name: values, exact: true }).check({ force: true });
+  }
+
+  /** Names of the cells that were patched exactly, where the map shows estimates. */
+  async measuredNames(map: MapName): Promise<string[]> {
+    return this.frame.locator(`.map-section.${map} .cell.measured`).evaluateAll((cells) => cells.map((cell) => cell.dataset['name']!));
+  }
+
   get tooltip(): Locator {
     return this.frame.locator('#tooltip');
   }

@@ -1,0 +1,34 @@
+/**
+ * How far attribution can be trusted on the bundled model: attribution beside exact activation patching for every cell,
+ * printed as the table that the README shows. Run by `npm run -s bench:agreement`; takes the built command line.
+ */
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import type { PatchJson } from '../../src/cli/patchJson';
+
+const SAMPLE = path.join('media', 'samples', 'ioi.prompts.json');
+const HEADS = ['z', 'q', 'k', 'v', 'pattern'];
+const BLOCKS = ['resid_pre', 'attn_out', 'mlp_out'];
+
+const run = promisify(execFile);
+
+async function patched(sites: readonly string[], over: string): Promise<PatchJson['sites']> {
+  const { stdout } = await run(process.execPath, ['dist/cli.js', 'patch', SAMPLE, '--site', sites.join(), '--over', over, '--full', '--json'], { maxBuffer: 1 << 28 });
+  return (JSON.parse(stdout) as PatchJson).sites;
+}
+
+function row({ site, over, agreement, worst }: PatchJson['sites'][0]): string {
+  const figure = (value: number | null): string => (value === null ? 'n/a' : value.toFixed(3));
+  const [miss] = [...worst.over, ...worst.under].sort((a, b) => Math.abs(b.estimate - b.exact) - Math.abs(a.estimate - a.exact));
+  const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
+  const cell = miss && (miss.head === undefined ? `layer ${miss.layer}, position ${miss.position}` : `${miss.layer}.${miss.head}`);
+  const map = over === 'positions' ? 'layer × position' : 'layer × head';
+  return `| \`${site}\` | ${map} | ${agreement.count} | ${figure(agreement.pearson)} | ${figure(agreement.spearman)} | ${figure(agreement.slope)} | ${miss ? `${cell}: ${signed(miss.estimate)} for ${signed(miss.exact)}` : ''} |`;
+}
+
+export async function main(): Promise<number> {
+  const rows = [...(await patched(HEADS, 'all')), ...(await patched(BLOCKS, 'positions'))].map(row);
+  console.log(['| Site | Map | Cells | r | ρ | Slope | Furthest off (estimate for exact) |', '|---|---|---|---|---|---|---|', ...rows].join('\n'));
+  return 0;
+}
