@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { ArrayView } from '../../../src/shared/arrays';
 import { arrayNamed } from '../../../src/shared/arrays';
 import type { Direction, TokenExperiment } from '../../../src/shared/experiment';
-import { groupArrayName, type AttributionResult, type MetricValues, type PairGroup } from '../../../src/shared/results';
+import { groupArrayName, type AttributionResult, type BackendName, type MetricValues, type PairGroup } from '../../../src/shared/results';
 import type { SiteName } from '../../../src/shared/sites';
 import type { Engine } from '../../../src/engine/client/engine';
 import { LocalEngine } from '../../../src/engine/client/localEngine';
@@ -34,9 +34,9 @@ export class ReferenceEngine {
 
   constructor(private readonly checkpoints: readonly HashCheckpointConfig[]) {}
 
-  async with(checkpoint: string): Promise<Engine> {
+  async with(checkpoint: string, backend: BackendName = 'wasm-simd'): Promise<Engine> {
     if (!this.folders.has(checkpoint)) this.folders.set(checkpoint, await writeHashModel(this.checkpoints.find(({ name }) => name === checkpoint)!));
-    await this.engine.load(loadParams(this.folders.get(checkpoint)!));
+    await this.engine.load(loadParams(this.folders.get(checkpoint)!, { backend, threads: 2 }));
     return this.engine;
   }
 
