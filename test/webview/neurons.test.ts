@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import type { Page } from 'playwright-core';
+import type { NeuronsRequest } from '../../src/shared/panelProtocol';
+import { formatScore } from '../../webview/model/format';
+import { axeFindsNothing, eventually, requests, stageForViews, sticksOut, textIs } from './openView';
+import { screenshot } from './panelPage';
+import { sampleRun } from './sampleRuns';
+import { neurons } from './sampleViews';
+
+function expected(part: Partial<NeuronsRequest>): string[] {
+  const { rows } = neurons(sampleRun('neurons'), { runId: '', options: { pair: 'all', unit: 'normalised' }, from: 0, count: 50, ...part });
+  return rows.map(({ layer, neuron, score }) => `L${layer}N${neuron} ${formatScore(score)}`);
+}
+
+async function listed(page: Page): Promise<string[]> {
+  return page.locator('.neurons tbody tr').evaluateAll((rows) => rows.map((row) => `${row.querySelector('th')!.textContent} ${row.children[2]!.textContent}`));
+}
+
+describe('the neurons view in a browser', () => {
+  const open = stageForViews();
+  const show = async (options = {}): Promise<Page> => {
+    const page = await open('Neurons', { run: 'neurons', ...options });
+    await page.locator('.neurons tbody tr').first().waitFor();
+    return page;
+  };
+
+  it('lists the strongest neurons, a page at a time', async () => {
+    const page = await show();
+    assert.deepEqual(await listed(page), expected({}));
+    await textIs(page.locator('.pager > span'), '1–50 of 160');
+    const [previous, next] = [page.getByRole('button', { name: 'Previous' }), page.getByRole('button', { name: 'Next' })];
+    assert.equal(await previous.getAttribute('disabled'), '');
+    await next.click();
+    await textIs(page.locator('.pager > span'), '51–100 of 160');
+    assert.deepEqual(await listed(page), expected({ from: 50 }));
+    await textIs(page.locator('#live'), 'Neurons 51–100 of 160');
+    await next.click();
+    await next.click();
+    await textIs(page.locator('.pager > span'), '151–160 of 160');
+    assert.equal(await next.getAttribute('disabled'), '');
+    await previous.click();
+    await textIs(page.locator('.pager > span'), '101–150 of 160');
+    assert.equal((await requests(page, 'neurons')).length, 4, 'a page that was here is not asked for again');
+  });
+
+  it('of one layer, and of one position named by its token', async () => {
+    const page = await show();
+    assert.equal(await page.getByLabel('Position', { exact: true }).count(), 0);
+    await page.getByLabel('Layer', { exact: true }).selectOption('3');
+    await eventually(async () => assert.deepEqual(await listed(page), expected({ layer: 3 })));
+    const positions = page.getByLabel('Position', { exact: true });
+    assert.match((await positions.locator('option').allTextContents())[14]!, /^13 “ to”$/);
+    await positions.selectOption('13');
+    await eventually(async () => assert.deepEqual(await listed(page), expected({ layer: 3, group: 0, position: 13 })));
+    await page.locator('.neurons').getByLabel('Length', { exact: true }).selectOption('1');
+    await eventually(async () => assert.deepEqual(await listed(page), expected({ layer: 3 })));
+    assert.equal(await positions.inputValue(), 'all');
+  });
+
+  it('goes along with the panel’s pair and unit', async () => {
+    const page = await show();
+    await page.getByLabel('Pairs').selectOption('1');
+    await page.getByRole('radio', { name: 'Raw logits' }).check();
+    await eventually(async () => assert.deepEqual(await listed(page), expected({ options: { pair: 1, unit: 'raw' } })));
+    assert.match((await page.locator('.neurons > .caption').last().textContent())!, /raw logits.*Mary gives the bag/);
+  });
+
+  it('copies the page', async () => {
+    const page = await show();
+    await page.getByRole('button', { name: 'Copy table' }).click();
+    await eventually(async () => {
+      const lines = String((await requests(page, 'copy'))[0]!.text).split('\n');
+      assert.deepEqual([lines[0], lines.length], ['rank\tneuron\tscore', 52]);
+      assert.match(lines[1]!, /^1\tL\dN\d+\t-?[\d.e-]+$/);
+    });
+  });
+
+  it('keeps the focus where it was over a page that is slow, and ignores the one that comes late', async () => {
+    const page = await show();
+    await page.evaluate(() => window.fakeHost.hold('neurons'));
+    await page.getByRole('button', { name: 'Next' }).focus();
+    await page.keyboard.press('Enter');
+    await textIs(page.locator('.neurons .computing'), /Ranking neurons/);
+    await page.getByLabel('Layer', { exact: true }).selectOption('1');
+    await page.evaluate(() => window.fakeHost.release());
+    await eventually(async () => assert.deepEqual(await listed(page), expected({ layer: 1 })));
+    await textIs(page.locator('.pager > span'), '1–32 of 32');
+  });
+
+  it('says what failed, and tries again', async () => {
+    const page = await show();
+    await page.evaluate(() => (window.fakeHost.failing.neurons = 'The run file is gone.'));
+    await page.getByLabel('Layer', { exact: true }).selectOption('2');
+    await textIs(page.locator('.neurons .computing'), /The run file is gone\.Try again/);
+    await page.evaluate(() => (window.fakeHost.failing.neurons = undefined));
+    await page.locator('.neurons').getByRole('button', { name: 'Try again' }).click();
+    await eventually(async () => assert.deepEqual(await listed(page), expected({ layer: 2 })));
+  });
+
+  it('has a tab only where the run holds neurons', async () => {
+    const page = await open('Heatmaps', { run: 'ioi' });
+    assert.equal(await page.getByRole('tab', { name: 'Neurons' }).count(), 0);
+  });
+
+  for (const theme of ['dark', 'light', 'contrast', 'contrastLight'] as const) {
+    it(`has no violations that axe finds, and leaves a screenshot (${theme})`, async () => {
+      const page = await show({ theme });
+      await page.getByLabel('Layer', { exact: true }).selectOption('3');
+      await textIs(page.locator('.pager > span'), '1–32 of 32');
+      await axeFindsNothing(page);
+      await screenshot(page, `neurons-${theme}`);
+    });
+  }
+
+  it('in a narrow panel scrolls only its own boxes', async () => {
+    const page = await show({ width: 400 });
+    await page.getByLabel('Layer', { exact: true }).selectOption('3');
+    assert.deepEqual(await sticksOut(page, '.chips > *, .table-scroller > *, .map-scroller > *'), []);
+  });
+});
