@@ -1,10 +1,16 @@
 import os from 'node:os';
 import path from 'node:path';
 import { version } from '../package.json';
-import { parseArguments, HELP, type AttributeCommand } from './cli/arguments';
+import { parseArguments, type AttributeCommand, type RunCommand } from './cli/arguments';
+import { attention } from './cli/attention';
 import { attribute } from './cli/attribute';
 import { EXIT, exitCodeOf } from './cli/exitCode';
+import { HELP } from './cli/help';
+import { intervene } from './cli/intervene';
+import { lens } from './cli/lens';
 import { modelsText } from './cli/models';
+import { patch } from './cli/patch';
+import type { Surroundings } from './cli/prepare';
 import { ProgressBar } from './cli/progressBar';
 import { startWorkerEngine } from './engine/client/workerEngine';
 import { hubCacheFolder } from './models/hubCache';
@@ -23,7 +29,7 @@ const PLACES = {
 const print = (text: string): void => void process.stdout.write(text);
 const warn = (text: string): void => void process.stderr.write(text);
 
-async function runAttribute(command: AttributeCommand): Promise<void> {
+async function run(command: AttributeCommand | RunCommand): Promise<void> {
   const abort = new AbortController();
   // Only the first Ctrl-C is caught: the second finds no listener and kills.
   process.once('SIGINT', () => abort.abort());
@@ -34,9 +40,24 @@ async function runAttribute(command: AttributeCommand): Promise<void> {
     extensionVersion: version,
   });
   try {
-    await attribute(command, { runner, progress: new ProgressBar(process.stderr), signal: abort.signal, folder: process.cwd(), print, warn });
+    await perform(command, { runner, progress: new ProgressBar(process.stderr), signal: abort.signal, folder: process.cwd(), print, warn });
   } finally {
     await runner.dispose();
+  }
+}
+
+function perform(command: AttributeCommand | RunCommand, surroundings: Surroundings): Promise<void> {
+  switch (command.verb) {
+    case 'attribute':
+      return attribute(command, surroundings);
+    case 'patch':
+      return patch(command, surroundings);
+    case 'attention':
+      return attention(command, surroundings);
+    case 'lens':
+      return lens(command, surroundings);
+    case 'intervene':
+      return intervene(command, surroundings);
   }
 }
 
@@ -45,7 +66,7 @@ async function main(): Promise<void> {
   if (command.verb === 'help') print(HELP);
   else if (command.verb === 'version') print(`${version}\n`);
   else if (command.verb === 'models') print(modelsText(await listModels(PLACES), command.json));
-  else await runAttribute(command);
+  else await run(command);
 }
 
 function describe(error: unknown): string {

@@ -1,58 +1,69 @@
 import { parseArgs } from 'node:util';
 import type { BackendChoice } from '../engine/client/engine';
-import { CircuitError } from '../shared/errors';
-import { DIRECTIONS, METRICS, type Direction, type Metric } from '../shared/experiment';
-import { SITE_NAMES, type SiteName } from '../shared/sites';
+import type { ExperimentOverrides } from '../prompts/rules';
+import { DIRECTIONS, OTHERS } from '../shared/experiment';
+import { hasHeads, type SiteName } from '../shared/sites';
+import { choice, headOf, metricOf, placeOf, rangeOf, siteList, usage, variantOf, whole, type VariantFlags } from './flags';
 
-export const HELP = `Usage: circuit-explorer attribute FILE... [options]
-       circuit-explorer models [--json]
-
-attribute   Attribution patching of the prompt pairs in each FILE (*.prompts.json):
-            which heads, positions and layers carry the difference between clean and corrupted.
-models      The models on this machine that can be attributed.
-
-Options of attribute (what is given here wins over what the file says):
-  --pair N|NAME        only this pair, by its name or by its number counted from 1; may be repeated
-  --model ID|FOLDER    "bundled" (the default), a model in the Hugging Face cache, or a folder
-  --direction WAY      denoise (the default): clean activations patched into the corrupted run;
-                       noise: corrupted activations patched into the clean run
-  --metric NAME        what is attributed: ${METRICS.join(', ')}
-  --bos, --no-bos      put the model's BOS token before each prompt, or do not
-  --backend NAME       auto (the default), wasm-threads, wasm-simd, wasm or cpu
-  --threads N          threads of wasm-threads; 0 (the default): as many as serve
-  --raw                scores in logits instead of shares of the clean-corrupted difference
-  --top K              how many heads and positions to list (10)
-  --site NAME          what the list of positions is of: ${SITE_NAMES.join(', ')} (z)
-  --out FILE           also write the run, as safetensors (one prompt file only)
-  --json               one JSON document on standard output (a list of them for several files)
-
-  --help, --version
-
-Positive scores support the correct answer. Exit code: 0 done, 2 the input is wrong
-(the message says file:line:column), 3 cancelled, 1 anything else. Ctrl-C cancels, twice kills.
-`;
-
-export interface AttributeCommand {
-  verb: 'attribute';
-  files: string[];
+/** What every verb that runs an experiment takes. */
+export interface ExperimentFlags {
   /** Names, or numbers counted from 1, as written. Empty: all pairs. */
   pairs: string[];
   model?: string;
-  direction?: Direction;
-  metric?: Metric;
-  prependBos?: boolean;
+  /** Fields that are not given are absent. */
+  overrides: Omit<ExperimentOverrides, 'variant'>;
+  variant?: VariantFlags;
   backend: BackendChoice;
   threads: number;
   raw: boolean;
   top: number;
-  site: SiteName;
-  out?: string;
   json: boolean;
 }
 
-export type Command = AttributeCommand | { verb: 'models'; json: boolean } | { verb: 'help' } | { verb: 'version' };
+export interface AttributeCommand extends ExperimentFlags {
+  verb: 'attribute';
+  files: string[];
+  /** Absent: all but the neurons are computed, z is listed. */
+  sites?: SiteName[];
+  out?: string;
+}
+
+export type Over = 'all' | 'last' | 'positions' | 'by-position' | 'cells' | 'neurons';
+const OVERS: readonly Over[] = ['all', 'last', 'positions', 'by-position', 'cells', 'neurons'];
+
+export interface PatchCommand extends ExperimentFlags {
+  verb: 'patch';
+  file: string;
+  sites: SiteName[];
+  /** Absent: 'all' for sites with heads, 'neurons' for mlp_post, 'positions' for the others. */
+  over?: Over;
+  head?: { layer: number; head: number };
+  full: boolean;
+  out?: string;
+}
+
+export interface AttentionCommand extends ExperimentFlags {
+  verb: 'attention';
+  file: string;
+  heads: { layer: number; head: number }[];
+}
+
+export interface LensCommand extends ExperimentFlags {
+  verb: 'lens';
+  file: string;
+}
+
+export interface InterveneCommand extends ExperimentFlags {
+  verb: 'intervene';
+  file: string;
+}
+
+/** The verbs that take one prompt file or stored run. */
+export type RunCommand = PatchCommand | AttentionCommand | LensCommand | InterveneCommand;
+export type Command = AttributeCommand | RunCommand | { verb: 'models'; json: boolean } | { verb: 'help' } | { verb: 'version' };
 
 const BACKENDS: readonly BackendChoice[] = ['auto', 'wasm-threads', 'wasm-simd', 'wasm', 'cpu'];
+const VERBS = 'attribute, patch, attention, lens, intervene and models';
 
 const COMMON = {
   help: { type: 'boolean', short: 'h' },
@@ -60,33 +71,53 @@ const COMMON = {
   json: { type: 'boolean' },
 } as const;
 
-const ATTRIBUTE = {
+const EXPERIMENT = {
   ...COMMON,
   pair: { type: 'string', multiple: true },
   model: { type: 'string' },
   direction: { type: 'string' },
+  other: { type: 'string' },
   metric: { type: 'string' },
+  at: { type: 'string' },
+  source: { type: 'string' },
+  range: { type: 'string' },
+  variant: { type: 'string', multiple: true },
+  stop: { type: 'string', multiple: true },
+  intervene: { type: 'string', multiple: true },
   bos: { type: 'boolean' },
   'no-bos': { type: 'boolean' },
   backend: { type: 'string' },
   threads: { type: 'string' },
   raw: { type: 'boolean' },
   top: { type: 'string' },
-  site: { type: 'string' },
-  out: { type: 'string' },
 } as const;
+
+const SITE = { site: { type: 'string', multiple: true } } as const;
+const OUT = { out: { type: 'string' } } as const;
+const HEAD = { head: { type: 'string', multiple: true } } as const;
+const PATCH = { ...EXPERIMENT, ...SITE, ...OUT, ...HEAD, over: { type: 'string' }, full: { type: 'boolean' } } as const;
 
 /** What the words after the program's name ask for. Throws `usage`. */
 export function parseArguments(words: readonly string[]): Command {
-  const [verb, ...rest] = words;
-  if (verb === undefined) throw usage('Say what to do: attribute or models.');
-  if (verb === 'attribute') return parseAttribute(rest);
-  if (verb === 'models') return parseModels(rest);
-  if (!verb.startsWith('-')) throw usage(`There is no verb "${verb}"; there are attribute and models.`);
+  const [verb, ...args] = words;
+  switch (verb) {
+    case 'attribute':
+      return parseAttribute(args);
+    case 'patch':
+      return parsePatch(args);
+    case 'attention':
+      return parseAttention(args);
+    case 'lens':
+    case 'intervene':
+      return parseLook(verb, args);
+    case 'models':
+      return parseModels(args);
+  }
+  if (verb !== undefined && !verb.startsWith('-')) throw usage(`There is no verb "${verb}"; there are ${VERBS}.`);
   const { help, version } = parsing(() => parseArgs({ args: [...words], options: COMMON, strict: true }).values);
   if (help) return { verb: 'help' };
   if (version) return { verb: 'version' };
-  throw usage('Say what to do: attribute or models.');
+  throw usage(`Say what to do: ${VERBS.replace(' and ', ' or ')}.`);
 }
 
 function parseModels(args: string[]): Command {
@@ -96,53 +127,105 @@ function parseModels(args: string[]): Command {
 }
 
 function parseAttribute(args: string[]): Command {
-  const { values, positionals: files } = parsing(() => parseArgs({ args, options: ATTRIBUTE, strict: true, allowPositionals: true }));
-  if (values.help) return { verb: 'help' };
-  if (values.version) return { verb: 'version' };
+  const { values, positionals: files } = parsing(() => parseArgs({ args, options: { ...EXPERIMENT, ...SITE, ...OUT }, strict: true, allowPositionals: true }));
+  const asked = askedFor(values);
+  if (asked) return asked;
   if (files.length === 0) throw usage('Name at least one prompt file to attribute.');
-  if (values.bos && values['no-bos']) throw usage('--bos and --no-bos contradict each other.');
   if (values.out !== undefined && files.length > 1) throw usage('--out takes one run: give one prompt file.');
+  const sites = siteList(values.site ?? []);
+  return { verb: 'attribute', files, ...experimentFlags(values), ...(sites && { sites }), ...(values.out !== undefined && { out: values.out }) };
+}
+
+function parsePatch(args: string[]): Command {
+  const { values, positionals } = parsing(() => parseArgs({ args, options: PATCH, strict: true, allowPositionals: true }));
+  const asked = askedFor(values);
+  if (asked) return asked;
+  const file = oneFile('patch', positionals);
+  const sites = siteList(values.site ?? []) ?? ['z'];
+  const over = choice('--over', values.over, OVERS);
+  const heads = (values.head ?? []).map((value) => headOf('--head', value));
+  if (heads.length > 1) throw usage('patch takes one --head.');
+  if ((over === 'cells') !== (heads.length === 1)) throw usage('--over cells and --head LAYER.HEAD go together: the cells are those of one head.');
+  for (const site of sites) checkOver(site, over);
   return {
-    verb: 'attribute',
-    files,
-    pairs: values.pair ?? [],
-    model: values.model,
+    verb: 'patch',
+    file,
+    ...experimentFlags(values),
+    sites,
+    ...(over && { over }),
+    ...(heads[0] && { head: heads[0] }),
+    full: values.full ?? false,
+    ...(values.out !== undefined && { out: values.out }),
+  };
+}
+
+function checkOver(site: SiteName, over: Over | undefined): void {
+  const wants = { all: 'heads', last: 'heads', 'by-position': 'heads', cells: 'sources', neurons: 'neurons', positions: undefined }[over ?? 'positions'];
+  if (wants === 'heads' && !hasHeads(site)) throw usage(`--over ${over} is for sites with heads; ${site} has none. Use --over positions.`);
+  if (wants === 'sources' && site !== 'pattern' && site !== 'scores') throw usage(`--over cells is for pattern and scores, not ${site}.`);
+  if (wants === 'neurons' && site !== 'mlp_post') throw usage(`--over neurons is for mlp_post, not ${site}.`);
+}
+
+function parseAttention(args: string[]): Command {
+  const { values, positionals } = parsing(() => parseArgs({ args, options: { ...EXPERIMENT, ...HEAD }, strict: true, allowPositionals: true }));
+  const asked = askedFor(values);
+  if (asked) return asked;
+  const file = oneFile('attention', positionals);
+  const heads = (values.head ?? []).flatMap((value) => value.split(',')).map((value) => headOf('--head', value));
+  if (heads.length === 0) throw usage('Name at least one head: --head LAYER.HEAD, such as --head 9.6.');
+  return { verb: 'attention', file, ...experimentFlags(values), heads };
+}
+
+function parseLook(verb: 'lens' | 'intervene', args: string[]): Command {
+  const { values, positionals } = parsing(() => parseArgs({ args, options: EXPERIMENT, strict: true, allowPositionals: true }));
+  return askedFor(values) ?? { verb, file: oneFile(verb, positionals), ...experimentFlags(values) };
+}
+
+function oneFile(verb: string, files: readonly string[]): string {
+  if (files.length !== 1) throw usage(`${verb} takes one file: a prompt file, or a stored run (*.safetensors).`);
+  return files[0]!;
+}
+
+function askedFor({ help, version }: { help?: boolean; version?: boolean }): Command | undefined {
+  if (help) return { verb: 'help' };
+  return version ? { verb: 'version' } : undefined;
+}
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof EXPERIMENT }>>['values'];
+
+function experimentFlags(values: Values): ExperimentFlags {
+  if (values.bos && values['no-bos']) throw usage('--bos and --no-bos contradict each other.');
+  const overrides: ExperimentFlags['overrides'] = {
+    metric: metricOf(values.metric),
+    at: placeOf(values.at),
+    source: placeOf(values.source),
+    range: rangeOf(values.range),
     direction: choice('--direction', values.direction, DIRECTIONS),
-    metric: choice('--metric', values.metric, METRICS),
+    other: choice('--other', values.other, OTHERS),
     prependBos: values.bos ? true : values['no-bos'] ? false : undefined,
+  };
+  if (overrides.direction === 'denoise' && overrides.other !== undefined && overrides.other !== 'corrupted') {
+    throw usage(`--other ${overrides.other} is done to the clean run, which is --direction noise.`);
+  }
+  const variant = variantOf({ variant: values.variant ?? [], stop: values.stop ?? [], intervene: values.intervene ?? [] });
+  return {
+    pairs: values.pair ?? [],
+    ...(values.model !== undefined && { model: values.model }),
+    overrides: Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined)),
+    ...(variant && { variant }),
     backend: choice('--backend', values.backend, BACKENDS) ?? 'auto',
     threads: whole('--threads', values.threads, 0) ?? 0,
     raw: values.raw ?? false,
     top: whole('--top', values.top, 1) ?? 10,
-    site: choice('--site', values.site, SITE_NAMES) ?? 'z',
-    out: values.out,
     json: values.json ?? false,
   };
-}
-
-function choice<T extends string>(flag: string, value: string | undefined, choices: readonly T[]): T | undefined {
-  if (value === undefined || choices.includes(value as T)) return value as T | undefined;
-  throw usage(`${flag} is one of ${choices.join(', ')}, not "${value}".`);
-}
-
-function whole(flag: string, value: string | undefined, least: number): number | undefined {
-  if (value === undefined) return undefined;
-  const number = Number(value);
-  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number) || number < least) throw usage(`${flag} is a whole number, ${least} or more, not "${value}".`);
-  return number;
 }
 
 function parsing<T>(parse: () => T): T {
   try {
     return parse();
   } catch (cause) {
-    if (cause instanceof Error && (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')) {
-      throw new CircuitError('usage', cause.message, { cause });
-    }
+    if (cause instanceof Error && (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')) throw usage(cause.message);
     throw cause;
   }
-}
-
-function usage(message: string): CircuitError {
-  return new CircuitError('usage', message);
 }

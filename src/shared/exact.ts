@@ -66,23 +66,27 @@ export function withExact(run: Run, measured: MeasuredEffects): Run {
   return { manifest: { ...run.manifest, exactSites }, arrays };
 }
 
+/** Looks up what a cell's exact effect is in a view's units: NaN where nothing was measured for any of the pairs in view. Throws RangeError as `scaleOf`. */
+export function exactLookup(run: Run, options: ViewOptions): (cell: PatchCell) => number {
+  const scale = scaleOf(run.manifest, options.unit);
+  const pairs = run.manifest.pairs.length;
+  const { cells, effects } = exactOf(run);
+  const rows = new Map(cells.map((cell, i) => [cellKey(cell), i]));
+  return (cell) => {
+    const row = rows.get(cellKey(cell));
+    if (row === undefined) return NaN;
+    const own = effects.subarray(row * pairs, (row + 1) * pairs);
+    const shown = options.pair === 'all' ? Array.from(own).filter((effect) => !Number.isNaN(effect)) : [own[options.pair]!];
+    return shown.length === 0 ? NaN : shown.reduce((sum, effect) => sum + effect, 0) * scale;
+  };
+}
+
 /** The map of exact effects in a view's units, NaN where nothing was measured for any of the pairs in view. */
 export function exactScores(run: Run, map: MapOf, options: ViewOptions): Matrix {
   const { rows, columns } = mapExtent(run.manifest, map);
-  const scale = scaleOf(run.manifest, options.unit);
-  const values = new Float32Array(rows * columns).fill(NaN);
-  const pairs = run.manifest.pairs.length;
-  const { cells, effects } = exactOf(run);
-  const places = new Map(Array.from(values, (_, i) => [cellKey(cellAt(map, Math.floor(i / columns), i % columns)), i]));
-  cells.forEach((cell, i) => {
-    const place = places.get(cellKey(cell));
-    if (place === undefined) return;
-    const own = effects.subarray(i * pairs, (i + 1) * pairs);
-    const shown = options.pair === 'all' ? Array.from(own).filter((effect) => !Number.isNaN(effect)) : [own[options.pair]!];
-    if (shown.length > 0) values[place] = shown.reduce((sum, effect) => sum + effect, 0) * scale;
-  });
-  const axes: Matrix['axes'] = map.over === 'positions' ? ['layer', 'position'] : ['layer', 'head'];
-  return { axes, rows, columns, values };
+  const exact = exactLookup(run, options);
+  const values = Float32Array.from({ length: rows * columns }, (_, i) => exact(cellAt(map, Math.floor(i / columns), i % columns)));
+  return { axes: map.over === 'positions' ? ['layer', 'position'] : ['layer', 'head'], rows, columns, values };
 }
 
 /** Rough seconds for patching these cells exactly: a run is about four forward passes over its pairs, a patch one from its layer on. */

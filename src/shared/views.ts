@@ -120,6 +120,17 @@ export function layerDetail(run: RunNumbers, arrays: NamedArrays, site: SiteName
   return { axes: ['position', 'head'], rows: positionCount, columns: heads, values: Float32Array.from(sums, (sum) => sum * scale) };
 }
 
+/** Layer × neuron scores of mlp_post, summed over all positions: as many as the MLPs are wide. */
+export function neuronScores(run: RunNumbers, arrays: NamedArrays, options: ViewOptions): Matrix {
+  const { layers, dMlp } = run.model;
+  const scale = scaleOf(run, options.unit);
+  const sums = new Float64Array(layers * dMlp);
+  for (const { values, positionCount } of rowsOf(run, arrays, 'mlp_post', options.pair)) {
+    for (let i = 0; i < values.length; i++) sums[Math.floor(i / (positionCount * dMlp)) * dMlp + (i % dMlp)]! += values[i]!;
+  }
+  return { axes: ['layer', 'neuron'], rows: layers, columns: dMlp, values: Float32Array.from(sums, (sum) => sum * scale) };
+}
+
 interface PairRow {
   group: number;
   pair: number;

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { parseArguments } from '../../../src/cli/arguments';
+import { HELP } from '../../../src/cli/help';
 import { CircuitError } from '../../../src/shared/errors';
+import { LOGIT_METRICS } from '../../../src/shared/experiment';
+import { SITE_NAMES } from '../../../src/shared/sites';
 
 function refuses(words: string[], message: RegExp): void {
   assert.throws(
@@ -11,49 +14,71 @@ function refuses(words: string[], message: RegExp): void {
 }
 
 describe('command line arguments', () => {
+  const DEFAULTS = { pairs: [], overrides: {}, backend: 'auto', threads: 0, raw: false, top: 10, json: false };
+
   it('have defaults', () => {
-    assert.deepEqual(parseArguments(['attribute', 'a.prompts.json']), {
-      verb: 'attribute',
-      files: ['a.prompts.json'],
-      pairs: [],
-      model: undefined,
-      direction: undefined,
-      metric: undefined,
-      prependBos: undefined,
-      backend: 'auto',
-      threads: 0,
-      raw: false,
-      top: 10,
-      site: 'z',
-      out: undefined,
-      json: false,
-    });
+    assert.deepEqual(parseArguments(['attribute', 'a.prompts.json']), { verb: 'attribute', files: ['a.prompts.json'], ...DEFAULTS });
+    assert.deepEqual(parseArguments(['patch', 'a']), { verb: 'patch', file: 'a', ...DEFAULTS, sites: ['z'], full: false });
+    assert.deepEqual(parseArguments(['attention', 'a', '--head', '9.6']), { verb: 'attention', file: 'a', ...DEFAULTS, heads: [{ layer: 9, head: 6 }] });
+    for (const verb of ['lens', 'intervene']) assert.deepEqual(parseArguments([verb, 'a']), { verb, file: 'a', ...DEFAULTS });
   });
 
   it('are all understood', () => {
-    const words = 'attribute a.json --pair 2 --pair swapped --model gpt2 --backend wasm-simd --threads 3 --direction noise --metric logitDiff --no-bos --top 5 --site mlp_out --out r.safetensors --raw --json';
-    assert.deepEqual(parseArguments(words.split(' ')), {
-      verb: 'attribute',
-      files: ['a.json'],
+    const common = '--pair 2 --pair swapped --model gpt2 --backend wasm-simd --threads 3 --direction noise --other mean --metric attention:9.6 --at END --source=-3 --no-bos --variant qk-fix,ig=5:left --variant freeze-pattern --stop mlp_out:0 --stop z:1.2@last --intervene z:9.6=other --intervene pattern:0.1@4<2=zero --top 5 --raw --json';
+    const flags = {
       pairs: ['2', 'swapped'],
       model: 'gpt2',
-      direction: 'noise',
-      metric: 'logitDiff',
-      prependBos: false,
+      overrides: { metric: { activation: 'attention', layer: 9, head: 6 }, at: 'END', source: -3, direction: 'noise', other: 'mean', prependBos: false },
+      variant: {
+        fresh: false,
+        fields: {
+          qkFix: true,
+          integrated: { steps: 5, rule: 'left' },
+          freezePattern: true,
+          stopGradient: [{ site: 'mlp_out', layer: 0 }, { site: 'z', layer: 1, head: 2, position: 'last' }],
+          interventions: [
+            { unit: { site: 'z', layer: 9, head: 6 }, with: 'corrupted' },
+            { unit: { site: 'pattern', layer: 0, head: 1, position: 4, source: 2 }, with: 'zero' },
+          ],
+        },
+      },
       backend: 'wasm-simd',
       threads: 3,
       raw: true,
       top: 5,
-      site: 'mlp_out',
-      out: 'r.safetensors',
       json: true,
-    });
+    };
+    const words = common.split(' ');
+    assert.deepEqual(parseArguments(['attribute', 'a.json', ...words, '--site', 'mlp_out,z', '--site', 'z,q', '--out', 'r.safetensors']), { verb: 'attribute', files: ['a.json'], ...flags, sites: ['mlp_out', 'z', 'q'], out: 'r.safetensors' });
+    assert.deepEqual(parseArguments(['patch', 'a', ...words, '--site', 'pattern', '--over', 'cells', '--head', '5.1', '--full', '--out', 'r']), { verb: 'patch', file: 'a', ...flags, sites: ['pattern'], over: 'cells', head: { layer: 5, head: 1 }, full: true, out: 'r' });
+    assert.deepEqual(parseArguments(['attention', 'a', ...words, '--head', '5.1,5.2', '--head', '0.0']), { verb: 'attention', file: 'a', ...flags, heads: [{ layer: 5, head: 1 }, { layer: 5, head: 2 }, { layer: 0, head: 0 }] });
+    assert.deepEqual(parseArguments(['lens', 'a', ...words]), { verb: 'lens', file: 'a', ...flags });
     assert.deepEqual((parseArguments(['attribute', 'a', 'b', '--bos', '--', '--odd']) as { files: string[] }).files, ['a', 'b', '--odd']);
+  });
+
+  it('know every metric, variant and place in a word', () => {
+    const overrides = (...words: string[]): unknown => (parseArguments(['lens', 'a', ...words]) as { overrides: unknown }).overrides;
+    for (const metric of LOGIT_METRICS) assert.deepEqual(overrides('--metric', metric), { metric });
+    assert.deepEqual(overrides('--metric', 'neuron:3#412'), { metric: { activation: 'neuron', layer: 3, neuron: 412 } });
+    assert.deepEqual(overrides('--metric', 'directLogit:5'), { metric: { activation: 'directLogit', layer: 5 } });
+    assert.deepEqual(overrides('--metric', 'directLogit:5.0'), { metric: { activation: 'directLogit', layer: 5, head: 0 } });
+    assert.deepEqual(overrides('--range', 'S2,-2'), { range: ['S2', -2] });
+    assert.deepEqual(overrides('--bos', '--other', 'zero'), { prependBos: true, other: 'zero' });
+    const variant = (names: string): unknown => (parseArguments(['lens', 'a', '--variant', names]) as { variant: unknown }).variant;
+    assert.deepEqual(variant('none,grad-drop'), { fresh: true, fields: { gradDrop: true } });
+    assert.deepEqual(variant('freeze-layernorm,both-gradients'), { fresh: false, fields: { freezeLayerNorm: true, bothGradients: true } });
+    assert.deepEqual(variant('ig=8'), { fresh: false, fields: { integrated: { steps: 8, rule: 'midpoint' } } });
+  });
+
+  it('are named in the help, every one', () => {
+    const words = ['pair', 'model', 'direction', 'other', 'metric', 'at', 'source', 'range', 'variant', 'stop', 'intervene', 'bos', 'no-bos', 'backend', 'threads', 'raw', 'top', 'site', 'out', 'json', 'over', 'full', 'head', 'help', 'version'];
+    for (const word of [...words.map((name) => `--${name}`), ...LOGIT_METRICS, ...SITE_NAMES]) assert.ok(HELP.includes(word), word);
+    assert.ok(HELP.split('\n').every((line) => line.length <= 100), HELP.split('\n').find((line) => line.length > 100));
   });
 
   it('know the other verbs, help and version', () => {
     assert.deepEqual(parseArguments(['models', '--json']), { verb: 'models', json: true });
-    for (const words of [['--help'], ['-h'], ['attribute', '--help'], ['models', '-h']]) assert.deepEqual(parseArguments(words), { verb: 'help' });
+    for (const words of [['--help'], ['-h'], ['attribute', '--help'], ['patch', '-h'], ['attention', '--help'], ['lens', '-h'], ['models', '-h']]) assert.deepEqual(parseArguments(words), { verb: 'help' });
     for (const words of [['--version'], ['attribute', '--version']]) assert.deepEqual(parseArguments(words), { verb: 'version' });
   });
 
@@ -64,9 +89,29 @@ describe('command line arguments', () => {
     refuses(['attribute'], /at least one prompt file/);
     refuses(['attribute', 'a', '--frobnicate'], /--frobnicate/);
     refuses(['attribute', 'a', '--direction', 'sideways'], /--direction is one of denoise, noise, not "sideways"/);
-    refuses(['attribute', 'a', '--metric', 'accuracy'], /--metric is one of logitDiff, not "accuracy"/);
+    refuses(['attribute', 'a', '--metric', 'accuracy'], /--metric is one of logitDiff, .*attention:LAYER\.HEAD.*, not "accuracy"/);
     refuses(['attribute', 'a', '--backend', 'cuda'], /--backend is one of auto/);
-    refuses(['attribute', 'a', '--site', 'q'], /--site is one of z, attn_out/);
+    refuses(['attribute', 'a', '--site', 'z,y'], /--site is one of z, q.*, not "y"/);
+    for (const metric of ['attention:9', 'attention:9.6#1', 'neuron:3', 'neuron:3.1', 'directLogit', 'directLogit:1#2']) refuses(['lens', 'a', '--metric', metric], /--metric is one of/);
+    for (const variant of ['ig', 'ig=0', 'ig=2:simpson', 'frozen']) refuses(['attribute', 'a', '--variant', variant], /--variant is one of freeze-layernorm/);
+    refuses(['attribute', 'a', '--stop', 'embed:1'], /--stop: embed:1: embed has no layers/);
+    for (const value of ['z:9.6', 'z:9.6=corrupt']) refuses(['intervene', 'a', '--intervene', value], /--intervene is UNIT=other/);
+    refuses(['intervene', 'a', '--intervene', 'z=mean'], /--intervene: z: z has layers/);
+    refuses(['attribute', 'a', '--at', '-1'], /--at=-1|ambiguous/);
+    refuses(['attribute', 'a', '--at', ''], /not empty/);
+    refuses(['attribute', 'a', '--range', '1'], /FIRST,LAST/);
+    refuses(['attribute', 'a', '--other', 'zero', '--direction', 'denoise'], /--direction noise/);
+    refuses(['attribute', 'a', '--over', 'all'], /--over/);
+    refuses(['patch', 'a', 'b'], /patch takes one file/);
+    refuses(['patch', 'a', '--over', 'rows'], /--over is one of/);
+    refuses(['patch', 'a', '--over', 'cells', '--site', 'pattern'], /go together/);
+    refuses(['patch', 'a', '--head', '1.1'], /go together/);
+    refuses(['patch', 'a', '--over', 'cells', '--head', '1.1'], /for pattern and scores, not z/);
+    refuses(['patch', 'a', '--over', 'last', '--site', 'mlp_out'], /mlp_out has none/);
+    refuses(['patch', 'a', '--over', 'neurons'], /for mlp_post, not z/);
+    refuses(['attention', 'a'], /at least one head/);
+    refuses(['attention', 'a', '--head', '9'], /LAYER\.HEAD, such as 9\.6, not "9"/);
+    refuses(['lens'], /lens takes one file/);
     refuses(['attribute', 'a', '--threads', '1.5'], /--threads is a whole number/);
     refuses(['attribute', 'a', '--threads', 'Infinity'], /--threads is a whole number/);
     refuses(['attribute', 'a', '--top', '0'], /--top is a whole number, 1 or more/);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { attributionJson, shortest, type PositionsJson } from '../../../src/cli/attributionJson';
+import { attributionJson, type PositionsJson } from '../../../src/cli/attributionJson';
+import { nestedIn, shortest } from '../../../src/cli/json';
 import { arrayNamed } from '../../../src/shared/arrays';
 import { CircuitError } from '../../../src/shared/errors';
 import { exampleRun } from '../runs/exampleRun';
@@ -51,7 +52,7 @@ describe('attribute --json', () => {
 
   it('has the pairs with their tokens and logit differences', () => {
     assert.deepEqual(json.tokens[1], ['So', ' it', ' is', ' é⟨E2⟩']);
-    assert.deepEqual(json.corruptedTokens[2], ['When', ' Dan', ' gave']);
+    assert.deepEqual(json.corruptedTokens![2], ['When', ' Dan', ' gave']);
     assert.deepEqual(json.differsAt, [1, 2, 1]);
     assert.deepEqual(json.logitDiff, {
       clean: 2,
@@ -79,7 +80,7 @@ describe('attribute --json', () => {
 
   it('has one map per length and site', () => {
     const maps: [string, PositionsJson[]][] = [['z', json.positions], ...Object.entries(json.sites)];
-    assert.deepEqual(maps.map(([site]) => site), ['z', 'attn_out', 'mlp_out', 'resid_pre']);
+    assert.deepEqual(maps.map(([site]) => site), ['z', 'resid_pre', 'attn_out', 'mlp_out']);
     for (const [site, [three, four]] of maps) {
       assert.deepEqual([three!.length, three!.pairs, three!.positions, three!.axes], [3, [0, 2], 'all', ['layer', 'position']]);
       assert.deepEqual([four!.length, four!.pairs], [4, [1]]);
@@ -100,13 +101,37 @@ describe('attribute --json', () => {
     assert.equal(new Set(raw.topHeads.map(({ layer, head }) => `${layer}.${head}`)).size, 6);
   });
 
+  it('has the metric\'s values whatever it is called, and by the name of the logit difference only where it is that', () => {
+    assert.deepEqual(json.metricValues, json.logitDiff);
+    assert.deepEqual([json.other, json.variant, json.at], ['corrupted', {}, [2, 3, 2]]);
+    const ablated = exampleRun();
+    const { manifest } = ablated;
+    manifest.experiment = { ...manifest.experiment, metric: 'logProb', other: 'zero', direction: 'noise', variant: { qkFix: true } };
+    manifest.pairs = manifest.pairs.map((pair, i) => ({ ...pair, differsAt: undefined, at: i, positions: { S: i }, metric: { clean: i + 1 } }));
+    const other = attributionJson(ablated, { raw: false, top: 1 });
+    assert.deepEqual([other.metric, other.other, other.variant, other.at, other.namedPositions], ['logProb', 'zero', { qkFix: true }, [0, 1, 2], [{ S: 0 }, { S: 1 }, { S: 2 }]]);
+    assert.deepEqual(other.metricValues, { clean: 2, perPair: [{ name: 'first', clean: 1 }, { name: 'second', clean: 2 }, { name: 'third', clean: 3 }] });
+    for (const field of ['logitDiff', 'corruptedTokens', 'differsAt']) assert.ok(!(field in other), field);
+    near(other.heads.allPositions[0]![0]!, total('z', (at) => at.layer === 0 && at.head === 0) / 2);
+  });
+
+  it('has heads and maps of every site that was computed', () => {
+    const more = exampleRun();
+    const entries = more.arrays.entries;
+    for (const group of [0, 1]) entries[`group${group}.q`] = entries[`group${group}.z`]!;
+    const q = attributionJson(more, { raw: false, top: 1 });
+    assert.deepEqual(q.siteHeads.q, q.heads);
+    assert.deepEqual(q.sites.q, q.positions);
+    assert.deepEqual(Object.keys(q.siteHeads), ['q']);
+  });
+
   it('has nothing that JSON would print as null', () => {
     assert.doesNotMatch(JSON.stringify(json), /null/);
   });
 
   it('refuses to normalise by next to nothing, but gives raw scores', () => {
     const flat = exampleRun();
-    for (const pair of flat.manifest.pairs) pair.logitDiff = { clean: 1.0001, corrupted: 1 };
+    for (const pair of flat.manifest.pairs) pair.metric = { clean: 1.0001, corrupted: 1 };
     assert.throws(
       () => attributionJson(flat, { raw: false, top: 1 }),
       (error: unknown) => CircuitError.is(error, 'experiment') && /only 0\.00010 .*--raw/.test(error.message),
@@ -118,6 +143,15 @@ describe('attribute --json', () => {
     const broken = exampleRun();
     broken.arrays.data[0] = NaN;
     assert.throws(() => attributionJson(broken, { raw: true, top: 1 }), /A result is NaN/);
+  });
+});
+
+describe('nested lists', () => {
+  it('have the shape of their axes, outermost first, and null for what is no number', () => {
+    assert.deepEqual(nestedIn([2, 1, 3], [1, 2, 3, 4, NaN, 6]), [[[1, 2, 3]], [[4, null, 6]]]);
+    assert.deepEqual(nestedIn([0, 3], []), []);
+    assert.equal(nestedIn([], [7]), 7);
+    assert.throws(() => nestedIn([1], [Infinity]), /A result is Infinity/);
   });
 });
 

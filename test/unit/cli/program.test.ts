@@ -85,7 +85,7 @@ describe('the command line as a program', function () {
       { length: document.tokens[0]!.length, pairs: [0, 1] },
       { length: document.tokens[2]!.length, pairs: [2] },
     ]);
-    assert.equal(document.tokens[0]![document.differsAt[0]!], ' Mary');
+    assert.equal(document.tokens[0]![document.differsAt![0]!], ' Mary');
     assert.ok(document.topHeads[0]!.score !== 0);
     const stored = await readRunFile(path.join(folder, 'run.safetensors'));
     assert.deepEqual(document, JSON.parse(JSON.stringify(attributionJson(stored, { raw: false, top: 16 }))));
@@ -119,14 +119,14 @@ describe('the command line as a program', function () {
     assert.equal((await run([])).code, 2);
   });
 
-  it('exits with 1 when the run cannot be written, or the checkpoint is damaged', async () => {
+  it('exits with 1 when the run cannot be written, with 2 when the model named is damaged', async () => {
     const unwritable = await run(['attribute', 'a.prompts.json', '--out', 'a.prompts.json/run.safetensors']);
     assert.equal(unwritable.code, 1);
     assert.match(unwritable.err, /could not be written/);
     await cp(path.join(folder, 'model'), path.join(folder, 'damaged'), { recursive: true });
     await writeFile(path.join(folder, 'damaged', 'model.safetensors'), 'no checkpoint at all');
     const damaged = await run(['attribute', 'a.prompts.json', '--model', 'damaged']);
-    assert.equal(damaged.code, 1, damaged.err);
+    assert.equal(damaged.code, 2, damaged.err);
   });
 
   it('lists models, says its version and how it is used', async () => {

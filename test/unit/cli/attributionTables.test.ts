@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { attributionJson } from '../../../src/cli/attributionJson';
-import { attributionTables } from '../../../src/cli/table';
+import { attributionTables } from '../../../src/cli/attributionTables';
 import { exampleRun } from '../runs/exampleRun';
 
 describe('attribute tables', () => {
   const run = exampleRun();
-  const text = attributionTables(run, { raw: false, top: 3, site: 'resid_pre' });
+  const text = attributionTables(run, { raw: false, top: 3, sites: ['resid_pre'] });
 
   it('begin with the facts of the run', () => {
     assert.match(text, /^three pairs\n {2}example: 2 layers of 3 heads, d_model 6\n {2}3 pairs, denoise, no BOS, logit difference clean \+2\.0000, corrupted \+0\.0000\n/);
@@ -25,8 +25,8 @@ describe('attribute tables', () => {
   });
 
   it('list positions of the site that was asked for, per length, with their tokens', () => {
-    assert.match(text, /Residual stream, top layers and positions, 2 pairs of 3 tokens/);
-    assert.match(text, /Residual stream, top layers and positions, 1 pair of 4 tokens/);
+    assert.match(text, /Residual stream \(before\), top layers and positions, 2 pairs of 3 tokens/);
+    assert.match(text, /Residual stream \(before\), top layers and positions, 1 pair of 4 tokens/);
     const { sites } = attributionJson(run, { raw: false, top: 3 });
     const cells = [...text.matchAll(/^ +\d+ +(\d) +(\d) +"(.*?)"( …)?( ≠)? +([+-][\d.]+)$/gm)];
     assert.equal(cells.length, 6);
@@ -48,7 +48,7 @@ describe('attribute tables', () => {
     pairs.forEach((pair, i) => (pairs[i] = { ...pair, corrupted: [pair.corrupted[0]!, ...pair.corrupted] }));
     const entry = (axes: string[], shape: number[]) => ({ axes, shape, offset: 0 });
     aligned.arrays.entries = { 'group0.z': entry(['pair', 'layer', 'position', 'head'], [3, 2, 1, 3]), 'group0.resid_pre': entry(['pair', 'layer', 'position'], [3, 2, 1]) };
-    const table = attributionTables(aligned, { raw: false, top: 3, site: 'resid_pre' });
+    const table = attributionTables(aligned, { raw: false, top: 3, sites: ['resid_pre'] });
     assert.match(table, /3 pairs of 3 clean tokens, last position only/);
     const lines = table.split('\n').filter((line) => line.includes('" gave"'));
     assert.equal(lines.length, 2);
@@ -57,6 +57,6 @@ describe('attribute tables', () => {
   });
 
   it('say when scores are in logits', () => {
-    assert.match(attributionTables(run, { raw: true, top: 3, site: 'z' }), /Top heads \(logits\)/);
+    assert.match(attributionTables(run, { raw: true, top: 3, sites: ['z'] }), /Top heads \(logits\)/);
   });
 });

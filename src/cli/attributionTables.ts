@@ -1,0 +1,55 @@
+import { rankCells } from '../shared/ranking';
+import type { PairGroup } from '../shared/results';
+import type { Run, RunPair } from '../shared/run';
+import { hasHeads, SITES, type SiteName } from '../shared/sites';
+import { headScores, positionScores, type ViewOptions } from '../shared/views';
+import { viewOf } from './json';
+import { alignedTable, count, facts, signed, tokenText } from './text';
+import { unitTitle } from './words';
+
+/** Behind a token: clean and corrupted differ at its position. */
+const DIFFERS = '≠';
+
+/** What `attribute` prints for people: the run's facts, and of each site its top heads and the top cells of its layer × position maps. Throws as `attributionJson`. */
+export function attributionTables(run: Run, options: { raw: boolean; top: number; sites: readonly SiteName[] }): string {
+  const { manifest } = run;
+  const view = viewOf(manifest, options.raw);
+  const unit = unitTitle(manifest, view.unit);
+  const withHeads = options.sites.filter(hasHeads);
+  const headParts = (withHeads.length > 0 ? withHeads : (['z'] as const)).map((site) => headPart(run, site, view, options.top, unit));
+  const positionParts = options.sites.flatMap((site) => manifest.groups.flatMap((group, index) => positionPart(run, site, group, index, view, options.top, unit) ?? []));
+  return `${[facts(run), ...headParts, ...positionParts].join('\n\n')}\n`;
+}
+
+function headPart({ manifest, arrays }: Run, site: SiteName, view: ViewOptions, top: number, unit: string): string {
+  const last = headScores(manifest, arrays, site, 'last', view);
+  const rows = rankCells(headScores(manifest, arrays, site, 'all', view))
+    .slice(0, top)
+    .map(({ rank, row, column, value }) => [String(rank), `${row}.${column}`, signed(value), signed(last.values[row * last.columns + column]!)]);
+  const lastTitle = manifest.pairs.some(({ at }) => at !== undefined) ? "metric's position" : 'last position';
+  return `${site === 'z' ? 'Top heads' : `${SITES[site].title}, top heads`} (${unit})\n${alignedTable(['#', 'head', 'all positions', lastTitle], rows)}`;
+}
+
+function positionPart({ manifest, arrays }: Run, site: SiteName, group: PairGroup, index: number, view: ViewOptions, top: number, unit: string): string | undefined {
+  const matrix = positionScores(manifest, arrays, index, site, view);
+  if (!matrix) return undefined;
+  const pairs = group.pairs.map((pair) => manifest.pairs[pair]!);
+  const hasLayers = SITES[site].axes.includes('layer');
+  const cells = rankCells(matrix)
+    .slice(0, top)
+    .map(({ rank, row, column, value }) => {
+      const position = group.positions === 'last' ? group.length - 1 : column;
+      return [String(rank), ...(hasLayers ? [String(row)] : []), String(position), tokenAt(pairs, group.positions === 'last' ? -1 : column), signed(value)];
+    });
+  const title = `${SITES[site].title}, top ${hasLayers ? 'layers and ' : ''}positions, ${count(pairs.length, 'pair')} of ${group.length} ${group.positions === 'last' ? 'clean tokens, last position only' : 'tokens'} (${unit})`;
+  const legend = cells.some((row) => row.at(-2)!.endsWith(DIFFERS)) ? `\n  ${DIFFERS} clean and corrupted have different tokens there` : '';
+  return `${title}\n${alignedTable(['#', ...(hasLayers ? ['layer'] : []), 'position', 'token', 'score'], cells)}${legend}`;
+}
+
+/** The clean token at a position (-1: each prompt's last), with "…" when the pairs do not agree, and DIFFERS where clean and corrupted do. */
+export function tokenAt(pairs: readonly RunPair[], position: number): string {
+  const texts = new Set(pairs.map(({ clean }) => clean.at(position)?.text ?? ''));
+  const differs = pairs.some(({ clean, corrupted }) => clean.at(position)?.id !== corrupted.at(position)?.id);
+  const [first = ''] = texts;
+  return `${tokenText(first)}${texts.size > 1 ? ' …' : ''}${differs ? ` ${DIFFERS}` : ''}`;
+}
