@@ -41,6 +41,28 @@ for (const [title, file] of [['every site and metric', metrics], ['variants and 
   });
 }
 
+describe('attribution against PyTorch: every backend', function () {
+  this.timeout(60_000);
+  let engines: ReferenceEngine;
+  before(() => void (engines = new ReferenceEngine(metrics.checkpoints)));
+  after(() => engines.dispose());
+
+  // The usual backend is wasm-simd, above.
+  for (const backend of ['cpu', 'wasm', 'wasm-threads'] as const) {
+    it(`every site, promptLogProb and QK fix on ${backend}`, async () => {
+      const engine = await engines.with('tiny-odd', backend);
+      const chosen = [...metrics.cases, ...variants.cases].filter(({ checkpoint, name }) => checkpoint === 'tiny-odd' && ['logitDiff', 'promptLogProb', 'QK fix'].includes(name));
+      assert.equal(chosen.length, 3);
+      for (const { name, experiment, directions } of chosen) {
+        const truth = directions.noise!;
+        const result = await engine.attribute({ experiment: { ...experiment, direction: 'noise' }, sites: SITE_NAMES.filter((site) => site in truth.float32Error) });
+        assert.equal(result.backend.name, backend);
+        failWith(attributionComplaints(result, truth.pairs, truth.float32Error).map((line) => `${name}: ${line}`));
+      }
+    });
+  }
+});
+
 describe('attribution against PyTorch: what follows from the definitions', function () {
   this.timeout(60_000);
   let engines: ReferenceEngine;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { DIRECTIONS } from '../../../src/shared/experiment';
+import path from 'node:path';
+import { DIRECTIONS, type Direction, type TokenPair } from '../../../src/shared/experiment';
 import type { PatchCell } from '../../../src/shared/results';
 import { complaint, failWith, groupsOf, metricComplaints, reference, ReferenceEngine, type ReferenceCase } from './reference';
+import { expectedValues, loadParams, type ExpectedArray } from './support';
 
 interface ExactReference {
   effects: { shape: number[]; data: (number | null)[] };
@@ -12,6 +14,11 @@ interface ExactReference {
 interface ExactFile {
   cells: Record<string, PatchCell[]>;
   cases: (ReferenceCase<ExactReference> & { cells: string })[];
+}
+
+interface BundledExperiment {
+  pairs: TokenPair[];
+  directions: Record<Direction, { exactHeads: { pairs: ExpectedArray[] } }>;
 }
 
 /** Cells that are measured against the same largest value: one site, one layer, one kind of part. As in make/sites_exact.py. */
@@ -60,5 +67,35 @@ describe('exact patching against PyTorch', function () {
         failWith([...metricComplaints(result.metric, metric), ...complaints(cells, result.effects, truth)]);
       });
     }
+  }
+
+  for (const backend of ['cpu', 'wasm-threads'] as const) {
+    it(`a head patched, an MLP zeroed, denoise, tiny-odd, on ${backend}`, async () => {
+      const { experiment, directions, cells: list } = file.cases.find(({ name }) => name === 'a head patched, an MLP zeroed')!;
+      const engine = await engines.with('tiny-odd', backend);
+      const result = await engine.patch({ experiment: { ...experiment, direction: 'denoise' }, cells: file.cells[list]! });
+      assert.equal(result.backend.name, backend);
+      failWith(complaints(file.cells[list]!, result.effects, directions.denoise!));
+    });
+  }
+
+  for (const direction of DIRECTIONS) {
+    it(`every head of the bundled model on the tutorial's prompts, ${direction}`, async () => {
+      const { pairs, directions } = (await expectedValues('bundled-ioi')).experiments[0] as unknown as BundledExperiment;
+      const { engine } = engines;
+      const { model } = await engine.load(loadParams(path.resolve('media/model')));
+      const cells = Array.from({ length: model.layers * model.heads }, (_, i): PatchCell => ({ site: 'z', layer: Math.floor(i / model.heads), head: i % model.heads }));
+      const { effects } = await engine.patch({ experiment: { metric: 'logitDiff', direction, pairs }, cells });
+      const layers = Array.from({ length: model.layers }, (_, layer) => layer);
+      failWith(
+        layers.flatMap((layer) => {
+          const own = cells.flatMap((cell, row) => (cell.layer === layer ? [row] : []));
+          const places = own.flatMap((row) => pairs.map((_, pair) => [row, pair] as const));
+          const values = places.map(([row, pair]) => effects[row * pairs.length + pair]!);
+          const truth = places.map(([row, pair]) => directions[direction].exactHeads.pairs[pair]!.data[row]!);
+          return complaint({ what: `layer ${layer}`, values, reference: truth, float32Error: 0, place: (i) => `head ${places[i]![0] % model.heads}, pair ${places[i]![1]}` }) ?? [];
+        }),
+      );
+    });
   }
 });
