@@ -1,4 +1,4 @@
-import { firstDifference, type Intervention, type TokenExperiment, type TokenPair } from '../../shared/experiment';
+import { firstDifference, LOGIT_METRICS, type Intervention, type TokenExperiment, type TokenPair } from '../../shared/experiment';
 import { CircuitError } from '../../shared/errors';
 import type { PairGroup } from '../../shared/results';
 import type { Gpt2Config } from '../model/config';
@@ -94,24 +94,22 @@ function withResampled(experiment: TokenExperiment, groups: readonly PairGroup[]
 
 function chunksOf({ experiment }: Branch, branch: number, groups: readonly PairGroup[], interventions: readonly Intervention[]): Chunk[] {
   const chunks: Chunk[] = [];
-  groups.forEach((own, group) => {
-    const open = new Map<string, Chunk>();
-    for (const index of own.pairs) {
-      const pair = experiment.pairs[index]!;
-      const tail = metricTail(experiment.metric, pair);
-      const cleanLength = pair.clean.length;
-      const corruptedLength = pair.corrupted?.length ?? cleanLength;
-      const prefix = prefixOf(pair, tail, interventions.map((intervention) => firstEdited(intervention, pair, own.length)));
-      const key = [corruptedLength, prefix, experiment.metric === 'promptLogProb' ? '' : tail].join();
-      let chunk = open.get(key);
-      if (!chunk || chunk.pairs.length >= pairsAtOnce(chunk)) {
-        chunk = { branch, group, pairs: [], prefix, cleanLength, corruptedLength, tail };
-        open.set(key, chunk);
-        chunks.push(chunk);
-      }
-      chunk.pairs.push(index);
-      chunk.tail = Math.max(chunk.tail, tail);
+  const open = new Map<string, Chunk>();
+  experiment.pairs.forEach((pair, index) => {
+    const group = groups.findIndex((candidate) => candidate.pairs.includes(index));
+    const tail = metricTail(experiment.metric, pair);
+    const cleanLength = pair.clean.length;
+    const corruptedLength = pair.corrupted?.length ?? cleanLength;
+    const prefix = prefixOf(pair, tail, interventions.map((intervention) => firstEdited(intervention, pair, groups[group]!.length)));
+    const key = [group, corruptedLength, prefix, experiment.metric === 'promptLogProb' ? '' : tail].join();
+    let chunk = open.get(key);
+    if (!chunk || chunk.pairs.length >= pairsAtOnce(chunk)) {
+      chunk = { branch, group, pairs: [], prefix, cleanLength, corruptedLength, tail };
+      open.set(key, chunk);
+      chunks.push(chunk);
     }
+    chunk.pairs.push(index);
+    chunk.tail = Math.max(chunk.tail, tail);
   });
   return chunks;
 }
@@ -138,6 +136,10 @@ function pairsAtOnce({ prefix, cleanLength, corruptedLength }: Chunk): number {
 
 function checkExperiment(experiment: TokenExperiment, config: Gpt2Config): void {
   if (experiment.pairs.length === 0) throw new CircuitError('experiment', 'The experiment has no prompt pairs.');
+  const { metric } = experiment;
+  if (typeof metric === 'string' && !LOGIT_METRICS.includes(metric)) {
+    throw new CircuitError('experiment', `There is no metric "${String(metric)}"; there are ${LOGIT_METRICS.join(', ')}, and those that are an activation.`);
+  }
   experiment.pairs.forEach((pair, index) => checkPair(pair, index, experiment, config));
   checkMetric(experiment, config);
 }

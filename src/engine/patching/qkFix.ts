@@ -24,9 +24,11 @@ export function queryEffect(scores: Float32Array, replaced: Float32Array, gradie
  *   Σ_k (A' − A)[k]·G[k] = (p' − p)·(G[t] − Σ_{k≠t} A[k]·G[k]/(1 − p)),
  *   p' − p = p·expm1(δ)·σ(−(logit p + δ)) for δ ≤ 0, (1 − p)·(−expm1(−δ))·σ(logit p + δ) for δ > 0,
  * which equals p·expm1(δ)/(1 + p·expm1(δ)) · (G[t] − Σ_k A[k]·G[k]) but is right for any δ and for p near 1: 1 − p and the
- * mean over the other keys are summed without key t where p > ½. Calls `add` for each of the last `visible − first` keys.
+ * mean over the other keys are summed without key t where p > ½. Calls `add` for each of the keys from `first` on; a single visible key
+ * has all of the row whatever its score, and is not called for.
  */
 export function keyEffects(scores: Float32Array, replaced: Float32Array, gradient: Float32Array, start: number, visible: number, first: number, add: (source: number, effect: number) => void): void {
+  if (visible === 1) return;
   let top = 0;
   for (let k = 1; k < visible; k++) if (scores[start + k]! > scores[start + top]!) top = k;
   const highest = scores[start + top]!;
@@ -41,7 +43,6 @@ export function keyEffects(scores: Float32Array, replaced: Float32Array, gradien
     rest += weight;
     restMean += weight * (gradient[start + k]! - reference);
   }
-  if (visible === 1) return;
   const logRest = Math.log(rest) + next;
   const logAll = highest + Math.log1p(Math.exp(logRest - highest));
   const mean = Math.exp(logRest - logAll) * (restMean / rest);

@@ -59,7 +59,7 @@ describe('engine behaviour', function () {
     });
     it('an unknown metric or site', async () => {
       await fails(run([pair], { metric: 'accuracy' as never }), 'experiment', /no metric "accuracy"/);
-      await fails(engine.attribute({ experiment: { metric: 'logitDiff', direction: 'denoise', pairs: [pair] }, sites: ['q' as never] }), 'experiment', /no site "q"/);
+      await fails(engine.attribute({ experiment: { metric: 'logitDiff', direction: 'denoise', pairs: [pair] }, sites: ['heads' as never] }), 'experiment', /no site "heads"/);
     });
     it('what does not fit in memory, saying what would', async () => {
       free = 40_000 + weightBytes(parseConfig(await readFile(path.join(folder, 'config.json'), 'utf8')), 'wasm-simd');
@@ -153,7 +153,7 @@ describe('engine behaviour', function () {
   it('gives the same bytes twice', async () => {
     const [one, two] = [await engine.attribute(several()), await engine.attribute(several())];
     assert.deepEqual(one.arrays.data, two.arrays.data);
-    assert.deepEqual(one.logitDiff, two.logitDiff);
+    assert.deepEqual(one.metric, two.metric);
   });
 
   it('stops when asked through a signal, also while it waits its turn', async () => {
@@ -163,7 +163,7 @@ describe('engine behaviour', function () {
     const rejects = calls.map((call) => assert.rejects(call, (error) => CircuitError.is(error, 'cancelled')));
     abort.abort();
     await Promise.all(rejects);
-    assert.equal((await after).logitDiff.clean.length, 4);
+    assert.equal((await after).metric.clean.length, 4);
   });
 
   it('reports progress that grows to the end', async () => {

@@ -70,9 +70,9 @@ describe('forward and backward pass', function () {
         const recorded = await run(own, batch, { record: true, tail, sites: SITE_NAMES });
         const shapes = recorded.layers.map(({ sites }) => Object.fromEntries(Object.entries(sites).map(([site, { shape }]) => [site, shape])));
         const weights = noise(recorded.last.size, 9);
-        const final = tf.tensor(weights, recorded.last.shape);
+        const final = tf.tensor2d(weights, recorded.last.shape);
         // A metric that is not linear in the last stream would only test this line: M = Σ weights · last.
-        const metric = ({ last }: ForwardRun): number => last.dataSync().reduce((sum, value, i) => sum + value * weights[i]!, 0);
+        const metric = ({ last }: ForwardRun): number => last.dataSync<'float32'>().reduce((sum, value, i) => sum + value * weights[i]!, 0);
         await backward(own, recorded, { final, wanted: SITE_NAMES }, (layer, tensors) => {
           gradients[layer] = read(tensors);
           for (const [site, tensor] of Object.entries(tensors)) assert.deepEqual(tensor.shape, site === 'embed' ? recorded.embed!.shape : shapes[layer]![site], `${site}, layer ${layer}`);

@@ -4,7 +4,7 @@ import { checkLoad, checkRun, chunkBytes, weightBytes } from '../../../src/engin
 import { planChunks } from '../../../src/engine/patching/plan';
 import { shareRuns } from '../../../src/engine/patching/sharing';
 import { CircuitError } from '../../../src/shared/errors';
-import type { TokenPair } from '../../../src/shared/experiment';
+import type { TokenExperiment, TokenPair } from '../../../src/shared/experiment';
 
 const GPT2 = parseConfig(JSON.stringify({ model_type: 'gpt2', n_layer: 12, n_head: 12, n_embd: 768, n_positions: 1024, vocab_size: 50257 }));
 const XL = parseConfig(JSON.stringify({ model_type: 'gpt2', n_layer: 48, n_head: 25, n_embd: 1600, n_positions: 1024, vocab_size: 50257 }));
@@ -44,18 +44,36 @@ describe('engine plans', () => {
   });
 
   it('runs every distinct sequence once', () => {
-    const one = made(4, 2);
-    const mirrored = { ...one, clean: one.corrupted, corrupted: one.clean };
-    const other = pair([0, 1, 7, 3], [0, 1, 8, 3]);
-    assert.deepEqual(shareRuns([one, mirrored, other, { ...other, correct: [5] }], 2, 'denoise'), {
+    const [one, other] = [[0, 1, 2, 3], [0, 1, 20_002, 3]];
+    // A pair and its mirror image, and two pairs of the same prompts.
+    const base = [other, one, [0, 1, 8, 3], [0, 1, 8, 3]];
+    const counterpart = [one, other, [0, 1, 7, 3], [0, 1, 7, 3]];
+    assert.deepEqual(shareRuns(base, [counterpart], 2), {
       prefixes: [[0, 1]],
-      base: [[20_002, 3], [2, 3], [8, 3], [8, 3]],
-      basePrefix: [0, 0, 0, 0],
-      extra: [[7, 3]],
-      extraPrefix: [0],
-      other: [1, 0, 4, 4],
+      runs: [
+        { tokens: [[20_002, 3], [2, 3], [8, 3], [8, 3]], prefix: [0, 0, 0, 0] },
+        { tokens: [[7, 3]], prefix: [0] },
+      ],
+      places: [[{ run: 0, sequence: 1 }, { run: 0, sequence: 0 }, { run: 1, sequence: 0 }, { run: 1, sequence: 0 }]],
     });
-    assert.deepEqual(shareRuns([one], 2, 'noise').base, [[2, 3]]);
+    const apart = shareRuns(base, [counterpart, [...base.slice(0, 2), [9, 9, 9], [4, 4, 4, 4]]], 2, true);
+    assert.deepEqual(apart.prefixes, [[0, 1], [9, 9], [4, 4]]);
+    assert.deepEqual(apart.runs.map(({ tokens }) => tokens), [[[20_002, 3], [2, 3], [8, 3], [8, 3]], [[2, 3], [20_002, 3], [7, 3], [4, 4]], [[9]]]);
+    assert.deepEqual(apart.places[1], [{ run: 1, sequence: 1 }, { run: 1, sequence: 0 }, { run: 2, sequence: 0 }, { run: 1, sequence: 3 }]);
+  });
+
+  it('shares no prefix that an intervention, an ablation or the metric reaches into', () => {
+    const prefixes = (change: Partial<TokenExperiment>, pairs = [made(9, 5)]) => planChunks({ metric: 'logitDiff', direction: 'noise', pairs, ...change }, GPT2).chunks.map(({ prefix, tail }) => [prefix, tail]);
+    const z = { site: 'z', layer: 0 } as const;
+    assert.deepEqual(prefixes({}), [[5, 1]]);
+    assert.deepEqual(prefixes({}, [{ ...made(9, 5), at: 3 }]), [[3, 6]]);
+    assert.deepEqual(prefixes({ metric: 'promptLogProb' }, [{ ...made(9, 5), range: [2, 4] }]), [[2, 7]]);
+    assert.deepEqual(prefixes({ variant: { interventions: [{ unit: { ...z, position: 2 }, with: 'zero' }] } }), [[2, 1]]);
+    assert.deepEqual(prefixes({ variant: { interventions: [{ unit: { ...z, position: -2 }, with: 'mean' }] } }), [[5, 1]]);
+    assert.deepEqual(prefixes({ variant: { interventions: [{ unit: z, with: 'zero' }] } }), [[0, 1]]);
+    assert.deepEqual(prefixes({ variant: { interventions: [{ unit: z, with: 'corrupted' }] } }), [[5, 1]]);
+    assert.deepEqual(prefixes({ other: 'zero' }), [[0, 1]]);
+    assert.deepEqual(prefixes({ other: 'resample' }, [made(9, 5), { ...made(9, 5), clean: [0, 1, 7, 7, 7, 7, 7, 7, 7] }]), [[2, 1]]);
   });
 });
 

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { ArrayView } from '../../../src/shared/arrays';
 import type { Direction, TokenExperiment, TokenPair } from '../../../src/shared/experiment';
+import type { SiteName } from '../../../src/shared/sites';
 import type { LoadParams } from '../../../src/engine/client/engine';
 import { hashCheckpoint, type HashCheckpointConfig, type HashTensor } from '../../fixtures/hashCheckpoint';
 
@@ -124,4 +125,15 @@ export function relativeError(values: ArrayLike<number>, reference: ArrayLike<nu
     size = Math.max(size, Math.abs(reference[i]!));
   }
   return difference / size;
+}
+
+/**
+ * Largest difference divided by the largest reference of that site, or by a hundredth of resid_pre's where the site has no
+ * effects of that size: rounding is that of the sums that go through the stream. embed, which is resid_pre of layer 0, is
+ * measured as that is, by the largest of all layers.
+ */
+export function siteError(values: ArrayLike<number>, reference: Record<SiteName, Float32Array>, site: SiteName): number {
+  const largest = (own: Float32Array): number => own.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const scale = Math.max(largest(reference[site]), largest(reference.resid_pre) / (site === 'embed' ? 1 : 100));
+  return relativeError([...Array.from(values), scale], [...reference[site], scale]);
 }

@@ -73,7 +73,7 @@ describe('engine in a worker thread', function () {
     try {
       await assert.rejects(own.load(loadParams(folder)), (error) => CircuitError.is(error, 'internal') && /exit code 3/.test(error.message));
       await own.load(loadParams(folder));
-      assert.equal((await own.attribute(params())).logitDiff.clean.length, 4);
+      assert.equal((await own.attribute(params())).metric.clean.length, 4);
     } finally {
       await own.dispose();
     }
@@ -90,7 +90,7 @@ describe('engine in a worker thread', function () {
     try {
       await assert.rejects(own.load(loadParams(folder)), (error) => CircuitError.is(error, 'internal') && /computation crashed, probably for want of memory/.test(error.message));
       await own.load(loadParams(folder));
-      assert.equal((await own.attribute(params())).logitDiff.clean.length, 4);
+      assert.equal((await own.attribute(params())).metric.clean.length, 4);
     } finally {
       await own.dispose();
     }
