@@ -2,7 +2,7 @@ import { firstDifference, type Intervention, type Other, type TokenExperiment, t
 import type { PairGroup, PatchCell } from '../../shared/results';
 import type { Gpt2Config } from '../model/config';
 import type { Patch } from './exactBatches';
-import { partOf } from './exactCells';
+import { partOf, type Part } from './exactCells';
 import { reaches, sightOf, type Sight } from './exactReach';
 import { nextPair, type Chunk, type Plan } from './plan';
 
@@ -91,6 +91,13 @@ export function patchesOf(job: PatchJob, cell: PatchCell, index: number): Patch[
   return job.pairs.flatMap((pair, row) => {
     const whole = partOf(cell, job, pair);
     const part = { ...whole, first: Math.max(whole.first, job.same[row]!) };
-    return job.weights[row] !== 0 && reaches(part, job.sights[row]!) ? [{ cell: index, row, part }] : [];
+    const matters = job.weights[row] !== 0 && reaches(part, job.sights[row]!) && !replacesSameTokens(job, row, part);
+    return matters ? [{ cell: index, row, part }] : [];
   });
+}
+
+/** Before layer 0 the two sides are the same wherever their tokens are. */
+function replacesSameTokens({ base, other, interventions }: PatchJob, row: number, { site, layer, first, end, shift }: Part): boolean {
+  if (!other || shift !== 0 || layer > 0 || (site !== 'embed' && site !== 'resid_pre') || interventions.length > 0) return false;
+  return base[row]!.slice(first, end).every((token, i) => token === other[row]![first + i]);
 }

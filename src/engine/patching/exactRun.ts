@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Intervention } from '../../shared/experiment';
 import type { SiteName } from '../../shared/sites';
-import { disposeKeyValues, disposeRun, type KeyValues } from '../model/forward';
+import { disposeKeyValues, disposeRun, forward, type KeyValues } from '../model/forward';
 import type { Change } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
@@ -9,7 +9,7 @@ import { interventionEdit, type StandIn } from './edits';
 import type { Patch, PatchBatch } from './exactBatches';
 import { overwrite, rowsOf, siteValues, type SiteValues } from './exactCopy';
 import type { PatchJob } from './exactJobs';
-import { editedBatch, forwardReading, oneAfterTheOther, siteKey, type Sources } from './exactSources';
+import { captures, editedBatch, oneAfterTheOther, siteKey, type Sources } from './exactSources';
 import type { PreparedMetric } from './preparedMetric';
 
 /** The metric of each patch's patched run, in the order of the batch. `pasts` belongs to the job. */
@@ -20,7 +20,8 @@ export async function runBatch(model: Gpt2, job: PatchJob, sources: Sources, { l
   const stream = sources.stream.get(layer)!;
   const x = tf.tensor2d(rowsOf(stream, rows, start), [rows.length * (job.baseLength - start), stream.width]);
   try {
-    const run = await forwardReading(model, { tokens, start, past }, { tail: job.chunk.tail, from: { layer, x }, edit: replacing(model, job, sources, patches) }, metric, work);
+    const edit = replacing(model, job, sources, patches);
+    const run = await forward(model, { tokens, start, past }, { ...captures(metric), tail: job.chunk.tail, from: { layer, x }, edit }, work);
     try {
       return metric.values(run, rows);
     } finally {

@@ -1,7 +1,7 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { Intervention } from '../../shared/experiment';
 import type { SiteName } from '../../shared/sites';
-import { disposeKeyValues, disposeRun, forward, keysAndValues, type Batch, type ForwardOptions, type ForwardRun, type KeyValues } from '../model/forward';
+import { disposeKeyValues, disposeRun, forward, keysAndValues, type ForwardOptions, type ForwardRun, type KeyValues } from '../model/forward';
 import { takeRows } from '../model/rows';
 import type { Change } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
@@ -71,7 +71,7 @@ export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMet
       const past = known?.map(({ key, value }) => ({ key: takeRows(key, prefixes), value: takeRows(value, prefixes) }));
       try {
         const batch = { tokens: tokens.map((prompt) => prompt.slice(chunk.prefix)), start: chunk.prefix, past };
-        const found = await forwardReading(model, batch, { tail: chunk.tail, edit: change }, metric, work);
+        const found = await forward(model, batch, { ...captures(metric), tail: chunk.tail, edit: change }, work);
         try {
           return use(found);
         } finally {
@@ -175,26 +175,9 @@ function keeping(site: SiteName, batch: number, length: number, put: (values: Si
   };
 }
 
-/** A forward pass that captures what the metric reads, and only in the layers where it does. */
-export async function forwardReading(model: Gpt2, batch: Batch, { edit, ...options }: Pick<ForwardOptions, 'tail' | 'from'> & { edit: Change }, { reads }: PreparedMetric, work: Work): Promise<ForwardRun> {
-  const kept: { site: SiteName; layer: number; value: tf.Tensor }[] = [];
-  const change: Change = (site, layer) => {
-    const own = edit(site, layer);
-    if (!reads.some((read) => read.site === site && read.layer === layer)) return own;
-    return (value) => {
-      const result = own ? own(value) : value;
-      kept.push({ site, layer, value: tf.keep(tf.clone(result)) });
-      return result;
-    };
-  };
-  try {
-    const run = await forward(model, batch, { ...options, sites: [], record: false, edit: change }, work);
-    for (const { site, layer, value } of kept) run.layers[layer]!.sites[site] = value;
-    return run;
-  } catch (error) {
-    for (const { value } of kept) value.dispose();
-    throw error;
-  }
+/** Captures what the metric reads, and only in the layers where it does. */
+export function captures({ reads }: PreparedMetric): Pick<ForwardOptions, 'sites' | 'capturesIn' | 'record'> {
+  return { sites: reads.map(({ site }) => site), capturesIn: (site, layer) => reads.some((read) => read.site === site && read.layer === layer), record: false };
 }
 
 function inMemory({ key, value }: KeyValues): KeyAndValue {
