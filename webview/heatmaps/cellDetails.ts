@@ -2,8 +2,9 @@ import type { RunSummary } from '../../src/shared/panelProtocol';
 import { hasHeads, type SiteName } from '../../src/shared/sites';
 import type { ViewOptions } from '../../src/shared/views';
 import { headsBehind, positionsBehind } from '../model/behind';
-import { columnPlace, describeHead, describePosition, headName, type CellDescription, type Described, type Loaded } from '../model/describe';
+import { columnPlace, describeHead, describePosition, headName, numbersOf, rowNames, type CellDescription, type Described, type Loaded } from '../model/describe';
 import { formatScore } from '../model/format';
+import { describeRole, pairsBehind } from '../model/roles';
 import { cleanToken, tokenColumns } from '../model/tokens';
 import type { Selection, ViewState } from '../model/viewState';
 import type { Numbers } from '../numbers';
@@ -32,6 +33,11 @@ export class CellDetails {
       const loaded = this.load(options, map.site, this.shownGroups(options.pair), row);
       return describeHead({ layer: row, head: column }, map.over, groups, { ...common, loaded });
     }
+    if (drawn.roles) {
+      const { roles } = drawn;
+      const role = roles.columns[column]!;
+      return describeRole(rowNames(map.site, row), role, numbersOf({ ...common, loaded: { state: 'loading' } }, row, column), pairsBehind(role, roles.maps, row), this.run, most);
+    }
     const token = columns[column]!;
     const site = this.headsOf(map.site);
     const loaded: Loaded = site && !token.shared ? this.load(options, site, [map.group], row) : { state: 'loading' };
@@ -49,8 +55,12 @@ export class CellDetails {
     return `${columnPlace(token)} ${cleanToken(token)}`;
   }
 
-  /** "L9H6 +0.31", as far as it is known. */
-  strongestHead({ options, map, columns }: DrawnMap, { row, column }: Cell): string | undefined {
+  /** "L9H6 +0.31", or of a named position the strongest pair; as far as it is known. */
+  strongestHead({ options, map, columns, roles }: DrawnMap, { row, column }: Cell): string | undefined {
+    if (roles) {
+      const [strongest] = pairsBehind(roles.columns[column]!, roles.maps, row);
+      return strongest && strongest.value !== 0 ? `${this.run.pairs[strongest.pair]!.name} ${formatScore(strongest.value)}` : '–';
+    }
     const site = this.headsOf(map.site);
     if (!site || map.over !== 'positions' || columns[column]!.shared) return '–';
     const detail = this.numbers.knownLayerDetail(options, site, map.group, row);
@@ -69,9 +79,9 @@ export class CellDetails {
   }
 
   /** Cells of the positions map that stand behind a selected head. */
-  relatedPositions(selection: Selection | undefined, { options, group, sites }: ViewState): Cell[] {
+  relatedPositions(selection: Selection | undefined, { options, group, sites, columns }: ViewState): Cell[] {
     const site = this.headsOf(sites.positions);
-    if (selection?.kind !== 'head' || !site) return [];
+    if (selection?.kind !== 'head' || !site || columns === 'roles') return [];
     const detail = this.numbers.knownLayerDetail(options, site, group, selection.layer);
     if (!detail) return [];
     return strongOnes(positionsBehind([{ group, detail }], selection.head, MOST_RELATED)).map(({ position }) => ({ row: selection.layer, column: position }));

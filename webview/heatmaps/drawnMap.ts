@@ -1,5 +1,7 @@
 import type { Matrix, MapOf, ViewOptions } from '../../src/shared/views';
 import { buildHeatmap, countMeasured, differenceOf, largestMeasured, type HeatmapModel } from '../model/heatmap';
+import { columnTitle } from '../model/describe';
+import { roleTitle, type RoleColumn } from '../model/roles';
 import type { TokenColumn } from '../model/tokens';
 import { BY_INDEX, type MapName, type MapSort, type Values } from '../model/viewState';
 
@@ -17,6 +19,8 @@ export interface DrawnMap {
   measured: number;
   /** Of a positions map. */
   columns: TokenColumn[];
+  /** Of a positions map whose columns are named positions: what each pair adds, by its own map. */
+  roles?: { columns: RoleColumn[]; maps: ReadonlyMap<number, Matrix> };
 }
 
 type Parts = Omit<DrawnMap, 'model' | 'estimate' | 'measured'>;
@@ -29,7 +33,7 @@ export class MapModels {
     const { last } = this;
     const { exact, values, columns } = parts;
     if (last && last.estimate === estimate && last.parts.exact === exact && last.parts.values === values && last.sort === sort) {
-      return (last.drawn = { ...last.drawn, columns });
+      return (last.drawn = { ...last.drawn, columns, roles: parts.roles });
     }
     // One scale for estimate and exact, so that a colour means the same in both.
     const largest = Math.max(largestMeasured(estimate), exact ? largestMeasured(exact) : 0);
@@ -46,4 +50,9 @@ export class MapModels {
 export function exactAt({ exact }: Pick<DrawnMap, 'exact'>, row: number, column: number): number | undefined {
   const value = exact?.values[row * exact.columns + column];
   return value === undefined || Number.isNaN(value) ? undefined : value;
+}
+
+/** A column of a positions map in full: "position 9 “ John”", or "S2 “ John”". */
+export function columnWords({ columns, roles }: Pick<DrawnMap, 'columns' | 'roles'>, column: number): string {
+  return roles ? roleTitle(roles.columns[column]!) : columnTitle(columns[column]!);
 }

@@ -1,7 +1,7 @@
-import { columnTitle, fullTokens, rowName } from '../model/describe';
+import { fullTokens, rowName } from '../model/describe';
 import type { MapName, MapSort } from '../model/viewState';
 import { el } from '../view/dom';
-import type { DrawnMap } from './drawnMap';
+import { columnWords, type DrawnMap } from './drawnMap';
 import type { Cell } from './heatmapDrawing';
 
 /** What the tooltip says of a row or column header: its tokens in full, and what pressing it does. */
@@ -11,7 +11,7 @@ export function headerCard(map: MapName, { row, column }: Cell, sort: MapSort, d
   const sorted = key.by === 'line' && key.line === (isColumn ? column : row);
   const others = isColumn ? 'layers' : map;
   const token = map === 'positions' && isColumn ? drawn?.columns[column] : undefined;
-  const title = token ? columnTitle(token) : isColumn ? `head ${column}` : rowName(drawn?.map.site ?? 'z', row);
+  const title = map === 'positions' && isColumn && drawn ? columnWords(drawn, column) : isColumn ? `head ${column}` : rowName(drawn?.map.site ?? 'z', row);
   const tokens = token && fullTokens(token);
   return [
     el('div', { class: 'card-title', text: title }),

@@ -1,21 +1,23 @@
 import { SITES } from '../../src/shared/sites';
+import type { MapOf, Matrix } from '../../src/shared/views';
 import type { Palette } from '../model/colour';
-import { columnTitle, headName, positionName, rowLabel, rowName, siteCaption, type CellDescription } from '../model/describe';
+import { headName, positionName, rowLabel, rowName, siteCaption, type CellDescription } from '../model/describe';
 import { viewCaption } from '../model/facts';
 import { formatScore, plural } from '../model/format';
 import { matrixAsTsv } from '../model/heatmap';
+import { gatherRoles, roleColumns } from '../model/roles';
 import { signWords } from '../model/signs';
 import { columnToken, tokenColumns, type TokenColumn } from '../model/tokens';
-import { mapOf, sameSelection, selectedIn, selectionOf, toggleLine, type MapName, type MapSort, type Selection, type ViewState } from '../model/viewState';
+import { groupOf, mapOf, rolesOf, sameSelection, selectedIn, selectionOf, toggleLine, type MapName, type MapSort, type Selection, type ViewState } from '../model/viewState';
 import { el } from '../view/dom';
 import type { RunParts, View } from '../view/tabs';
 import { CellDetails } from './cellDetails';
-import { exactAt, MapModels, type DrawnMap } from './drawnMap';
+import { columnWords, exactAt, MapModels, type DrawnMap } from './drawnMap';
 import type { Cell, Drawing } from './heatmapDrawing';
 import { headControls, positionControls } from './mapControls';
 import { MapSection } from './mapSection';
 import { Pointing } from './pointing';
-import { positionLabel } from './positionLabel';
+import { positionLabel, roleLabel } from './positionLabel';
 import { SelectionDetails, WIDE } from './selectionDetails';
 import { SideTable, TABLE_ROWS } from './sideTable';
 import { VerifyLine } from './verifyLine';
@@ -58,7 +60,7 @@ export class HeatmapsView implements View {
     });
     this.table = new SideTable(this.cells, {
       change: (table) => change({ table }),
-      select: (cell) => this.select(selectionOf(this.state, this.state.table.list, cell)),
+      select: (cell) => this.select(this.selectionOf(this.state.table.list, cell)),
       copy: (text) => copy(text, 'Copied the table'),
     });
     this.sections = { heads: this.section('heads'), positions: this.section('positions') };
@@ -118,8 +120,10 @@ export class HeatmapsView implements View {
     const setSort = (sort: MapSort): void => parts.change({ sort: { ...this.state.sort, [name]: sort } });
     return new MapSection(name, TITLES[name], name === 'heads' ? { row: 'layer', column: 'head', tall: false } : { row: 'layer', column: 'position', tall: true }, {
       point: (cell, anchor, by) => this.pointing.point(name, cell, anchor, by),
-      select: (cell) => this.select(selectionOf(this.state, name, cell)),
-      verify: (cell) => this.verify(name, cell),
+      select: (cell) => this.select(this.selectionOf(name, cell)),
+      verify: (cell) => {
+        if (!this.byRole(name)) this.verify(name, cell);
+      },
       sortRows: (column) => {
         this.pointing.pressHeader(name, { row: -1, column });
         setSort({ ...sortOf(), rows: toggleLine(sortOf().rows, column) });
@@ -157,6 +161,7 @@ export class HeatmapsView implements View {
       ofRows: (line) => (name === 'heads' ? `H${line}` : `position ${line}`),
       ofColumns: (layer) => rowLabel(map.site, layer),
     });
+    if (this.byRole(name)) return this.drawRoles(section, sort);
     const estimate = numbers.estimate(map, options);
     const exact = numbers.exact(map, options);
     if (estimate.state !== 'ready') return section.wait(estimate.state === 'failed' ? estimate.message : undefined);
@@ -169,11 +174,37 @@ export class HeatmapsView implements View {
     );
     this.drawn[name] = drawn;
     const { rows, columns: width } = drawn.model.matrix;
+    this.verifyLines[name].element.hidden = false;
     this.verifyLines[name].render({ map, options, cells: rows * width, measured: drawn.measured, top: state.top });
-    section.draw(
+    this.drawSection(drawn, sort);
+  }
+
+  /** Layer × named position: what every pair has at its own place, added up. */
+  private drawRoles(section: MapSection, sort: MapSort): void {
+    const { run, numbers } = this.parts;
+    const { options, sites, group } = this.state;
+    const columns = roleColumns(run, options.pair);
+    const maps = new Map<number, Matrix>();
+    for (const pair of new Set(columns.flatMap(({ places }) => places.map((place) => place.pair)))) {
+      const asked = numbers.estimate({ site: sites.positions, over: 'positions', group: groupOf(run, pair)! }, { ...options, pair });
+      if (asked.state === 'failed') return section.wait(asked.message);
+      if (asked.state === 'ready') maps.set(pair, asked.value);
+      else section.wait();
+    }
+    if (maps.size < new Set(columns.flatMap(({ places }) => places.map((place) => place.pair))).size) return;
+    const map: MapOf = { site: sites.positions, over: 'positions', group };
+    const drawn = this.models.positions.build(gatherRoles(columns, maps), { name: 'positions', map, options, values: 'estimate', columns: [], roles: { columns, maps } }, sort);
+    this.drawn.positions = drawn;
+    this.verifyLines.positions.element.hidden = true;
+    this.drawSection(drawn, sort);
+  }
+
+  private drawSection(drawn: DrawnMap, sort: MapSort): void {
+    const { run } = this.parts;
+    this.sections[drawn.name].draw(
       {
         subtitle: this.subtitle(drawn),
-        signs: state.values[name] === 'difference' ? { sentence: '', negative: 'estimate too low', positive: 'estimate too high' } : signWords(run, options.unit),
+        signs: drawn.values === 'difference' ? { sentence: '', negative: 'estimate too low', positive: 'estimate too high' } : signWords(run, drawn.options.unit),
         caption: this.caption(drawn),
         drawing: this.drawing(drawn, sort),
       },
@@ -183,39 +214,40 @@ export class HeatmapsView implements View {
 
   private drawing(drawn: DrawnMap, sort: MapSort): Drawing {
     const { state } = this;
-    const { map, model, columns, values, name } = drawn;
+    const { map, model, columns, roles, values, name } = drawn;
     const heads = name === 'heads';
     return {
       model,
       sort,
       rowLabel: (layer) => rowLabel(map.site, layer),
       rowName: (layer) => rowName(map.site, layer),
-      columnLabel: heads ? (head) => ({ lines: [], index: `H${head}`, classes: [] }) : (position) => positionLabel(columns[position]!),
-      columnName: heads ? (head) => `head ${head}` : (position) => columnTitle(columns[position]!),
-      cellName: ({ row, column }) => (heads ? headName(row, column) : positionName(row, column)),
+      columnLabel: heads ? (head) => ({ lines: [], index: `H${head}`, classes: [] }) : roles ? (column) => roleLabel(roles.columns[column]!) : (position) => positionLabel(columns[position]!),
+      columnName: heads ? (head) => `head ${head}` : (column) => columnWords(drawn, column),
+      cellName: ({ row, column }) => (heads ? headName(row, column) : roles ? `L${row}·${roles.columns[column]!.name}` : positionName(row, column)),
       exactOf: ({ row, column }) => (values === 'estimate' ? exactAt(drawn, row, column) : undefined),
-      selected: selectedIn(state, name),
+      selected: this.selectedIn(name),
       related: heads ? this.cells.relatedHeads(state.selection, state) : this.cells.relatedPositions(state.selection, state),
     };
   }
 
-  private subtitle({ map }: DrawnMap): string {
+  private subtitle({ map, roles }: DrawnMap): string {
     const { title } = SITES[map.site];
+    if (roles) return `${title} at the positions that the file names, each pair at its own.`;
     if (map.over === 'positions') return `${title}. ${siteCaption(map.site, this.parts.run)}`;
     return map.over === 'all' ? `${title}, summed over all positions.` : `${title} at the metric’s position.`;
   }
 
-  private caption({ map, options, values }: DrawnMap): string {
+  private caption({ map, options, values, roles }: DrawnMap): string {
     const { run } = this.parts;
     const what = values === 'exact' ? 'exact patching · ' : values === 'difference' ? 'estimate − exact · ' : '';
-    const lengths = map.over === 'positions' && run.groups.length > 1 && options.pair === 'all' ? run.groups[map.group] : undefined;
+    const lengths = !roles && map.over === 'positions' && run.groups.length > 1 && options.pair === 'all' ? run.groups[map.group] : undefined;
     return what + viewCaption(run, options) + (lengths ? ` · the ${plural(lengths.pairs.length, 'pair')} of ${lengths.length} tokens` : '');
   }
 
   private copyMap(name: MapName): void {
     const drawn = this.drawn[name];
     if (!drawn) return;
-    const columnName = (column: number): string => (name === 'heads' ? `H${column}` : columnText(column, drawn.columns[column]!));
+    const columnName = (column: number): string => (name === 'heads' ? `H${column}` : drawn.roles ? drawn.roles.columns[column]!.name : columnText(column, drawn.columns[column]!));
     this.parts.copy(matrixAsTsv(drawn.model, (row) => rowLabel(drawn.map.site, row), columnName), 'Copied the map');
   }
 
@@ -225,6 +257,20 @@ export class HeatmapsView implements View {
   }
 
   // Selection, what stands behind it, and its exact effect
+
+  private byRole(name: MapName): boolean {
+    return name === 'positions' && this.state.columns === 'roles';
+  }
+
+  private selectionOf(name: MapName, cell: Cell): Selection {
+    return this.byRole(name) ? { kind: 'role', layer: cell.row, role: rolesOf(this.parts.run)[cell.column]! } : selectionOf(this.state, name, cell);
+  }
+
+  private selectedIn(name: MapName): Cell | undefined {
+    const { selection } = this.state;
+    if (!this.byRole(name)) return selectedIn(this.state, name);
+    return selection?.kind === 'role' ? { row: selection.layer, column: rolesOf(this.parts.run).indexOf(selection.role) } : undefined;
+  }
 
   private select(selection: Selection): void {
     const same = sameSelection(this.state.selection, selection);
@@ -253,12 +299,12 @@ export class HeatmapsView implements View {
     const { table } = this.state;
     const { heads, positions } = this.drawn;
     const drawn = table.list === 'heads' ? heads : positions;
-    if (heads && drawn) this.table.render(table, heads, positions, selectedIn(this.state, table.list), viewCaption(this.parts.run, drawn.options));
+    if (heads && drawn) this.table.render(table, heads, positions, this.selectedIn(table.list), viewCaption(this.parts.run, drawn.options));
   }
 
   private renderDetails(): void {
-    const map = this.state.selection?.kind === 'position' ? 'positions' : 'heads';
-    const cell = selectedIn(this.state, map);
+    const map = this.state.selection?.kind === 'head' ? 'heads' : 'positions';
+    const cell = this.selectedIn(map);
     const description = cell && this.describe(map, cell, BEHIND_IN_DETAILS);
     if (description && this.toSpeak && description.behind.state !== 'loading') {
       this.toSpeak = false;
@@ -266,7 +312,7 @@ export class HeatmapsView implements View {
       const told = behind.state === 'ready' ? `${behind.heading}: ${behind.items.slice(0, SPOKEN_BEHIND).map(({ label, value }) => `${label} ${formatScore(value)}`).join(', ')}` : behind.message;
       this.parts.say(`Selected ${description.sentence}. ${told}`);
     }
-    this.details.render(description, this.sections[map], this.parts.verifying.job !== undefined);
+    this.details.render(description, this.sections[description ? map : 'heads'], this.byRole(map) || this.parts.verifying.job !== undefined);
   }
 
   private restoreScroll(): void {

@@ -64,7 +64,7 @@ export function positionControls(run: RunSummary, stateOf: () => ViewState, chan
           { value: 'roles', label: 'By role', title: `One column for each named position (${rolesOf(run).join(', ')}), wherever it is in each pair` },
         ],
         state.columns,
-        (columns) => change({ columns, sort: { ...stateOf().sort, positions: { rows: { by: 'index' }, columns: { by: 'index' } } } }),
+        (columns) => change({ columns, selection: stateOf().selection?.kind === 'head' ? stateOf().selection : undefined, sort: { ...stateOf().sort, positions: { rows: { by: 'index' }, columns: { by: 'index' } } } }),
       ),
     );
   }

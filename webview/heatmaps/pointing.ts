@@ -1,9 +1,9 @@
 import type { CellDescription } from '../model/describe';
-import { columnTitle, rowName } from '../model/describe';
+import { rowName } from '../model/describe';
 import type { MapName, ViewState } from '../model/viewState';
 import { Tooltip } from '../view/tooltip';
 import { cellCard } from './cellCard';
-import type { DrawnMap } from './drawnMap';
+import { columnWords, type DrawnMap } from './drawnMap';
 import { headerCard } from './headerCard';
 import type { Cell } from './heatmapDrawing';
 
@@ -66,7 +66,7 @@ export class Pointing {
   private sentenceOf(map: MapName, cell: Cell): string {
     const drawn = this.sources.drawn(map);
     if (!drawn) return '';
-    if (cell.row === -1) return `${map === 'heads' ? `head ${cell.column}` : columnTitle(drawn.columns[cell.column]!)}, Enter sorts the layers by it`;
+    if (cell.row === -1) return `${map === 'heads' ? `head ${cell.column}` : columnWords(drawn, cell.column)}, Enter sorts the layers by it`;
     if (cell.column === -1) return `${rowName(drawn.map.site, cell.row)}, Enter sorts the ${map === 'heads' ? 'heads' : 'positions'} by it`;
     return this.sources.describe(map, cell, 0)?.sentence ?? '';
   }

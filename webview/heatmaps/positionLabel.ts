@@ -1,4 +1,5 @@
 import { columnPlace } from '../model/describe';
+import type { RoleColumn } from '../model/roles';
 import { shortTexts, type TokenColumn } from '../model/tokens';
 import type { ColumnLabel } from './heatmapDrawing';
 
@@ -9,4 +10,9 @@ export function positionLabel(column: TokenColumn): ColumnLabel {
   const varied = column.clean.length > 1;
   const classes = [column.differs ? 'differs' : '', column.shared ? 'shared' : '', varied ? 'varied' : ''].filter((name) => name !== '');
   return { lines: lines[0] === lines[1] ? [clean] : lines, index: columnPlace(column), classes };
+}
+
+/** What stands at a named position, and its name. */
+export function roleLabel({ name, texts }: RoleColumn): ColumnLabel {
+  return { lines: [shortTexts(texts)], index: name, classes: texts.length > 1 ? ['varied'] : [] };
 }

@@ -77,7 +77,11 @@ export class SideTable {
   }
 
   private listOfPositions(drawn: DrawnMap): List {
-    const { columns, map } = drawn;
+    const { columns, map, roles } = drawn;
+    if (roles) {
+      const nameOf = ({ row, column }: Cell): string => `${rowLabel(map.site, row)}·${roles.columns[column]!.name}`;
+      return { title: 'Top roles', caption: 'Layers and named positions by strength', nameHeading: 'Place', behindHeading: 'Strongest pair', drawn, nameOf, titleOf: nameOf, behindOf: (cell) => this.details.strongestHead(drawn, cell) };
+    }
     return {
       ...{ title: 'Top positions', caption: 'Layers and positions by strength', nameHeading: 'Place', behindHeading: 'Strongest head', drawn },
       nameOf: ({ row, column }) => positionName(row, column),

@@ -126,9 +126,14 @@ export function rowName(site: SiteName, layer: number): string {
   return site === 'embed' ? 'embedding' : `layer ${layer}`;
 }
 
+/** Label and words of a row. */
+export function rowNames(site: SiteName, layer: number): { label: string; spoken: string } {
+  return { label: rowLabel(site, layer), spoken: rowName(site, layer) };
+}
+
 type CellNumbers = Pick<CellDescription, 'value' | 'unit' | 'rank' | 'cells' | 'exact'>;
 
-function numbersOf({ map, exact, options, metric }: Described, row: number, column: number): CellNumbers {
+export function numbersOf({ map, exact, options, metric }: Described, row: number, column: number): CellNumbers {
   const unit = options.unit === 'normalised' ? 'normalised' : `raw ${metricWords(metric).unit}`;
   return { value: valueAt(map, row, column), unit, rank: rankAt(map, row, column), cells: map.matrix.values.length, exact };
 }

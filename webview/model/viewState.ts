@@ -50,7 +50,9 @@ export const TABLE_COLUMNS: readonly TableColumn[] = ['rank', 'name', 'score', '
 
 export type Selection =
   | { kind: 'head'; layer: number; head: number }
-  | { kind: 'position'; group: number; layer: number; position: number };
+  | { kind: 'position'; group: number; layer: number; position: number }
+  /** A named position, gathered from all pairs that have it. */
+  | { kind: 'role'; layer: number; role: string };
 
 export const BY_INDEX: SortKey = { by: 'index' };
 
@@ -93,7 +95,7 @@ export function rolesOf({ pairs }: Pick<ShapeOfRun, 'pairs'>): string[] {
 /** The cell of a map's matrix that is selected, if it is one of that map's. */
 export function selectedIn({ selection, group }: Pick<ViewState, 'selection' | 'group'>, map: MapName): { row: number; column: number } | undefined {
   if (selection?.kind === 'head') return map === 'heads' ? { row: selection.layer, column: selection.head } : undefined;
-  return selection && map === 'positions' && selection.group === group ? { row: selection.layer, column: selection.position } : undefined;
+  return selection?.kind === 'position' && map === 'positions' && selection.group === group ? { row: selection.layer, column: selection.position } : undefined;
 }
 
 /** The selection that a cell of a map stands for. */
@@ -206,13 +208,15 @@ export function isSorted({ rows, columns }: MapSort): boolean {
 export function sameSelection(a: Selection | undefined, b: Selection | undefined): boolean {
   if (!a || !b) return a === b;
   if (a.kind === 'head') return b.kind === 'head' && a.layer === b.layer && a.head === b.head;
+  if (a.kind === 'role') return b.kind === 'role' && a.layer === b.layer && a.role === b.role;
   return b.kind === 'position' && a.group === b.group && a.layer === b.layer && a.position === b.position;
 }
 
-function selectionFor(run: ShapeOfRun, { kind, layer, head, group, position }: Record<string, unknown>): Selection | undefined {
+function selectionFor(run: ShapeOfRun, { kind, layer, head, group, position, role }: Record<string, unknown>): Selection | undefined {
   if (!isIndex(layer, run.model.layers)) return undefined;
   if (kind === 'head' && isIndex(head, run.model.heads)) return { kind, layer, head };
   if (kind === 'position' && isIndex(group, run.groups.length) && isIndex(position, columnsOf(run, group))) return { kind, group, layer, position };
+  if (kind === 'role' && typeof role === 'string' && rolesOf(run).includes(role)) return { kind, layer, role };
   return undefined;
 }
 

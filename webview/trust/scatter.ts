@@ -74,7 +74,6 @@ export class Scatter {
     root.append('line').attr('class', 'zero').attr('x1', x(0)).attr('x2', x(0)).attr('y2', plot);
     root.append('line').attr('class', 'zero').attr('y1', y(0)).attr('y2', y(0)).attr('x2', plot);
     root.append('line').attr('class', 'identity').attr('x1', x(low)).attr('y1', y(low)).attr('x2', x(high)).attr('y2', y(high));
-    root.append('text').attr('class', 'identity-name').attr('x', plot - 6).attr('y', 14).attr('text-anchor', 'end').text('estimate = exact');
     root.append('g').attr('class', 'axis').attr('transform', `translate(0,${plot})`).call(axisBottom(x).ticks(ticks).tickFormat(text).tickSize(4));
     root.append('g').attr('class', 'axis').call(axisLeft(y).ticks(ticks).tickFormat(text).tickSize(4));
     root.append('text').attr('class', 'axis-name').attr('x', plot / 2).attr('y', plot + 34).attr('text-anchor', 'middle').text(`Exact effect (${unit})`);
@@ -131,12 +130,12 @@ export function layerColour(layer: number, layers: number, { dark }: Palette): s
   return interpolateViridis(dark ? 0.22 + 0.78 * depth : 0.84 * depth);
 }
 
-/** Which colour is which layer. */
+/** Which colour is which layer, and what the dashes are. */
 export function layerLegend(layers: number, palette: Palette): HTMLElement {
   const bar = el('span', { class: 'layer-bar' });
   const stops = Array.from({ length: layers }, (_, layer) => `${layerColour(layer, layers, palette)} ${(layer / layers) * 100}% ${((layer + 1) / layers) * 100}%`);
   bar.style.backgroundImage = `linear-gradient(to right, ${stops.join(', ')})`;
-  return el('div', { class: 'layer-legend' }, [el('span', { text: 'Layer 0' }), bar, el('span', { text: String(layers - 1) })]);
+  return el('div', { class: 'layer-legend' }, [el('span', { text: 'Layer 0' }), bar, el('span', { text: String(layers - 1) }), el('span', { text: '- - estimate = exact' })]);
 }
 
 export function pointCard({ title, estimate, exact, miss, estimateRank, exactRank }: TrustPoint, count: number): HTMLElement[] {

@@ -118,7 +118,7 @@ export class ChangeForm {
   private caveats(): HTMLElement {
     const { metric, other } = this.draft;
     const words = metricWords(metric);
-    const lines = [`${words.short}: ${words.words}, in ${words.unit}.`, words.caveat ?? '', other === 'corrupted' ? '' : `Patched in: ${OTHER_WORDS[other].explained}.`];
+    const lines = [`${words.short}: ${words.words}${words.unit === words.short ? '' : `, in ${words.unit}`}.`, words.caveat ?? '', other === 'corrupted' ? '' : `Patched in: ${OTHER_WORDS[other].explained}.`];
     return el('p', { class: 'caption', text: lines.filter((line) => line !== '').join(' ') });
   }
 

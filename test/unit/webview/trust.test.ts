@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { commonDomain, formatCoefficient, pointsIn, rankLines, trustPoints } from '../../../webview/model/trust';
+
+const points = [
+  { row: 0, column: 0, estimate: 0.1, exact: 0.4 },
+  { row: 0, column: 1, estimate: -0.5, exact: -0.2 },
+  { row: 1, column: 0, estimate: 0.3, exact: 0.3 },
+];
+const names = { name: (row: number, column: number): string => `L${row}H${column}`, title: (row: number, column: number): string => `L${row}H${column}` };
+
+describe('measured cells', () => {
+  it('are ranked by either side, strongest estimate first', () => {
+    assert.deepEqual(
+      trustPoints(points, names).map(({ name, estimateRank, exactRank, miss }) => [name, estimateRank, exactRank, Math.round(miss * 100)]),
+      [['L0H1', 1, 3, -30], ['L1H0', 2, 2, 0], ['L0H0', 3, 1, -30]],
+    );
+  });
+
+  it('share one extent, with zero in it', () => {
+    const [low, high] = commonDomain(points);
+    assert.ok(low < -0.5 && low > -0.6 && high > 0.4 && high < 0.5);
+    assert.ok(commonDomain([{ estimate: 3, exact: 2 }])[0] < 0);
+    assert.deepEqual(commonDomain([]), [-1, 1]);
+  });
+
+  it('are found in a rectangle, its edges included', () => {
+    assert.deepEqual(pointsIn(points, { exact: [0.3, 0.5], estimate: [0, 0.3] }).map(({ exact }) => exact), [0.4, 0.3]);
+  });
+
+  it('keep a line in the rank chart where they are among the strongest of one side only', () => {
+    assert.deepEqual(rankLines(trustPoints(points, names), 2), [
+      { name: 'L0H1', estimate: 1, exact: undefined, outside: 3 },
+      { name: 'L1H0', estimate: 2, exact: 2, outside: undefined },
+      { name: 'L0H0', estimate: undefined, exact: 1, outside: 3 },
+    ]);
+  });
+
+  it('have coefficients in two decimals, or none', () => {
+    assert.deepEqual([formatCoefficient(-0.456), formatCoefficient(1), formatCoefficient(undefined), formatCoefficient(NaN)], ['−0.46', '1.00', '–', '–']);
+  });
+});

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import type { Locator, Page } from 'playwright-core';
+import { positionScores } from '../../src/shared/views';
+import { axeFindsNothing, eventually, requests, textIs } from './openView';
+import { screenshot } from './panelPage';
+import { cell, live, withPanels } from './panelTests';
+import { sampleRun } from './sampleRuns';
+
+const selected = (page: Page): Promise<string | null> => page.locator('[role=tab][aria-selected=true]').textContent();
+
+describe('the views of a run', () => {
+  const open = withPanels();
+
+  it('are tabs of one tab stop, chosen by pointer and by arrow keys', async () => {
+    const page = await open({ run: 'ioi' });
+    const tabs = page.getByRole('tab');
+    assert.deepEqual(await tabs.allTextContents(), ['Heatmaps', 'Trust', 'Attention', 'Logits']);
+    assert.equal(await selected(page), 'Heatmaps');
+    await tabs.first().focus();
+    await page.keyboard.press('ArrowRight');
+    await eventually(async () => assert.equal(await selected(page), 'Trust'));
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Trust');
+    assert.equal(await page.locator('[role=tab][tabindex="0"]').count(), 1);
+    assert.equal(await page.getByRole('tabpanel').count(), 1, 'one view is in sight');
+    assert.equal(await page.getByRole('tabpanel', { name: 'Trust' }).count(), 1);
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('ArrowLeft');
+    await eventually(async () => assert.equal(await selected(page), 'Logits'));
+    await page.keyboard.press('Home');
+    await eventually(async () => assert.equal(await selected(page), 'Heatmaps'));
+  });
+
+  it('have neurons only where the run has them', async () => {
+    const page = await open({ run: 'neurons' });
+    assert.equal((await page.getByRole('tab').allTextContents()).at(-1), 'Neurons');
+  });
+
+  it('come back after a reload, and a view keeps what it shows while another is in sight', async () => {
+    const page = await open({ run: 'ioi' });
+    await cell(page, 'L4H6').click();
+    await page.getByRole('tab', { name: 'Trust' }).click();
+    await eventually(async () => assert.equal((await page.evaluate(() => window.fakeHost.state()?.view as { view?: string })).view, 'trust'));
+    await page.reload();
+    await eventually(async () => assert.equal(await selected(page), 'Trust'));
+    await page.getByRole('tab', { name: 'Heatmaps' }).click();
+    await eventually(async () => assert.equal(await cell(page, 'L4H6').getAttribute('aria-selected'), 'true'));
+    assert.ok((await page.evaluate(() => JSON.stringify(window.fakeHost.state()).length)) < 1500, 'no numbers in the state');
+  });
+
+  it('open the attention of the head that is selected in a heatmap', async () => {
+    const page = await open({ run: 'ioi' });
+    await cell(page, 'L3H2').click();
+    await page.getByRole('tab', { name: 'Attention' }).click();
+    await eventually(async () => assert.equal((await requests(page, 'attention'))[0]?.['layer'], 3));
+    await textIs(page.getByRole('tabpanel', { name: 'Attention' }), /L3H2/);
+  });
+});
+
+describe('a run’s facts', () => {
+  const open = withPanels();
+
+  it('name metric, direction, other side and variant', async () => {
+    const page = await open({ run: 'ablated' });
+    const facts = await page.locator('.fact-list').innerText();
+    for (const text of ['noise, zero ablation', 'zeros patched into clean', 'log-probability', 'of the correct answer, at the last position', 'integrated gradients, 8 steps (midpoint) + AtP* QK fix', 'raw nats']) assert.ok(facts.includes(text), `${text} in ${facts}`);
+    assert.ok(!facts.includes('corrupted'), facts);
+    await textIs(page.locator('.map-section.heads > .caption').last(), /^noise \(zeros patched into clean\) · log-probability, normalised: share of the clean metric · integrated gradients, 8 steps \(midpoint\) · AtP\* QK fix · no BOS · mean of 8 pairs$/);
+    assert.equal(await page.getByRole('radio', { name: 'Raw nats' }).count(), 1);
+  });
+
+  it('change by a form: metric with its caveat, direction, other side, variant', async () => {
+    const page = await open({ run: 'ioi' });
+    const change = page.getByRole('button', { name: 'Change…' });
+    assert.equal(await change.getAttribute('aria-expanded'), 'false');
+    await change.click();
+    const form = page.getByRole('region', { name: 'Change the experiment and run again' });
+    assert.deepEqual(await form.getByRole('checkbox', { checked: true }).count(), 0, 'nothing is on unless chosen');
+    await form.getByLabel('Metric').selectOption('kl');
+    await textIs(form.locator('.caption').first(), /gradient at the clean run is exactly zero/);
+    await form.getByLabel('Metric').selectOption('prob');
+    await textIs(form.locator('.caption').first(), /Probabilities saturate/);
+    await form.getByRole('checkbox', { name: 'AtP* QK fix' }).check();
+    await form.getByRole('checkbox', { name: 'Integrated gradients' }).check();
+    await form.getByRole('spinbutton', { name: 'Steps' }).fill('32');
+    await form.getByRole('spinbutton', { name: 'Steps' }).press('Enter');
+    await form.getByLabel('Rule of integrated gradients').selectOption('left');
+    await screenshot(page, 'change');
+    await form.getByLabel('Other side').selectOption('mean');
+    await eventually(async () => assert.equal(await form.getByRole('radio', { name: 'denoise' }).isDisabled(), true));
+    assert.equal(await form.getByRole('radio', { name: 'noise', exact: true }).isChecked(), true);
+    await form.getByRole('button', { name: 'Run again' }).click();
+    await eventually(async () =>
+      assert.deepEqual(await requests(page, 'rerunWith'), [{ change: { metric: 'prob', direction: 'noise', other: 'mean', variant: { qkFix: true, integrated: { steps: 32, rule: 'left' } } } }]),
+    );
+    await textIs(page.locator('.fact-list'), /probability.*mean ablation|mean ablation.*probability/s);
+    await page.getByRole('button', { name: 'Change…' }).click();
+    assert.equal(await page.getByRole('checkbox', { name: 'AtP* QK fix' }).isChecked(), true, 'the form starts from the run');
+    await page.keyboard.press('Escape');
+  });
+
+  it('say why the experiment could not be run again, and offer neurons', async () => {
+    const page = await open({ run: 'ioi' });
+    await page.evaluate(() => (window.fakeHost.failing = { rerunWith: 'The metric needs a correct and an incorrect answer.' }));
+    await page.getByRole('button', { name: 'Change…' }).click();
+    await page.getByRole('checkbox', { name: 'MLP neurons too' }).check();
+    await page.getByRole('button', { name: 'Run again' }).click();
+    await textIs(page.locator('.change .failure'), 'The metric needs a correct and an incorrect answer.');
+    const [asked] = await requests(page, 'rerunWith');
+    assert.equal((asked!['change'] as { sites: string[] }).sites.at(-1), 'mlp_post');
+    await page.locator('.change').getByRole('button', { name: 'Cancel' }).click();
+    assert.equal(await page.locator('.change').isVisible(), false);
+  });
+
+  it('have no violations that axe finds in the form, which fits beside an editor', async function () {
+    this.timeout(90_000);
+    const page = await open({ run: 'ioi', width: 400, theme: 'light' });
+    await page.getByRole('button', { name: 'Change…' }).click();
+    await page.getByRole('checkbox', { name: 'Integrated gradients' }).check();
+    await axeFindsNothing(page);
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 400);
+    await screenshot(page, 'change-narrow');
+  });
+});
+
+describe('positions by their role', () => {
+  const open = withPanels();
+  const positions = (page: Page): Locator => page.locator('.map-section.positions');
+
+  it('add up what each pair has at its own place', async () => {
+    const page = await open({ run: 'ioi', height: 1300 });
+    const { manifest, arrays } = sampleRun('ioi');
+    await positions(page).getByRole('radio', { name: 'By role' }).check();
+    await eventually(async () => assert.deepEqual(await page.locator('.map.tall .column-index').allTextContents(), ['S1', 'IO', 'S2', 'END']));
+    // The pairs have S2 at the ninth or the tenth token, and END at the 13th or the 14th.
+    const summed = (role: string, layer: number): number =>
+      manifest.pairs.reduce((sum, pair, index) => {
+        const group = manifest.groups.findIndex(({ pairs }) => pairs.includes(index));
+        const map = positionScores(manifest, arrays, group, 'z', { pair: index, unit: 'normalised' })!;
+        return sum + map.values[layer * map.columns + pair.positions![role]!]!;
+      }, 0);
+    for (const [role, layer] of [['S2', 2], ['END', 4], ['S1', 3]] as const) {
+      assert.ok(Math.abs(Number(await cell(page, `L${layer}·${role}`).getAttribute('data-value')) - summed(role, layer)) < 1e-6, `${role} in layer ${layer}`);
+    }
+    assert.ok(Math.abs(summed('S2', 2)) > 0.1);
+    await cell(page, 'L2·S2').click();
+    await textIs(page.locator('.details'), /^SelectionL2 · S2\+0\.\d+ normalised.*“ John”.*Shares of the pairs.* gives the /);
+    await page.locator('.table-section').getByRole('radio', { name: 'Positions' }).check();
+    await eventually(async () => assert.equal(await page.locator('.ranked tr.selected').getAttribute('data-name'), 'L2·S2'));
+    assert.equal(await positions(page).locator('.verify').isVisible(), false);
+    await positions(page).scrollIntoViewIfNeeded();
+    await screenshot(page, 'roles');
+    await page.getByLabel('Pairs').selectOption('7');
+    const map = positionScores(manifest, arrays, 1, 'z', { pair: 7, unit: 'normalised' })!;
+    await eventually(async () => assert.equal(Number(await cell(page, 'L2·S2').getAttribute('data-value')), map.values[2 * map.columns + manifest.pairs[7]!.positions!['S2']!]));
+    await positions(page).getByRole('radio', { name: 'Tokens' }).check();
+    await eventually(async () => assert.equal(await page.locator('.map.tall .column-head').count(), 15));
+  });
+
+  it('are spoken of as the file names them, and come back after a reload', async () => {
+    const page = await open({ run: 'ioi' });
+    await positions(page).getByRole('radio', { name: 'By role' }).check();
+    await cell(page, 'L2·S2').focus();
+    await textIs(live(page), /^layer 2, S2, [+−]0\.\d+, rank \d+$/);
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('ArrowUp');
+    await textIs(live(page), /^S2 “John \| Mary …”, Enter sorts the layers by it$/);
+    await page.waitForTimeout(200);
+    await page.reload();
+    await cell(page, 'L2·S2').waitFor();
+  });
+
+  it('are not offered where the file names none', async () => {
+    const page = await open({ run: 'large' });
+    assert.equal(await page.getByRole('radio', { name: 'By role' }).count(), 0);
+  });
+});
