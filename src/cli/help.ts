@@ -25,7 +25,7 @@ whose experiment is its own. Options (what is given here wins over what the file
   --other NAME         what is on the other side: corrupted (the default), zero, mean, resample
   --metric NAME        what is measured: ${LOGIT_METRICS.slice(0, 6).join(', ')},
                        ${LOGIT_METRICS.slice(6).join(', ')}, attention:L.H, neuron:L#N, directLogit:L[.H]
-  --at PLACE           where it is read: a token index (--at=-1: the last) or a pair's named position
+  --at PLACE           where it is read: a token index (--at=-1: the last) or a named position
   --source PLACE       of an attention metric: the position that the head looks at
   --range FIRST,LAST   of promptLogProb: the positions whose predictions count
   --variant NAMES      of attribution, a list: freeze-layernorm, freeze-pattern, both-gradients,
@@ -36,13 +36,13 @@ whose experiment is its own. Options (what is given here wins over what the file
   --bos, --no-bos      put the model's BOS token before each prompt, or do not
   --backend NAME       auto (the default), wasm-threads, wasm-simd, wasm or cpu
   --threads N          threads of wasm-threads; 0 (the default): as many as serve
-  --raw                scores in the metric's units instead of shares of the clean-corrupted difference
+  --raw                scores in the metric's units, not as shares of the clean-corrupted difference
   --top K              how many lines to list (10); of patch also: how many cells to verify
-  --site NAMES         what is computed and listed, of attribute z and all but mlp_post if not given,
-                       of patch z: ${SITE_NAMES.slice(0, 10).join(', ')},
-                       ${SITE_NAMES.slice(10).join(', ')}
+  --site NAMES         a list: what is listed (z) and computed (of attribute all but mlp_post)
+                       ${SITE_NAMES.slice(0, 9).join(', ')},
+                       ${SITE_NAMES.slice(9).join(', ')}
   --out FILE           of attribute and patch: also write the run, as safetensors
-  --json               one JSON document on standard output (attribute: a list of them for several files)
+  --json               one JSON document on standard output; of several files a list of them
 
 Only of patch:
   --over WHAT          all (layer × head over all positions), last (at the metric's position),
@@ -50,7 +50,7 @@ Only of patch:
                        cells (destination × source of one --head), neurons (layer × neuron)
   --full               every cell, instead of the --top by estimate
 
-UNIT is SITE:LAYER[.HEAD][@POSITION][<SOURCE], mlp_post:LAYER[#NEURON][@POSITION] or embed[@POSITION]:
+UNIT is SITE:LAYER[.HEAD][@POSITION][<SOURCE], mlp_post:LAYER[#NEURON][@POSITION], embed[@POSITION]:
 z:9.6 is a head, mlp_out:5 a layer's MLP, z:9.6@-1 a head at the last token, @last at the metric's.
 
   --help, --version

@@ -4,7 +4,11 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/pr
 import os from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
+import type { AttentionJson } from '../../../src/cli/attention';
 import type { AttributionJson } from '../../../src/cli/attributionJson';
+import type { InterveneJson } from '../../../src/cli/intervene';
+import type { LensJson } from '../../../src/cli/lens';
+import type { PatchJson } from '../../../src/cli/patchJson';
 import { readRunFile } from '../../../src/runs/file';
 import { attributionJson } from '../../../src/cli/attributionJson';
 import { expectedValues, WASM_FOLDER, writeHashModel } from '../engine/support';
@@ -89,6 +93,36 @@ describe('the command line as a program', function () {
     assert.ok(document.topHeads[0]!.score !== 0);
     const stored = await readRunFile(path.join(folder, 'run.safetensors'));
     assert.deepEqual(document, JSON.parse(JSON.stringify(attributionJson(stored, { raw: false, top: 16 }))));
+  });
+
+  it('patches exactly, keeps the run, and goes on from it; the whole of a site agrees with patching what it is made of', async () => {
+    const document = async <T>(...args: string[]): Promise<T> => {
+      const { code, out, err } = await run([...args, '--json']);
+      assert.equal(code, 0, err);
+      return JSON.parse(out) as T;
+    };
+    const first = await document<PatchJson>('patch', 'a.prompts.json', '--top', '3', '--out', 'patched.safetensors');
+    assert.equal(first.sites[0]!.measured, 3);
+    const full = await document<PatchJson>('patch', 'patched.safetensors', '--site', 'z,attn_out,resid_post', '--full', '--model', 'model');
+    assert.deepEqual(full.sites.map(({ cells, measured }) => [cells, measured]), [[16, 16], [full.sites[1]!.cells, full.sites[1]!.cells], [full.sites[2]!.cells, full.sites[2]!.cells]]);
+    (first.sites[0]!.maps[0]!.exact as (number | null)[][]).forEach((row, layer) => row.forEach((value, head) => value !== null && assert.equal(value, (full.sites[0]!.maps[0]!.exact as number[][])[layer]![head])));
+    // The last residual stream at the last position is all that the logits see: patched, each pair gives its clean metric.
+    const lasts = full.sites[2]!.maps.map(({ exact }) => (exact as number[][])[3]!.at(-1)!);
+    assert.ok(Math.abs(lasts.reduce((sum, value) => sum + value, 0) - 1) < 1e-4, String(lasts));
+  });
+
+  it('shows attention, lens and interventions', async () => {
+    const attention = await run(['attention', 'a.prompts.json', '--head', '1.2', '--json']);
+    const { pairs } = JSON.parse(attention.out) as AttentionJson;
+    for (const row of pairs[0]!.heads[0]!.clean as number[][]) assert.ok(Math.abs(row.reduce((sum, value) => sum + value, 0) - 1) < 1e-5);
+    const lens = JSON.parse((await run(['lens', 'patched.safetensors', '--model', 'model', '--json'])).out) as LensJson;
+    lens.pairs.forEach(({ clean }, pair) => assert.ok(Math.abs((clean.lens as number[]).at(-1)! - lens.metricValues.perPair[pair]!.clean) < 1e-3));
+    // Its vocabulary is its tokenizer's, so that every prediction can be read.
+    const sample = path.resolve('media', 'samples', 'ioi.prompts.json');
+    const intervened = await run(['intervene', sample, '--model', path.resolve('media', 'model'), '--intervene', 'resid_post:4@last=other', '--json']);
+    assert.equal(intervened.code, 0, intervened.err);
+    const { patched, metricValues } = JSON.parse(intervened.out) as InterveneJson;
+    patched.perPair.forEach(({ value }, pair) => assert.ok(Math.abs(value - metricValues.perPair[pair]!.clean) < 1e-4));
   });
 
   it('gives the same on one thread and on two, by hand-picked pair and direction', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { arrayNamed, packArrays } from '../../../src/shared/arrays';
-import { cellAt, cellKey, exactFault, exactOf, exactScores, mapExtent, patchSeconds, withExact } from '../../../src/shared/exact';
+import { cellAt, cellKey, exactFault, exactLookup, exactOf, exactScores, mapExtent, patchSeconds, withExact } from '../../../src/shared/exact';
 import type { PatchCell } from '../../../src/shared/results';
 import type { Run } from '../../../src/shared/run';
 import type { MapOf } from '../../../src/shared/views';
@@ -73,6 +73,15 @@ describe('exact effects of a run', () => {
     const embed = exactScores(run, { site: 'embed', over: 'positions', group: 1 }, { pair: 'all', unit: 'raw' });
     assert.deepEqual([embed.rows, embed.columns, Array.from(embed.values)], [1, 2, [Math.fround(8 / 3), NaN]]);
     assert.deepEqual(shown({ site: 'pattern', over: 'positions', group: 0 }, 'all'), new Array(6).fill(NaN), 'one source is not the whole row');
+  });
+
+  it('are looked up cell by cell, also those of no map', () => {
+    const run = withExact(emptyRun(), { cells, effects });
+    const of = exactLookup(run, { pair: 'all', unit: 'raw' });
+    assert.equal(of({ source: 0, position: 2, head: 2, layer: 0, group: 0, site: 'pattern' }), 1);
+    assert.equal(of(cells[5]!), 1);
+    assert.ok(Number.isNaN(of({ site: 'v', layer: 0, head: 0 })));
+    assert.ok(Number.isNaN(exactLookup(run, { pair: 0, unit: 'raw' })(cells[3]!)));
   });
 
   it('refuse to be normalised by next to nothing', () => {

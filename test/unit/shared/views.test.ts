@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { packArrays, type NamedArrays } from '../../../src/shared/arrays';
 import { groupArrayName } from '../../../src/shared/results';
-import { canNormalise, headScores, layerDetail, mapScores, meanDifference, positionScores, scaleOf, type Matrix, type ViewOptions } from '../../../src/shared/views';
+import { canNormalise, headScores, layerDetail, mapScores, meanDifference, neuronScores, positionScores, scaleOf, type Matrix, type ViewOptions } from '../../../src/shared/views';
 
 /** 3 pairs in two length groups (pairs 0 and 2 of 3 tokens, pair 1 of 2), 2 layers × 2 heads. z[pair, layer, position, head] counts up. */
 const LAYERS = 2;
@@ -139,6 +139,8 @@ describe('views of a run', () => {
     close(mapScores(run, more, { site: 'embed', over: 'positions', group: 1 }, raw(1)), [[7 / 3, 8 / 3]]);
     close(mapScores(run, more, { site: 'mlp_post', over: 'positions', group: 1 }, raw(1)), [[1, 4], [7, 10]]);
     close(mapScores(run, more, { site: 'mlp_post', over: 'positions', group: 0 }, raw('all')), grid(2, 3, () => 18));
+    close(neuronScores(run, more, raw(1)), [[3 / 3, 5 / 3, 7 / 3], [15 / 3, 17 / 3, 19 / 3]]);
+    close(neuronScores(run, more, raw('all')), grid(2, 3, (layer, neuron) => (2 * 3 * 9 + 12 * layer + 2 * neuron + 3) / 3));
   });
 
   it('takes any site with heads, and refuses heads of those without, and sites that were not computed', () => {
