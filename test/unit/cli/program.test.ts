@@ -113,6 +113,7 @@ describe('the command line as a program', function () {
 
   it('shows attention, lens and interventions', async () => {
     const attention = await run(['attention', 'a.prompts.json', '--head', '1.2', '--json']);
+    assert.equal(attention.code, 0, attention.err);
     const { pairs } = JSON.parse(attention.out) as AttentionJson;
     for (const row of pairs[0]!.heads[0]!.clean as number[][]) assert.ok(Math.abs(row.reduce((sum, value) => sum + value, 0) - 1) < 1e-5);
     const lens = JSON.parse((await run(['lens', 'patched.safetensors', '--model', 'model', '--json'])).out) as LensJson;
