@@ -9,13 +9,13 @@ type Ranked = NeuronsPage['rows'];
 
 /** Pages of the strongest neurons. The last ranking is kept, so that turning a page does not rank again. Pure but for that. */
 export class NeuronPages {
-  private last?: { run: Run; question: string; ranked: Ranked };
+  private last?: { runId: string; question: string; ranked: Ranked };
 
   page(run: Run, { from, count, options, layer, group, position }: Omit<NeuronsRequest, 'runId'>): NeuronsPage {
     const question = JSON.stringify([options.pair, options.unit, layer, group, position]);
-    // Exact effects, which make a run another object, change no estimate.
-    if (this.last?.run.manifest.id !== run.manifest.id || this.last.question !== question) {
-      this.last = { run, question, ranked: rankNeurons(run, { options, layer, group, position }) };
+    const runId = run.manifest.id;
+    if (this.last?.runId !== runId || this.last.question !== question) {
+      this.last = { runId, question, ranked: rankNeurons(run, { options, layer, group, position }) };
     }
     const { ranked } = this.last;
     return { total: ranked.length, rows: ranked.slice(from, from + count) };

@@ -99,7 +99,7 @@ export function createVerifications(dependencies: VerificationDependencies): Ver
           call.onProgress?.({ stage, fraction });
         };
         report('Waiting', 0);
-        return queue.run(() => patch(report), abort.signal);
+        return queue.run(() => patch(report), { signal: abort.signal });
       });
       log.info(`${title}: done`);
     } finally {

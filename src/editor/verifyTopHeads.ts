@@ -33,18 +33,33 @@ function topHeads(top: number): CellChoice {
   return { map: { site: 'z', over: 'all' }, options: { pair: 'all', unit: 'raw' }, top };
 }
 
-async function askCount(run: Run, most: number): Promise<number | undefined> {
-  const answer = await vscode.window.showInputBox({
-    title: 'Verify top heads',
-    prompt: 'How many heads to patch exactly, the strongest estimates first.',
-    value: String(Math.min(USUAL_COUNT, most)),
-    validateInput: (value) => {
-      const top = readCount(value, most);
-      if (top === undefined) return `Write a whole number from 1 to ${most}.`;
-      return { message: costInWords(patchCostOf(run, topHeads(top))), severity: vscode.InputBoxValidationSeverity.Info };
-    },
+/** The cost stands under the number from the start; `showInputBox` would say it only after the first key. */
+function askCount(run: Run, most: number): Promise<number | undefined> {
+  const box = vscode.window.createInputBox();
+  box.title = 'Verify top heads: patch how many of the strongest exactly?';
+  box.value = String(Math.min(USUAL_COUNT, most));
+  const check = (): void => {
+    const top = readCount(box.value, most);
+    box.validationMessage =
+      top === undefined
+        ? { message: `Write a whole number from 1 to ${most}.`, severity: vscode.InputBoxValidationSeverity.Error }
+        : { message: costInWords(patchCostOf(run, topHeads(top))), severity: vscode.InputBoxValidationSeverity.Info };
+  };
+  check();
+  return new Promise((resolve) => {
+    box.onDidChangeValue(check);
+    box.onDidAccept(() => {
+      const top = readCount(box.value, most);
+      if (top === undefined) return;
+      resolve(top);
+      box.hide();
+    });
+    box.onDidHide(() => {
+      resolve(undefined);
+      box.dispose();
+    });
+    box.show();
   });
-  return answer === undefined ? undefined : readCount(answer, most);
 }
 
 function readCount(value: string, most: number): number | undefined {

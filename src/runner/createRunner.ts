@@ -87,16 +87,16 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
         }),
       );
       return { clean: ofClean!, corrupted: ofCorrupted! };
-    }, call.signal);
+    }, call);
 
   const work = runWork({ engine, tokenizer, resolveModel, load });
   return {
-    attribute: (job, call = {}) => queue.run(() => attribute(job, call), call.signal),
-    patch: (job, call) => queue.run(() => work.patch(job, call), call?.signal),
-    attention: (job, call) => queue.run(() => work.attention(job, call), call?.signal),
-    lens: (job, call) => queue.run(() => work.lens(job, call), call?.signal),
-    intervene: (job, call) => queue.run(() => work.intervene(job, call), call?.signal),
-    predictions: (job, call) => queue.run(() => work.predictions(job, call), call?.signal),
+    attribute: (job, call = {}) => queue.run(() => attribute(job, call), call),
+    patch: (job, call) => queue.run(() => work.patch(job, call), call),
+    attention: (job, call) => queue.run(() => work.attention(job, call), call),
+    lens: (job, call) => queue.run(() => work.lens(job, call), call),
+    intervene: (job, call) => queue.run(() => work.intervene(job, call), call),
+    predictions: (job, call) => queue.run(() => work.predictions(job, call), call),
     suggestAnswers,
     tokenize: async ({ texts, model }, call) => tokenizeIn((await resolveModel(model)).folder, call)(texts),
     tokenizerInfo: async ({ model }) => tokenizer.info({ folder: (await resolveModel(model)).folder }),

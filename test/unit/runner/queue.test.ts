@@ -43,13 +43,27 @@ describe('runner queue', () => {
     const first = queue.run(() => promise);
     const second = queue.run(async () => {
       started = true;
-    }, abort.signal);
+    }, { signal: abort.signal });
     abort.abort();
     await assert.rejects(second, (error) => CircuitError.is(error, 'cancelled'));
     open();
     await first;
     await queue.run(async () => undefined);
     assert.equal(started, false);
+  });
+
+  it('tells a job that has to wait, and no other', async () => {
+    const queue = new Queue();
+    const { promise, open } = gate();
+    const told: string[] = [];
+    const job = (name: string): Promise<void> => queue.run(() => promise, { onProgress: ({ stage, fraction }) => told.push(`${name}: ${stage} ${fraction}`) });
+    const all = [job('first'), job('second')];
+    assert.equal(told.length, 1);
+    assert.match(told[0]!, /^second: Waiting.* 0$/);
+    open();
+    await Promise.all(all);
+    await job('third');
+    assert.equal(told.length, 1);
   });
 
   it('goes on after a job that failed', async () => {
@@ -69,7 +83,7 @@ describe('runner queue', () => {
     const running = queue.run(async () => {
       await promise;
       return 'finished';
-    }, abort.signal);
+    }, { signal: abort.signal });
     await new Promise((resolve) => setTimeout(resolve, 1));
     abort.abort();
     open();
