@@ -247,7 +247,8 @@ describe('the attention view in a browser', () => {
   });
 
   for (const theme of ['dark', 'light', 'contrast', 'contrastLight'] as const) {
-    it(`has no violations that axe finds, and leaves a screenshot (${theme})`, async () => {
+    it(`has no violations that axe finds, and leaves a screenshot (${theme})`, async function () {
+      this.timeout(90_000);
       const page = await show('ioi', { theme, height: 1250 });
       await page.getByRole('button', { name: 'H6', exact: true }).click();
       await pointAt(page, matrix(page, 'L4H6', 'Attribution'), 13, 1);

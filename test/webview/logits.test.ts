@@ -95,6 +95,9 @@ describe('the logits view in a browser', () => {
     assert.equal((await names()).length, parts.length);
     await table.getByRole('button', { name: 'Part' }).click();
     assert.deepEqual(await names(), parts.map(({ name }) => name));
+    await table.getByRole('button', { name: 'L2H5' }).click();
+    await eventually(async () => assert.equal(await page.locator('.direct-heads .cell.selected').getAttribute('data-name'), 'L2H5'));
+    assert.equal(await table.getByRole('button', { name: 'L2H5' }).getAttribute('aria-pressed'), 'true');
   });
 
   it('lists the top predictions with the answers marked', async () => {
@@ -111,6 +114,7 @@ describe('the logits view in a browser', () => {
     assert.deepEqual((await requests(page, 'predictions')).map(({ pair }) => pair), [0, 2]);
     const intervened = await show('intervened');
     assert.deepEqual(await intervened.locator('.prediction-list h3').allTextContents(), ['After the clean prompt', 'After the corrupted prompt', 'With the interventions']);
+    assert.match((await intervened.locator('.logits-section > .caption').last().textContent())!, /without the interventions/);
   });
 
   it('goes along with the pair that the panel shows, without asking again', async () => {
@@ -146,7 +150,8 @@ describe('the logits view in a browser', () => {
   });
 
   for (const theme of ['dark', 'light', 'contrast', 'contrastLight'] as const) {
-    it(`has no violations that axe finds, and leaves a screenshot (${theme})`, async () => {
+    it(`has no violations that axe finds, and leaves a screenshot (${theme})`, async function () {
+      this.timeout(90_000);
       const page = await show('ioi', { theme, height: 1500 });
       await page.getByText('As a table').click();
       await axeFindsNothing(page);

@@ -49,12 +49,14 @@ describe('the neurons view in a browser', () => {
     await page.getByLabel('Layer', { exact: true }).selectOption('3');
     await eventually(async () => assert.deepEqual(await listed(page), expected({ layer: 3 })));
     const positions = page.getByLabel('Position', { exact: true });
-    assert.match((await positions.locator('option').allTextContents())[14]!, /^13 “ to”$/);
-    await positions.selectOption('13');
+    assert.match((await positions.locator('option').allTextContents())[14]!, /^13 “ to” \(14 tokens\)$/);
+    await positions.selectOption('0 13');
     await eventually(async () => assert.deepEqual(await listed(page), expected({ layer: 3, group: 0, position: 13 })));
-    await page.locator('.neurons').getByLabel('Length', { exact: true }).selectOption('1');
-    await eventually(async () => assert.deepEqual(await listed(page), expected({ layer: 3 })));
-    assert.equal(await positions.inputValue(), 'all');
+    await positions.selectOption('1 10');
+    await eventually(async () => assert.deepEqual(await listed(page), expected({ layer: 3, group: 1, position: 10 })));
+    await page.getByLabel('Layer', { exact: true }).selectOption('all');
+    await eventually(async () => assert.deepEqual(await listed(page), expected({})));
+    assert.equal(await positions.count(), 0);
   });
 
   it('goes along with the panel’s pair and unit', async () => {
@@ -103,7 +105,8 @@ describe('the neurons view in a browser', () => {
   });
 
   for (const theme of ['dark', 'light', 'contrast', 'contrastLight'] as const) {
-    it(`has no violations that axe finds, and leaves a screenshot (${theme})`, async () => {
+    it(`has no violations that axe finds, and leaves a screenshot (${theme})`, async function () {
+      this.timeout(90_000);
       const page = await show({ theme });
       await page.getByLabel('Layer', { exact: true }).selectOption('3');
       await textIs(page.locator('.pager > span'), '1–32 of 32');

@@ -22,8 +22,8 @@ export function attentionControls(run: RunSummary, choice: AttentionChoice, opti
           return el('button', {
             class: 'head-chip',
             text: `H${head}`,
-            attributes: { type: 'button', 'aria-pressed': String(shown), 'data-key': `head ${head}`, title: last ? 'The only head shown' : shown ? 'Press to take it away' : 'Press to show it too; double-click for it alone' },
-            on: { click: () => choose({ ...choice, heads: toggleHead(choice.heads, head) }), dblclick: () => choose({ ...choice, heads: [head] }) },
+            attributes: { type: 'button', 'aria-pressed': String(shown), 'data-key': `head ${head}`, title: last ? 'The only head shown' : shown ? 'Press to take it away' : 'Press to show it too' },
+            on: { click: () => choose({ ...choice, heads: toggleHead(choice.heads, head) }) },
           });
         }),
       ),

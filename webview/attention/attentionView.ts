@@ -216,9 +216,8 @@ export class AttentionView implements View {
   }
 
   private placeOf(cell: PatternCell): string {
-    const [first] = this.shown[0]?.matrices ?? [];
-    const fits = first && cell.dest < first.tokens.length;
-    return fits ? cellPlace(first, cell, true) : `position ${cell.dest} attends to ${cell.src}`;
+    const [first] = this.shown[0]!.matrices;
+    return cellPlace(first!, cell, true);
   }
 
   private follow(scroll: Scroll): void {

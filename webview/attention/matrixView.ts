@@ -76,7 +76,7 @@ export class MatrixView {
     this.highlight = highlight;
     const { matrix } = this;
     const { cell } = highlight;
-    if (cell && matrix && cell.dest < matrix.tokens.length) this.active = cell;
+    if (cell) this.active = cell;
     this.value.textContent = cell && matrix ? cellValue(matrix, cell) : '';
     this.speak();
     this.paintMarks();
@@ -90,8 +90,8 @@ export class MatrixView {
 
   /** Brings a cell into sight; the keys begin there. */
   reveal(cell: PatternCell): void {
-    const { geometry, scroller, matrix } = this;
-    if (matrix && cell.dest < matrix.tokens.length) this.active = cell;
+    const { geometry, scroller } = this;
+    this.active = cell;
     this.speak();
     if (geometry) this.follow(scrollToCell(geometry, cell, this.scroll, { width: scroller.clientWidth, height: scroller.clientHeight }));
   }
@@ -150,7 +150,7 @@ export class MatrixView {
     const context = sizedContext(this.marks, drawing);
     context.clearRect(0, 0, drawing.box.width, drawing.box.height);
     const { cell, locked } = this.highlight;
-    if (cell && cell.dest < drawing.tokens.length) paintHighlight(context, drawing, cell, { locked, focused: this.scroller.matches(':focus-visible') });
+    if (cell) paintHighlight(context, drawing, cell, { locked, focused: this.scroller.matches(':focus-visible') });
   }
 
   /** The cell the keys are at, as a new element: screen readers read what appears. */

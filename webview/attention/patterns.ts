@@ -59,26 +59,19 @@ export function headMatrices(answer: LayerAttention, head: number, pair: RunPair
     return data.subarray(row * size, (row + 1) * size);
   };
   const [cleanValues, otherValues] = [read('clean'), read('other')];
-  const comparable = cleanValues && otherValues && cleanValues.length === otherValues.length;
-  const base = read('base');
-  const attribution = read('attribution');
+  const [base, attribution] = [read('base'), read('attribution')];
   const matrices: (PatternMatrix | undefined)[] = [
     cleanValues && { kind: 'clean', title: 'Clean', tokens: clean, values: cleanValues },
     otherValues && { kind: 'other', title, tokens: corrupted, values: otherValues },
-    base && { kind: 'base', title: 'With the interventions', tokens: tokensFor(base, clean, corrupted), values: base },
-    comparable ? { kind: 'difference', title: `Clean − ${short}`, tokens: clean, values: cleanValues.map((value, cell) => value - otherValues[cell]!) } : undefined,
-    attribution && { kind: 'attribution', title: 'Attribution', tokens: tokensFor(attribution, clean, corrupted), values: attribution },
+    base && { kind: 'base', title: 'With the interventions', tokens: clean, values: base },
+    cleanValues && otherValues && { kind: 'difference', title: `Clean − ${short}`, tokens: clean, values: cleanValues.map((value, cell) => value - otherValues[cell]!) },
+    attribution && { kind: 'attribution', title: 'Attribution', tokens: clean, values: attribution },
   ];
   return matrices.filter((matrix) => matrix !== undefined);
 }
 
-function tokensFor(values: Float32Array, clean: AxisToken[], corrupted: AxisToken[]): AxisToken[] {
-  return values.length === clean.length ** 2 ? clean : corrupted;
-}
-
-/** NaN for a cell that a matrix of fewer tokens does not have. */
 export function valueOf({ values, tokens }: PatternMatrix, { dest, src }: PatternCell): number {
-  return dest < tokens.length && src < tokens.length ? values[dest * tokens.length + src]! : NaN;
+  return values[dest * tokens.length + src]!;
 }
 
 /** The end of a scale that several matrices share: the largest magnitude in any of them. */

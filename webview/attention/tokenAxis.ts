@@ -8,26 +8,21 @@ export interface AxisToken {
   /** What stands there in the other prompt, where it is another token. */
   otherText?: string;
   differs: boolean;
-  /** The prompt file's names of this position: S1, IO, END. */
+  /** The prompt file's names of this position: S1, IO, END; "metric" where the metric is read, unless it has a name or is the last. */
   names: string[];
-  /** Here the metric is read. */
-  metric: boolean;
 }
 
 export type Side = 'clean' | 'corrupted';
 
-/** The tokens of one prompt of a pair. Prompts of unequal length meet at their ends, where they are compared. */
+/** The tokens of one prompt of a pair, whose prompts have as many tokens. */
 export function axisTokens(pair: Pick<RunPair, Side | 'positions' | 'at'>, side: Side): AxisToken[] {
-  const own = pair[side];
   const other = pair[side === 'clean' ? 'corrupted' : 'clean'];
-  const shift = own.length - pair.clean.length;
-  const names = new Map<number, string[]>();
-  for (const [name, place] of Object.entries(pair.positions ?? {})) names.set(place + shift, [...(names.get(place + shift) ?? []), name]);
-  const metric = (pair.at ?? pair.clean.length - 1) + shift;
-  return own.map(({ id, text }, position) => {
-    const opposite = other[position - own.length + other.length];
+  return pair[side].map(({ id, text }, position) => {
+    const opposite = other[position];
     const differs = opposite?.id !== id;
-    return { position, text, otherText: differs ? opposite?.text : undefined, differs, names: names.get(position) ?? [], metric: position === metric };
+    const names = Object.entries(pair.positions ?? {}).flatMap(([name, place]) => (place === position ? [name] : []));
+    if (names.length === 0 && pair.at === position) names.push('metric');
+    return { position, text, otherText: differs ? opposite?.text : undefined, differs, names };
   });
 }
 

@@ -10,20 +10,22 @@ type Experiment = Pick<RunSummary, 'direction' | 'other' | 'variant' | 'metric' 
 
 /** What one cell of the attribution is, and how far it can be trusted. */
 export function attributionWords(run: Experiment): string {
-  const { direction, other } = run;
-  const sign = signWords(run, 'raw').sentence;
+  const { other } = run;
+  const factor = other === 'zero' ? 'the clean pattern' : `(clean − ${otherNames(other).short})`;
+  const biases =
+    other === 'zero'
+      ? 'Value biases are not folded into the weights: a constant in the values of all sources adds to a row in proportion to its pattern, so single cells and rows’ sums both depend on it.'
+      : 'Value biases are not folded into the weights, so single cells of a row are only defined up to a constant in the values of all sources; rows’ sums do not depend on it.';
+  return `Attribution of a cell: ${factor} × the gradient of the metric with respect to that cell ${gradientPlace(run)}, in the metric’s raw units. ${signWords(run, 'raw').sentence} ${biases}`;
+}
+
+/** In which run the gradient is taken. */
+function gradientPlace({ direction, other, variant }: Experiment): string {
+  const interventions = (variant.interventions ?? []).length > 0 ? ' with the interventions' : '';
+  if (variant.bothGradients) return `in the clean and the ${otherNames(other).short} run, averaged`;
   const base = other === 'corrupted' && direction === 'denoise' ? 'corrupted' : 'clean';
-  if (other === 'zero') {
-    return (
-      'Attribution of a cell: the clean pattern × the gradient of the metric with respect to that cell in the clean run, in the metric’s raw units. ' +
-      `${sign} ` +
-      'Value biases are not folded into the weights: a constant in the values of all sources adds to a row in proportion to its pattern, so single cells and rows’ sums both depend on it.'
-    );
-  }
-  return (
-    `Attribution of a cell: (clean − ${otherNames(other).short}) × the gradient of the metric with respect to that cell in the ${base} run, in the metric’s raw units. ${sign} ` +
-    'Value biases are not folded into the weights, so single cells of a row are only defined up to a constant in the values of all sources; rows’ sums do not depend on it.'
-  );
+  if (variant.integrated) return `averaged along the way from the ${base} run${interventions} to the other`;
+  return `in the ${base} run${interventions}`;
 }
 
 /** Stands under the view: what was run, and that the numbers are those of one pair alone. */

@@ -1,4 +1,5 @@
 import { formatScore } from '../model/format';
+import type { Selection } from '../model/viewState';
 import { button, el } from '../view/dom';
 import { Slot } from '../view/slot';
 import { sortedTable, tableText, type TableHeading } from '../view/sortedTable';
@@ -13,17 +14,18 @@ export class ComponentTable {
   readonly element = this.slot.element;
   private order: ComponentOrder = { by: 'clean', descending: true };
   private all = false;
-  private shown?: { clean: Readout; corrupted?: Readout };
+  private active?: string;
+  private shown?: { clean: Readout; corrupted?: Readout; selection?: Selection };
 
-  constructor(private readonly actions: { copy(text: string, done: string): void }) {}
+  constructor(private readonly actions: { copy(text: string, done: string): void; select(layer: number, head: number): void }) {}
 
-  show(clean: Readout, corrupted: Readout | undefined): void {
-    this.shown = { clean, corrupted };
+  show(clean: Readout, corrupted: Readout | undefined, selection: Selection | undefined): void {
+    this.shown = { clean, corrupted, selection };
     this.render();
   }
 
   private render(): void {
-    const { clean, corrupted } = this.shown!;
+    const { clean, corrupted, selection } = this.shown!;
     const components = componentsOf(clean, corrupted);
     const rows = orderedComponents(components, this.order, this.all ? Infinity : FEW);
     const sides: TableHeading<ComponentColumn>[] = [
@@ -36,7 +38,7 @@ export class ComponentTable {
         : []),
     ];
     const headings: TableHeading<ComponentColumn>[] = [{ key: 'name', text: 'Part', title: 'Sorts by depth' }, ...sides];
-    this.slot.render(JSON.stringify([rows, this.order, this.all]), () => [
+    this.slot.render(JSON.stringify([rows, this.order, this.all, selection]), () => [
       el('div', { class: 'section-title' }, [el('h2', { text: 'Strongest parts' })]),
       sortedTable<ComponentColumn>({
         caption: 'Direct logit attribution of each part',
@@ -46,7 +48,17 @@ export class ComponentTable {
           this.order = order;
           this.render();
         },
-        rows: rows.map((component) => ({ key: component.name, cells: [component.name, ...sides.map(({ key }) => formatScore(valueIn(component, key)))] })),
+        rows: rows.map((component) => {
+          const { name, head } = component;
+          return {
+            key: name,
+            cells: [name, ...sides.map(({ key }) => formatScore(valueIn(component, key)))],
+            selected: head && selection?.kind === 'head' && head.layer === selection.layer && head.head === selection.head,
+            press: head && (() => this.actions.select(head.layer, head.head)),
+          };
+        }),
+        active: this.active,
+        activate: (key) => (this.active = key),
       }),
       el('div', { class: 'actions' }, [
         components.length > FEW &&

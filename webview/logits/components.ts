@@ -4,7 +4,8 @@ import type { Readout } from './readout';
 /** Everything that writes to the logits, as rows of a table: heads, MLPs, embeddings, biases. */
 export interface Component {
   name: string;
-  kind: 'head' | 'MLP' | 'other';
+  /** Absent for what is no head. */
+  head?: { layer: number; head: number };
   /** Order of depth: the embeddings first, then layer by layer, the biases last. */
   place: number;
   clean: number;
@@ -22,16 +23,16 @@ export interface ComponentOrder {
 export function componentsOf(clean: Readout, corrupted?: Readout): Component[] {
   const { rows: layers, columns: heads } = clean.heads;
   const made: Component[] = [];
-  const add = (kind: Component['kind'], name: string, read: (side: Readout) => number): void => {
-    made.push({ name, kind, place: made.length, clean: read(clean), ...(corrupted && { corrupted: read(corrupted) }) });
+  const add = (name: string, read: (side: Readout) => number, head?: Component['head']): void => {
+    made.push({ name, head, place: made.length, clean: read(clean), ...(corrupted && { corrupted: read(corrupted) }) });
   };
-  add('other', 'Token embedding', ({ embed }) => embed);
-  add('other', 'Position embedding', ({ position }) => position);
+  add('Token embedding', ({ embed }) => embed);
+  add('Position embedding', ({ position }) => position);
   for (let layer = 0; layer < layers; layer++) {
-    for (let head = 0; head < heads; head++) add('head', headName(layer, head), ({ heads: { values } }) => values[layer * heads + head]!);
-    add('MLP', `MLP ${layer}`, ({ mlp }) => mlp[layer]!);
+    for (let head = 0; head < heads; head++) add(headName(layer, head), ({ heads: { values } }) => values[layer * heads + head]!, { layer, head });
+    add(`MLP ${layer}`, ({ mlp }) => mlp[layer]!);
   }
-  add('other', 'Biases', ({ bias }) => bias);
+  add('Biases', ({ bias }) => bias);
   return made;
 }
 

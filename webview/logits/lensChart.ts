@@ -15,7 +15,7 @@ const LAYER_LABEL = 30;
 
 /**
  * The logit lens over depth. One tab stop: the arrow keys go from depth to depth. Lines differ by dash and marker as well as
- * by colour, and are named at their ends.
+ * by colour.
  */
 export class LensChart {
   readonly element: HTMLElement;

@@ -44,8 +44,9 @@ export class LogitsView implements View {
     this.state = parts.state;
     this.palette = parts.palette;
     this.choice = logitsChoice(parts.run, parts.state);
-    this.direct = new DirectAttribution({ select: ({ row, column }) => parts.change({ selection: { kind: 'head', layer: row, head: column } }), say: parts.say });
-    this.components = new ComponentTable({ copy: parts.copy });
+    const select = (layer: number, head: number): void => parts.change({ selection: { kind: 'head', layer, head } });
+    this.direct = new DirectAttribution({ select: ({ row, column }) => select(row, column), say: parts.say });
+    this.components = new ComponentTable({ copy: parts.copy, select });
     const lens = el('div', { class: 'logits-part' }, [this.chart.element, this.chartTable.element]);
     const direct = el('div', { class: 'logits-part' }, [this.directControls.element, this.direct.element]);
     this.lensParts = [lens, direct, this.components.element];
@@ -106,7 +107,7 @@ export class LogitsView implements View {
     this.chart.show(lines);
     this.chartTable.render(JSON.stringify(lines), () => [lensTable(lines, (text) => this.parts.copy(text, 'Copied the table'))]);
     this.renderDirect(clean, corrupted);
-    this.components.show(clean, corrupted);
+    this.components.show(clean, corrupted, this.state.selection);
   }
 
   private renderDirect(clean: Readout, corrupted: Readout | undefined): void {
@@ -139,7 +140,8 @@ export class LogitsView implements View {
     const { run } = this.parts;
     const { pair } = this.state.options;
     const which = pair === 'all' ? (run.pairs.length === 1 ? 'one pair' : `mean of ${run.pairs.length} pairs`) : run.pairs[pair]!.name;
-    return `logits, correct − incorrect · ${which} · ${run.prependBos ? 'BOS prepended' : 'no BOS'}`;
+    const untouched = (run.variant.interventions ?? []).length > 0 ? ' · without the interventions' : '';
+    return `logits, correct − incorrect · ${which} · ${run.prependBos ? 'BOS prepended' : 'no BOS'}${untouched}`;
   }
 }
 

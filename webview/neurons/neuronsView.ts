@@ -85,22 +85,28 @@ export class NeuronsView implements View {
     const { options } = this.state;
     const { layer, group, position } = this.choice;
     const layers = Array.from({ length: run.model.layers }, (_, index) => ({ value: String(index), label: `L${index}` }));
-    const all = { value: 'all', label: 'All layers' };
-    const everywhere = { value: 'all', label: 'All positions' };
-    const columns = tokenColumns(run.pairs, run.groups[group]!, options.pair);
-    const positions = columns.map((column) => ({ value: String(column.position), label: `${columnPlace(column)} ${columnToken(column)}` }));
-    const numberOf = (value: string): number | undefined => (value === 'all' ? undefined : Number(value));
-    const fixed = groupOf(run, options.pair);
-    const lengths = run.groups.map(({ length, pairs }, index) => ({ value: String(index), label: `${length} tokens (${plural(pairs.length, 'pair')})`, disabled: fixed !== undefined && index !== fixed }));
+    const chosen = position === undefined ? 'all' : `${group} ${position}`;
     return [
-      dropDown('Layer', [all, ...layers], layer === undefined ? 'all' : String(layer), (value) => this.choose(filtered(this.choice, { layer: numberOf(value) }))),
-      ...(layer === undefined
-        ? []
-        : [
-            ...(run.groups.length > 1 ? [dropDown('Length', lengths, String(group), (value) => this.choose(filtered(this.choice, { group: Number(value) })))] : []),
-            dropDown('Position', [everywhere, ...positions], position === undefined ? 'all' : String(position), (value) => this.choose(filtered(this.choice, { position: numberOf(value) }))),
-          ]),
+      dropDown('Layer', [{ value: 'all', label: 'All layers' }, ...layers], layer === undefined ? 'all' : String(layer), (value) => this.choose(filtered(this.choice, { layer: value === 'all' ? undefined : Number(value) }))),
+      ...(layer === undefined ? [] : [dropDown('Position', [{ value: 'all', label: 'All positions' }, ...this.places(options.pair)], chosen, (value) => this.choosePlace(value))]),
     ];
+  }
+
+  /** Positions of the pairs in view by their tokens, length by length. */
+  private places(pair: ViewState['options']['pair']): { value: string; label: string }[] {
+    const { run } = this.parts;
+    const only = groupOf(run, pair);
+    return run.groups.flatMap((group, index) => {
+      if (only !== undefined && index !== only) return [];
+      const which = run.groups.length > 1 && only === undefined ? ` (${plural(group.length, 'token')})` : '';
+      return tokenColumns(run.pairs, group, pair).map((column) => ({ value: `${index} ${column.position}`, label: `${columnPlace(column)} ${columnToken(column)}${which}` }));
+    });
+  }
+
+  private choosePlace(value: string): void {
+    if (value === 'all') return this.choose(filtered(this.choice, { position: undefined }));
+    const [group, position] = value.split(' ').map(Number);
+    this.choose({ ...this.choice, group: group!, position, from: 0 });
   }
 
   private tableOf({ total, rows }: NeuronsPage): HTMLElement[] {

@@ -37,7 +37,8 @@ export interface TableParts<K extends string> {
 }
 
 export function sortedTable<K extends string>({ caption, headings, rows, order, sort, active, activate }: TableParts<K>): HTMLElement {
-  const stop = rows.some(({ key }) => key === active) ? active : rows[0]?.key;
+  const pressable = rows.filter(({ press }) => press);
+  const stop = pressable.some(({ key }) => key === active) ? active : pressable[0]?.key;
   const head = headings.map(({ key, text, title, numeric }) => {
     const sorted = order.by === key;
     const press = (): void => sort({ by: key, descending: sorted ? !order.descending : numeric === true });

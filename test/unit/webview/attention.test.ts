@@ -32,20 +32,15 @@ const answer = {
 };
 
 describe('the axes of an attention matrix', () => {
-  it('name positions, mark what differs, and know where the metric is read', () => {
+  it('name positions, mark what differs, and say where the metric is read if it is not the last', () => {
     const own = axisTokens(pair, 'clean');
-    assert.deepEqual(own.map(({ differs, metric }) => [differs, metric]), [[true, false], [false, false], [false, true]]);
+    assert.deepEqual(own.map(({ differs }) => differs), [true, false, false]);
     assert.deepEqual(own.map(axisLabel), [{ name: 'S1', token: 'John' }, { name: '', token: 'saw' }, { name: 'END', token: 'Mary' }]);
     assert.equal(tokenWords(own[0]!), 'S1 “John” (0)');
     assert.equal(tokenWords(own[0]!, true), 'S1 “John” → “Dan” (0)');
     assert.equal(tokenWords(own[1]!, true), '“ saw” (1)');
-    assert.equal(axisTokens({ ...pair, at: 1 }, 'clean')[1]!.metric, true);
-  });
-
-  it('of prompts of unequal length meet at their ends', () => {
-    const longer = { ...pair, corrupted: tokens('When', 'Dan', ' saw', ' Mary') };
-    const corrupted = axisTokens(longer, 'corrupted');
-    assert.deepEqual(corrupted.map(({ names, differs, metric }) => [names.join(), differs, metric]), [['', true, false], ['S1', true, false], ['', false, false], ['END', false, true]]);
+    assert.deepEqual(axisTokens({ ...pair, at: 1 }, 'clean').map(({ names }) => names.join()), ['S1', 'metric', 'END']);
+    assert.deepEqual(axisTokens({ ...pair, at: 0 }, 'clean')[0]!.names, ['S1']);
   });
 });
 
@@ -67,18 +62,6 @@ describe('the matrices of a head', () => {
       { name: 'attribution', axes, shape, data: attribution },
     ]);
     assert.deepEqual(headMatrices({ heads: [4, 1], arrays }, 1, pair, 'zero').map(({ kind }) => kind), ['clean', 'base', 'attribution']);
-  });
-
-  it('of prompts of unequal length have no difference', () => {
-    const longer = { ...pair, corrupted: tokens('When', 'Dan', ' saw', ' Mary') };
-    const arrays = packArrays([
-      { name: 'clean', axes, shape, data: clean },
-      { name: 'other', axes, shape: [2, 4, 4], data: new Float32Array(32) },
-      { name: 'attribution', axes, shape: [2, 4, 4], data: new Float32Array(32) },
-    ]);
-    const matrices = headMatrices({ heads: [4, 1], arrays }, 4, longer, 'corrupted');
-    assert.deepEqual(matrices.map(({ kind, tokens: { length } }) => [kind, length]), [['clean', 3], ['other', 4], ['attribution', 4]]);
-    assert.ok(Number.isNaN(valueOf(matrices[0]!, { dest: 3, src: 0 })));
   });
 
   it('share scales: patterns 0 … 1, the signed ones up to their largest in any head', () => {
@@ -162,7 +145,10 @@ describe('what the attention view says', () => {
   it('of attribution: which gradient, and what single cells depend on', () => {
     const run = { direction: 'denoise', other: 'corrupted', variant: {}, metric: 'logitDiff', pairs: [pair] } as const;
     assert.match(attributionWords({ ...run, pairs: [pair] }), /clean − corrupted.*corrupted run.*single cells of a row.*rows’ sums do not depend/);
-    assert.match(attributionWords({ ...run, direction: 'noise', pairs: [pair] }), /in the clean run/);
+    assert.match(attributionWords({ ...run, direction: 'noise', pairs: [pair] }), /in the clean run,/);
+    assert.match(attributionWords({ ...run, variant: { interventions: [{ unit: { site: 'z' }, with: 'zero' }] }, pairs: [pair] }), /in the corrupted run with the interventions,/);
+    assert.match(attributionWords({ ...run, variant: { bothGradients: true }, pairs: [pair] }), /in the clean and the corrupted run, averaged/);
+    assert.match(attributionWords({ ...run, variant: { integrated: { steps: 8, rule: 'midpoint' } }, pairs: [pair] }), /averaged along the way from the corrupted run/);
     // Without an other side the weights of a row do not cancel.
     assert.match(attributionWords({ ...run, direction: 'noise', other: 'zero', pairs: [pair] }), /clean pattern × .*rows’ sums both depend/);
   });
