@@ -27,6 +27,8 @@ export interface BackwardOptions {
   freezePattern?: boolean;
   /** What becomes of the gradient that flows back into the computation of a site. */
   mask?: Change;
+  /** The lowest layer whose gradients are wanted; absent: the first that was run. */
+  downTo?: number;
   /** Leave the run's record for another backward pass. */
   keepRecord?: boolean;
 }
@@ -41,8 +43,9 @@ export interface BackwardOptions {
  */
 export async function backward(model: Gpt2, run: ForwardRun, options: BackwardOptions, visit: (layer: number, gradients: SiteTensors) => void, work: Work): Promise<void> {
   let dx = options.final && tf.clone(options.final);
+  const lowest = Math.max(run.firstLayer, options.downTo ?? 0);
   try {
-    for (let layer = run.layers.length - 1; layer >= run.firstLayer; layer--) {
+    for (let layer = run.layers.length - 1; layer >= lowest; layer--) {
       await work.pause();
       if (dx || options.inject?.some((own) => own.layer === layer)) {
         const after: tf.Tensor2D = dx ?? tf.zeros([run.batch * (layer === run.layers.length - 1 ? run.tail : run.length), model.config.dModel]);
@@ -59,6 +62,7 @@ export async function backward(model: Gpt2, run: ForwardRun, options: BackwardOp
       if (!options.keepRecord) disposeBlock(run.layers[layer]!);
       work.advance(2 * run.batch * run.length);
     }
+    work.advance(2 * run.batch * run.length * (lowest - run.firstLayer));
   } finally {
     dx?.dispose();
   }
@@ -89,7 +93,7 @@ function block(model: Gpt2, run: ForwardRun, layer: number, after: tf.Tensor2D, 
   const attnOut = through('attn_out', mid);
   const z = through('z', linearBackward(attnOut, weights.output.weight, work));
 
-  const goesOn = layer > run.firstLayer;
+  const goesOn = layer > Math.max(run.firstLayer, options.downTo ?? 0);
   const wantsInput = goesOn || wanted.includes('resid_pre') || wanted.includes('embed');
   if (!wantsInput && !concerns(ATTENTION_SITES)) return { gradients };
   const d = attendBackward(attention, splitHeads(z, run.batch, config.heads), run.length, { shown: concerns(['scores', 'pattern']), freezePattern }, through, work);

@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { packArrays } from '../../shared/arrays';
 import { CircuitError } from '../../shared/errors';
 import type { AttentionResult } from '../../shared/results';
@@ -8,10 +8,10 @@ import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { attributeRuns, type Take } from './attributeRuns';
 import { directionsOf } from './attribution';
-import { runChunk } from './chunkRuns';
+import { runChunk, type ChunkRuns } from './chunkRuns';
 import { GroupMeans } from './groupMeans';
 import { checkAttributable } from './metricChecks';
-import type { Plan } from './plan';
+import { planWork, type Chunk, type Plan } from './plan';
 import { capturedAt } from './siteTensors';
 import { checkSites, checkVariant } from './variantChecks';
 
@@ -38,16 +38,13 @@ export async function attention(model: Gpt2, plan: Plan, place: AttentionPlace, 
   checkSites(['pattern'], [groups[group]!]);
   checkVariant(experiment, groups, model.config);
   checkAttributable(experiment);
-  const own = alone(plan, place.pair);
+  const own = planOfPair(plan, place.pair);
   const { length } = groups[group]!;
   const { layer, heads } = place;
   const crop = (cells: Float32Array, sources: number): Float32Array => promptCells(cells, sources, heads, model.config.heads, length);
 
   work.begin('Computing attention');
-  const found = new Map<'clean' | 'other' | 'base' | 'attribution', Float32Array>();
-  const { clean, corrupted } = own.branches[0]!.experiment.pairs[place.pair]!;
-  found.set('clean', crop(await patternOf(model, clean, layer, work), clean.length));
-  if (corrupted) found.set('other', crop(await patternOf(model, corrupted, layer, work), corrupted.length));
+  const found = new Map<PatternName | 'attribution', Float32Array>();
   const attribution = new Float32Array(heads.length * length * length);
   const { variant = {} } = experiment;
   const sites = variant.integrated ? (['pattern', 'embed'] as const) : (['pattern'] as const);
@@ -55,13 +52,9 @@ export async function attention(model: Gpt2, plan: Plan, place: AttentionPlace, 
   try {
     for (const chunk of own.chunks) {
       const weight = own.branches[chunk.branch]!.weights[place.pair]!;
-      if (experiment.other === 'mean' && !found.has('other')) {
-        const mean = (await means.get(chunk.branch, chunk.group, work))!.at('pattern', layer);
-        found.set('other', crop(mean.dataSync<'float32'>(), chunk.cleanLength));
-      }
       for (const { direction, share } of directionsOf(own)) {
         await runChunk(model, own, chunk, { sites, layer, record: !variant.integrated, direction }, means, work, async (runs) => {
-          if (runs.edit && !found.has('base')) found.set('base', crop(capturedAt(runs.base, 'pattern', layer).dataSync<'float32'>(), chunk.cleanLength));
+          if (found.size === 0) for (const [name, cells] of await patternsOf(model, own, chunk, runs, layer, work)) found.set(name, crop(cells, chunk.cleanLength));
           const take: Take = (_site, _layer, { values }, factor = 1) => {
             crop(values, chunk.cleanLength).forEach((value, i) => (attribution[i]! += weight * share * factor * value));
           };
@@ -82,15 +75,32 @@ export async function attention(model: Gpt2, plan: Plan, place: AttentionPlace, 
 
 /** Work of `attention`, in the unit in which the forward pass counts. */
 export function attentionWork({ config }: Gpt2, plan: Plan, pair: number): number {
-  const { integrated, gradDrop } = plan.experiment.variant ?? {};
-  const passes = integrated ? 3 * integrated.steps : gradDrop ? 2 * config.layers : 2;
-  return alone(plan, pair).chunks.reduce((sum, { cleanLength }) => sum + (4 + passes) * cleanLength * config.layers, 0);
+  const { interventions } = plan.experiment.variant ?? {};
+  const own = planOfPair(plan, pair);
+  // With interventions the pattern without them takes a run more.
+  return planWork(own, config) + (interventions?.length ? own.chunks[0]?.cleanLength ?? 0 : 0) * config.layers;
 }
 
 /** The plan of one pair, whole prompts, all destinations in the last layer too. */
-function alone(plan: Plan, pair: number): Plan {
+export function planOfPair(plan: Plan, pair: number): Plan {
   const chunks = plan.chunks.filter(({ pairs }) => pairs.includes(pair));
   return { ...plan, chunks: chunks.map((chunk) => ({ ...chunk, pairs: [pair], prefix: 0, tail: chunk.cleanLength })) };
+}
+
+type PatternName = 'clean' | 'other' | 'base';
+
+/** Patterns of the runs, all heads: [head, dest, src]. */
+async function patternsOf(model: Gpt2, plan: Plan, { branch, pairs: [pair] }: Chunk, runs: ChunkRuns, layer: number, work: Work): Promise<Map<PatternName, Float32Array>> {
+  const { clean, corrupted } = plan.branches[branch]!.experiment.pairs[pair!]!;
+  const denoise = runs.direction === 'denoise';
+  const base = capturedAt(runs.base, 'pattern', layer);
+  const ofBase = base.dataSync<'float32'>();
+  const counterpart = plan.experiment.other === 'zero' ? undefined : tf.tidy(() => runs.otherLike('pattern', layer, base).dataSync<'float32'>());
+  const unchanged = runs.edit ? await patternOf(model, denoise ? corrupted! : clean, layer, work) : ofBase;
+  const found = new Map<PatternName, Float32Array>([['clean', denoise ? counterpart! : unchanged]]);
+  if (counterpart) found.set('other', denoise ? unchanged : counterpart);
+  if (runs.edit) found.set('base', ofBase);
+  return found;
 }
 
 /** [head, dest, src] of one prompt's run, all heads. */

@@ -85,7 +85,7 @@ class Effects {
           }
         };
         const mask = replaced && stop ? both(replaced, stop) : (replaced ?? stop);
-        await backward(this.model, run, { ...start, wanted: this.wanted, freezeLayerNorm, freezePattern, mask, keepRecord: pass < stops.length - 1 }, visit, this.work);
+        await backward(this.model, run, { ...start, wanted: this.wanted, freezeLayerNorm, freezePattern, mask, downTo: this.runs.layer, keepRecord: pass < stops.length - 1 }, visit, this.work);
       }
     } finally {
       disposeGradient(start);

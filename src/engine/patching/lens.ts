@@ -3,6 +3,7 @@ import { packArrays, sizeOf } from '../../shared/arrays';
 import { CircuitError } from '../../shared/errors';
 import type { TokenExperiment, TokenPair } from '../../shared/experiment';
 import type { LensResult } from '../../shared/results';
+import type { SiteName } from '../../shared/sites';
 import type { ForwardRun } from '../model/forward';
 import { linearBackward } from '../model/layers';
 import { finalNormBackward } from '../model/logits';
@@ -13,6 +14,9 @@ import type { Work } from '../model/work';
 import { logitDiffDirections } from './metricLinear';
 import { fromEnd, metricPosition, rowFromEnd } from './metricPositions';
 import { planChunks } from './plan';
+
+/** What the lens reads of every layer. */
+export const LENS_SITES = ['resid_pre', 'resid_mid', 'z', 'mlp_out'] as const satisfies readonly SiteName[];
 
 /** One side's arrays: [pair, …], flat. */
 interface Side {
@@ -52,7 +56,7 @@ export async function lens(model: Gpt2, experiment: TokenExperiment, work: Work)
       for (const indices of chunksByLength(prompts)) {
         const backs = indices.map((index) => fromEnd(pairs[index]!, metricPosition(pairs[index]!)));
         const tokens = indices.map((index) => prompts[index]!);
-        const options = { sites: ['resid_pre', 'resid_mid', 'z', 'mlp_out'], record: false, tail: 1 + Math.max(...backs) } as const;
+        const options = { sites: LENS_SITES, record: false, tail: 1 + Math.max(...backs) } as const;
         await withTrailingRun(model, tokens, options, (run) => readChunk(model, run, tokens, backs, takeRows(directions, indices), indices, side, work), work);
       }
       const extents = { pair: pairs.length, depth: 2 * layers + 1, layer: layers, head: heads };
