@@ -26,7 +26,7 @@ export class PanelPage {
   }
 
   fact(name: string): Locator {
-    return this.frame.locator('.fact', { has: this.frame.locator('dt', { hasText: name }) }).locator('.fact-value');
+    return this.frame.locator('.fact', { has: this.frame.locator(`dt:text-is("${name}")`) }).locator('.fact-value');
   }
 
   cells(map: MapName): Locator {
