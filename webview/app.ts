@@ -51,6 +51,13 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
   };
 
   const showResult = (content: Exclude<PanelContent, { kind: 'running' }>): void => {
+    if (content.kind === 'run' && shown?.runId === content.run.id) {
+      // The run that is on show with more of it measured, or after a rerun that came to nothing.
+      progress?.element.remove();
+      progress = undefined;
+      shown.measuredMore();
+      return;
+    }
     clear();
     if (content.kind !== 'run') {
       place.append(messageView(content, act));

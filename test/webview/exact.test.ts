@@ -118,6 +118,15 @@ describe('exact patching beside the estimate', () => {
     await textIs(live(page), /^layer 2, head 5, \+0\.\d+, rank 3, exact [+−]0\.\d+$/);
   });
 
+  it('draws what was measured elsewhere, and leaves the rest as it is', async () => {
+    const page = await open({ run: 'ioi' });
+    await cell(page, 'L3H2').focus();
+    await page.evaluate(() => window.fakeHost.measureElsewhere({ map: { site: 'z', over: 'all' }, cells: [{ row: 1, column: 3 }] }));
+    await eventually(async () => assert.deepEqual(await measuredNames(page), ['L1H3']));
+    assert.equal(await focusedName(page), 'L3H2');
+    assert.equal((await requests(page, 'map')).length, 2, 'estimates are not asked for again');
+  });
+
   it('says when it cannot, and measures positions too', async () => {
     const page = await open({ run: 'ioi' });
     await page.evaluate(() => (window.fakeHost.failing = { verify: 'It does not fit in memory: take fewer cells.' }));

@@ -75,9 +75,9 @@ describe('a run’s facts', () => {
     await change.click();
     const form = page.getByRole('region', { name: 'Change the experiment and run again' });
     assert.deepEqual(await form.getByRole('checkbox', { checked: true }).count(), 0, 'nothing is on unless chosen');
-    await form.getByLabel('Metric').selectOption('kl');
+    await form.getByLabel('Metric').selectOption({ label: 'KL to clean' });
     await textIs(form.locator('.caption').first(), /gradient at the clean run is exactly zero/);
-    await form.getByLabel('Metric').selectOption('prob');
+    await form.getByLabel('Metric').selectOption({ label: 'probability' });
     await textIs(form.locator('.caption').first(), /Probabilities saturate/);
     await form.getByRole('checkbox', { name: 'AtP* QK fix' }).check();
     await form.getByRole('checkbox', { name: 'Integrated gradients' }).check();
@@ -96,6 +96,31 @@ describe('a run’s facts', () => {
     await page.getByRole('button', { name: 'Change…' }).click();
     assert.equal(await page.getByRole('checkbox', { name: 'AtP* QK fix' }).isChecked(), true, 'the form starts from the run');
     await page.keyboard.press('Escape');
+  });
+
+  it('change by interventions in what is selected', async () => {
+    const page = await open({ run: 'ioi' });
+    await cell(page, 'L4H6').click();
+    await page.getByRole('button', { name: 'Change…' }).click();
+    const field = page.locator('.interventions');
+    await textIs(field, /Selected: L4H6 \(z\)/);
+    await field.getByRole('button', { name: 'Intervene' }).click();
+    await textIs(field.locator('li'), 'L4H6 (z) ← meansRemove');
+    await cell(page, 'L3H2').click();
+    await textIs(field, /Selected: L3H2 \(z\)/);
+    await field.getByLabel('What stands in').selectOption('zero');
+    await field.getByRole('button', { name: 'Intervene' }).click();
+    await field.getByRole('button', { name: 'Stop gradient' }).click();
+    await field.getByRole('button', { name: 'Remove L4H6 (z) ← means' }).click();
+    await page.locator('.change').getByLabel('Metric').selectOption({ label: 'direct logits of L3H2' });
+    await page.getByRole('button', { name: 'Run again' }).click();
+    await eventually(async () =>
+      assert.deepEqual((await requests(page, 'rerunWith'))[0]!['change'], {
+        ...{ metric: { activation: 'directLogit', layer: 3, head: 2 }, direction: 'denoise', other: 'corrupted' },
+        variant: { interventions: [{ unit: { site: 'z', layer: 3, head: 2 }, with: 'zero' }], stopGradient: [{ site: 'z', layer: 3, head: 2 }] },
+      }),
+    );
+    await textIs(page.locator('.fact-list'), /gradient stopped at 1 part \+ 1 intervention/);
   });
 
   it('say why the experiment could not be run again, and offer neurons', async () => {

@@ -68,7 +68,7 @@ export function agreementTable(run: Run, options: ViewOptions, sites: readonly S
       if (!mapScores(run.manifest, run.arrays, map, options)) return [];
       const { points, summary } = agreement(run, map, options);
       const { rows, columns } = mapExtent(run.manifest, map);
-      return [{ map, measured: points.length, cells: rows * columns, summary }];
+      return points.length === 0 ? [] : [{ map, measured: points.length, cells: rows * columns, summary }];
     });
   });
 }

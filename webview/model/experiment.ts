@@ -1,4 +1,4 @@
-import type { Direction, LogitMetric, Metric, Other, Variant } from '../../src/shared/experiment';
+import type { Direction, LogitMetric, Metric, Other, Unit, Variant } from '../../src/shared/experiment';
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import { plural } from './format';
 
@@ -12,7 +12,7 @@ interface MetricWords {
   caveat?: string;
 }
 
-export const METRIC_WORDS: Record<LogitMetric, MetricWords> = {
+const METRIC_WORDS: Record<LogitMetric, MetricWords> = {
   logitDiff: { short: 'logit difference', words: 'correct − incorrect', unit: 'logits' },
   logProb: { short: 'log-probability', words: 'of the correct answer', unit: 'nats', caveat: 'Also moved by whatever changes the other tokens’ logits.' },
   prob: {
@@ -80,4 +80,11 @@ export function variantWords(variant: Variant): string[] {
     stopGradient.length > 0 && `gradient stopped at ${plural(stopGradient.length, 'part')}`,
     interventions.length > 0 && plural(interventions.length, 'intervention'),
   ].filter((words) => words !== undefined && words !== false);
+}
+
+/** L9H6 (z), L3 at position 5 (resid_pre). */
+export function unitWords({ site, layer, head, neuron, position, source }: Unit): string {
+  const part = [layer === undefined ? '' : `L${layer}`, head === undefined ? '' : `H${head}`, neuron === undefined ? '' : `N${neuron}`].join('');
+  const place = position === undefined ? '' : position === 'last' ? ' at the metric’s position' : ` at position ${position}`;
+  return `${part}${place}${source === undefined ? '' : ` from position ${source}`} (${site})`.trim();
 }

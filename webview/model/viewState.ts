@@ -1,3 +1,4 @@
+import type { Unit } from '../../src/shared/experiment';
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { SortKey } from '../../src/shared/ranking';
 import { hasHeads, type SiteName } from '../../src/shared/sites';
@@ -101,6 +102,16 @@ export function selectedIn({ selection, group }: Pick<ViewState, 'selection' | '
 /** The selection that a cell of a map stands for. */
 export function selectionOf({ group }: Pick<ViewState, 'group'>, map: MapName, { row, column }: { row: number; column: number }): Selection {
   return map === 'heads' ? { kind: 'head', layer: row, head: column } : { kind: 'position', group, layer: row, position: column };
+}
+
+/** The part of the model that is selected, where it is one and the same for all pairs. */
+export function selectedUnit({ groups }: Pick<RunSummary, 'groups'>, { selection, sites }: Pick<ViewState, 'selection' | 'sites'>): Unit | undefined {
+  if (selection?.kind === 'head') return { site: sites.heads, layer: selection.layer, head: selection.head };
+  if (selection?.kind !== 'position') return undefined;
+  const layer = sites.positions === 'embed' ? {} : { layer: selection.layer };
+  const { positions } = groups[selection.group]!;
+  if (positions === 'last') return { site: sites.positions, ...layer, position: 'last' };
+  return groups.length === 1 ? { site: sites.positions, ...layer, position: selection.position } : undefined;
 }
 
 /** The matrix that a map of the panel shows. */

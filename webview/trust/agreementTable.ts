@@ -1,7 +1,6 @@
 import type { RunSummary, SiteAgreement } from '../../src/shared/panelProtocol';
 import { SITES } from '../../src/shared/sites';
 import type { MapOf } from '../../src/shared/views';
-import { plural } from '../model/format';
 import { formatCoefficient } from '../model/trust';
 import { el } from '../view/dom';
 
@@ -16,9 +15,7 @@ export function mapWords(map: MapOf, { groups }: Pick<RunSummary, 'groups'>): st
 /** How well estimates agree with exact effects, site by site; pressing a row shows its points. */
 export function agreementTable(rows: readonly SiteAgreement[], run: RunSummary, shown: MapOf, open: (map: MapOf) => void): HTMLElement[] {
   const measured = rows.filter((row) => row.measured > 0);
-  const missing = rows.length - measured.length;
   const heading = (text: string, title: string, name = 'score'): HTMLElement => el('th', { class: name, text, attributes: { scope: 'col', title } });
-  const caption = missing === 0 ? '' : `Nothing is measured yet of ${plural(missing, 'other map')}.`;
   return [
     el('div', { class: 'section-title' }, [el('h2', { text: 'Agreement by site' })]),
     ...(measured.length === 0
@@ -57,7 +54,7 @@ export function agreementTable(rows: readonly SiteAgreement[], run: RunSummary, 
             ]),
           ]),
         ]),
-    ...(caption === '' ? [] : [el('p', { class: 'caption', text: caption })]),
+    el('p', { class: 'caption', text: measured.length === 0 ? 'Nothing is measured yet. Sites appear here as their cells are verified.' : 'Only measured cells count: figures of the strongest cells are not those of all.' }),
   ];
 }
 

@@ -1,7 +1,8 @@
-import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS, type Direction, type IntegrationRule, type LogitMetric, type Metric, type Other, type Variant } from '../../src/shared/experiment';
+import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS, type ActivationMetric, type Direction, type IntegrationRule, type Metric, type Other, type Unit, type Variant } from '../../src/shared/experiment';
 import type { ExperimentChange, PanelHost, RunSummary } from '../../src/shared/panelProtocol';
-import { METRIC_WORDS, metricWords, OTHER_WORDS, variantWords } from '../model/experiment';
+import { metricWords, OTHER_WORDS } from '../model/experiment';
 import { button, dropDown, el, segmented } from './dom';
+import { interventionsField } from './interventionsField';
 import { Slot } from './slot';
 
 /** What the form holds: the whole of what it can change. */
@@ -14,7 +15,6 @@ interface Draft {
 }
 
 const STEPS = 16;
-const OWN_METRIC = 'as it is';
 
 const SWITCHES: { key: 'freezeLayerNorm' | 'freezePattern' | 'bothGradients' | 'qkFix' | 'gradDrop'; label: string; explained: string }[] = [
   { key: 'freezeLayerNorm', label: 'LayerNorm scale frozen', explained: 'Every LayerNorm’s scale is held constant in the backward pass.' },
@@ -31,6 +31,7 @@ export class ChangeForm {
   private readonly slot = new Slot(this.element);
   private draft: Draft;
   private failure = '';
+  private selected?: Unit;
 
   constructor(
     private readonly host: PanelHost,
@@ -45,6 +46,12 @@ export class ChangeForm {
       this.setOpen(false);
       this.toggle.focus();
     });
+  }
+
+  /** What is selected in the views can be intervened in. */
+  select(unit: Unit | undefined): void {
+    this.selected = unit;
+    if (!this.element.hidden) this.render();
   }
 
   private fromRun(): Draft {
@@ -73,7 +80,7 @@ export class ChangeForm {
 
   private render(): void {
     const { draft } = this;
-    this.slot.render(JSON.stringify([draft, this.failure]), () => [
+    this.slot.render(JSON.stringify([draft, this.failure, this.selected]), () => [
       el('div', { class: 'toolbar' }, [this.metricList(), this.directionChoice(), this.otherList()]),
       this.caveats(),
       el('fieldset', { class: 'switches' }, [
@@ -82,7 +89,7 @@ export class ChangeForm {
         this.integration(),
         this.checkBox('MLP neurons too', 'Also attributes every neuron after the activation function; they have a view of their own.', draft.neurons, (neurons) => this.set({ neurons })),
       ]),
-      this.kept(),
+      interventionsField(draft.variant, this.selected, (joint) => this.setVariant(joint)),
       el('div', { class: 'actions' }, [
         button('Run again', () => this.submit(), { secondary: false }),
         button('Cancel', () => this.setOpen(false), { key: 'cancel change' }),
@@ -92,13 +99,23 @@ export class ChangeForm {
   }
 
   private metricList(): HTMLElement {
-    const { metric } = this.draft;
-    const own = this.run.metric;
-    const choices = [
-      ...(typeof own === 'string' ? [] : [{ value: OWN_METRIC, label: metricWords(own).short }]),
-      ...LOGIT_METRICS.map((value) => ({ value, label: METRIC_WORDS[value].short })),
+    const activations = this.activationMetrics();
+    const metrics: Metric[] = [...LOGIT_METRICS, ...activations];
+    const choices = metrics.map((metric) => ({ value: JSON.stringify(metric), label: metricWords(metric).short, group: typeof metric === 'string' ? 'Of the output' : 'Of an activation' }));
+    return dropDown<string>('Metric', choices, JSON.stringify(this.draft.metric), (chosen) => this.set({ metric: metrics.find((metric) => JSON.stringify(metric) === chosen)! }));
+  }
+
+  /** The run's own or the draft's, and those of the head that is selected. */
+  private activationMetrics(): ActivationMetric[] {
+    const { layer, head } = this.selected ?? {};
+    const all: (Metric | undefined)[] = [
+      this.run.metric,
+      this.draft.metric,
+      layer !== undefined && head !== undefined ? { activation: 'directLogit', layer, head } : undefined,
+      layer !== undefined && head !== undefined && this.run.pairs.every(({ source }) => source !== undefined) ? { activation: 'attention', layer, head } : undefined,
     ];
-    return dropDown<string>('Metric', choices, typeof metric === 'string' ? metric : OWN_METRIC, (value) => this.set({ metric: value === OWN_METRIC ? own : (value as LogitMetric) }));
+    const unique = new Map(all.flatMap((metric) => (typeof metric === 'object' ? [[JSON.stringify(metric), metric] as const] : [])));
+    return [...unique.values()];
   }
 
   private directionChoice(): HTMLElement {
@@ -137,13 +154,6 @@ export class ChangeForm {
       INTEGRATION_RULES.map((value) => el('option', { text: value, attributes: { value, selected: value === integrated.rule } })),
     );
     return el('span', { class: 'integration' }, [box, steps, ' steps ', rule]);
-  }
-
-  /** What a prompt file asks for and this form does not show stays. */
-  private kept(): HTMLElement | string {
-    const { stopGradient, interventions } = this.draft.variant;
-    const words = variantWords({ stopGradient, interventions });
-    return words.length === 0 ? '' : el('p', { class: 'caption', text: `Kept from the prompt file: ${words.join(', ')}.` });
   }
 
   private checkBox(label: string, explained: string, checked: boolean, choose: (on: boolean) => void): HTMLElement {

@@ -3,7 +3,7 @@ import { HeatmapsView } from '../heatmaps/heatmapsView';
 import { LogitsView } from '../logits/logitsView';
 import type { PanelHost, RunSummary } from '../../src/shared/panelProtocol';
 import { signWords } from '../model/signs';
-import { choosingPair, viewsOf, type ViewName, type ViewState } from '../model/viewState';
+import { choosingPair, selectedUnit, viewsOf, type ViewName, type ViewState } from '../model/viewState';
 import { NeuronsView } from '../neurons/neuronsView';
 import { Numbers } from '../numbers';
 import { TrustView } from '../trust/trustView';
@@ -42,6 +42,7 @@ export class RunView {
   private readonly controls = new Slot(el('div', { class: 'toolbar main-toolbar', attributes: { role: 'group', 'aria-label': 'View' } }));
   private readonly pairs = new Slot(el('div'));
   private readonly tabs: Tabs;
+  private readonly form: ChangeForm;
   private readonly panels = el('div', { class: 'tab-panels' });
   private readonly built = new Map<ViewName, Built>();
   private palette = currentPalette();
@@ -62,9 +63,9 @@ export class RunView {
     this.numbers = new Numbers(host, run.id, () => this.schedule());
     this.verifying = new Verifying(host, this.numbers, () => this.schedule(), (text) => this.say(text));
     this.tabs = new Tabs(viewsOf(run), (view) => this.change({ view }));
-    const form = new ChangeForm(host, run);
+    this.form = new ChangeForm(host, run);
     this.element = el('div', { class: 'run' }, [
-      factsView(run, act, form),
+      factsView(run, act, this.form),
       this.reading.element,
       this.controls.element,
       this.pairs.element,
@@ -86,6 +87,15 @@ export class RunView {
     document.removeEventListener('keydown', this.onKey);
     this.verifying.close();
     for (const { view } of this.built.values()) view.close();
+  }
+
+  get runId(): string {
+    return this.run.id;
+  }
+
+  /** The host has measured more of this run, which this panel did not ask for. */
+  measuredMore(): void {
+    this.numbers.measuredMore();
   }
 
   themeChanged(): void {
@@ -122,6 +132,7 @@ export class RunView {
       }),
     );
     this.pairs.render(`${state.options.pair}`, () => [this.pairsElement()]);
+    this.form.select(selectedUnit(run, state));
     this.tabs.select(state.view);
     this.renderView();
   }

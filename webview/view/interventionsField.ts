@@ -1,0 +1,36 @@
+import { OTHERS, type Intervention, type Other, type Unit, type Variant } from '../../src/shared/experiment';
+import { OTHER_WORDS, unitWords } from '../model/experiment';
+import { button, el } from './dom';
+
+type Joint = Pick<Variant, 'interventions' | 'stopGradient'>;
+
+/** What is done to the base run before anything is measured in it, and where no gradient flows: parts are added by selecting them. */
+export function interventionsField({ interventions = [], stopGradient = [] }: Joint, selected: Unit | undefined, set: (joint: Joint) => void): HTMLElement {
+  const without = <T>(list: readonly T[], place: number): T[] | undefined => (list.length > 1 ? list.filter((_, index) => index !== place) : undefined);
+  const add = (intervention: Intervention): void => set({ interventions: [...interventions, intervention], stopGradient: kept(stopGradient) });
+  const rows = [
+    ...interventions.map(({ unit, with: other }, place) => row(`${unitWords(unit)} ← ${OTHER_WORDS[other].patched}`, () => set({ interventions: without(interventions, place), stopGradient: kept(stopGradient) }))),
+    ...stopGradient.map((unit, place) => row(`gradient stopped at ${unitWords(unit)}`, () => set({ interventions: kept(interventions), stopGradient: without(stopGradient, place) }))),
+  ];
+  const how = el('select', { attributes: { 'aria-label': 'What stands in for the selected part', 'data-key': 'stands in' } }, OTHERS.map((value) => el('option', { text: OTHER_WORDS[value].short, attributes: { value, selected: value === 'mean' } })));
+  return el('fieldset', { class: 'interventions' }, [
+    el('legend', { class: 'field-name', text: 'Interventions in the base run: the model is attributed with them done' }),
+    rows.length > 0 && el('ul', {}, rows),
+    selected
+      ? el('span', { class: 'integration' }, [
+          el('span', { text: `Selected: ${unitWords(selected)}` }),
+          how,
+          button('Intervene', () => add({ unit: selected, with: how.value as Other }), { title: 'Adds it to what is done to the base run' }),
+          button('Stop gradient', () => set({ interventions: kept(interventions), stopGradient: [...stopGradient, selected] }), { title: 'No gradient flows back through it: effects that it does not mediate' }),
+        ])
+      : el('p', { class: 'caption', text: 'Select a head or a position below to patch or ablate it here.' }),
+  ]);
+}
+
+function kept<T>(list: readonly T[]): T[] | undefined {
+  return list.length > 0 ? [...list] : undefined;
+}
+
+function row(text: string, remove: () => void): HTMLElement {
+  return el('li', {}, [el('span', { text }), el('button', { class: 'link', text: 'Remove', attributes: { type: 'button', 'aria-label': `Remove ${text}` }, on: { click: remove } })]);
+}
