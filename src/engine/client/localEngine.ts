@@ -1,22 +1,23 @@
 import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
 import type { TokenExperiment } from '../../shared/experiment';
-import type { AttentionResult, AttributionResult, BackendInfo, InterventionResult, LensResult, ModelInfo, PatchResult, Prediction } from '../../shared/results';
+import type { AttentionResult, AttributionResult, BackendInfo, BackendName, InterventionResult, LensResult, ModelInfo, PatchResult, Prediction } from '../../shared/results';
 import { SITE_NAMES } from '../../shared/sites';
 import { heapGrowth, startBackend, stopBackend } from '../backend/start';
 import { fingerprint, openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { lastLogits } from '../model/logits';
-import { checkLoad, checkRun, freeMemory, weightBytes } from '../model/memory';
+import { checkLoad, checkPatch, checkPrompts, checkRun, freeMemory, weightBytes } from '../model/memory';
 import { topPredictions } from '../model/predictions';
 import { sequencesWork } from '../model/trailing';
 import { disposeWeights, loadWeights, type Gpt2 } from '../model/weights';
 import { Work, type WorkOptions } from '../model/work';
-import { attention, attentionWork } from '../patching/attention';
+import { attention, attentionWork, planOfPair } from '../patching/attention';
 import { attribute } from '../patching/attribution';
 import { patchExactly } from '../patching/exact';
 import { planExact } from '../patching/exactPlan';
 import { intervene, interveneWork } from '../patching/intervene';
-import { lens, lensWork } from '../patching/lens';
+import { lens, LENS_SITES, lensWork } from '../patching/lens';
+import { metricTail } from '../patching/metricPositions';
 import { checkPrompt, planChunks, planWork } from '../patching/plan';
 import type { AttentionParams, AttributeParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PatchParams, PredictParams } from './engine';
 
@@ -89,7 +90,7 @@ export class LocalEngine implements Engine {
       const unknown = sites.find((site) => !SITE_NAMES.includes(site));
       if (unknown !== undefined) throw new CircuitError('experiment', `There is no site "${String(unknown)}"; there are ${SITE_NAMES.join(', ')}.`);
       const plan = planChunks(experiment, model.config);
-      checkRun(model.config, plan, new Set(sites).size, backend.name, this.room(backend, weightBytes(model.config, backend.name)));
+      checkRun(model.config, plan, { sites: [...new Set(sites)], record: true }, ...this.limits());
       const work = new Work(call, planWork(plan, model.config));
       const result = await attribute(model, plan, [...new Set(sites)], work);
       return { ...result, backend, seconds: (performance.now() - start) / 1000 };
@@ -103,7 +104,8 @@ export class LocalEngine implements Engine {
       // What else the variant says concerns gradients.
       const variant = experiment.variant?.interventions && { interventions: experiment.variant.interventions };
       const plan = planChunks({ ...experiment, variant }, model.config);
-      const exact = planExact(plan, cells, model.config, this.room(backend, weightBytes(model.config, backend.name)));
+      const exact = planExact(plan, cells, model.config, this.limits()[1]);
+      checkPatch(model.config, plan, [...new Set(cells.map(({ site }) => site))], ...this.limits());
       const result = await patchExactly(model, exact, new Work(call, exact.work));
       return { ...result, backend, seconds: (performance.now() - start) / 1000 };
     });
@@ -113,6 +115,7 @@ export class LocalEngine implements Engine {
     return this.next(call, async () => {
       const { model } = this.current();
       const plan = planChunks(experiment, model.config);
+      checkRun(model.config, planOfPair(plan, pair), { sites: ['pattern'], layers: 1, record: true }, ...this.limits());
       return attention(model, plan, { pair, layer, heads }, new Work(call, attentionWork(model, plan, pair)));
     });
   }
@@ -120,6 +123,10 @@ export class LocalEngine implements Engine {
   lens({ experiment }: { experiment: TokenExperiment }, call?: WorkOptions): Promise<LensResult> {
     return this.next(call, async () => {
       const { model } = this.current();
+      planChunks(experiment, model.config); // for its checks
+      const prompts = experiment.pairs.flatMap(({ clean, corrupted = [] }) => [clean, corrupted]);
+      const tail = Math.max(...experiment.pairs.map((pair) => metricTail('logitDiff', pair)));
+      checkPrompts(model.config, prompts, { sites: LENS_SITES, tail }, ...this.limits());
       return lens(model, experiment, new Work(call, lensWork(model, experiment)));
     });
   }
@@ -129,6 +136,7 @@ export class LocalEngine implements Engine {
       const { model } = this.current();
       const start = performance.now();
       const plan = planChunks(experiment, model.config);
+      checkRun(model.config, plan, { sites: [], record: false }, ...this.limits());
       const result = await intervene(model, plan, top, new Work(call, interveneWork(model, plan)));
       return { ...result, seconds: (performance.now() - start) / 1000 };
     });
@@ -153,6 +161,7 @@ export class LocalEngine implements Engine {
   private async lastLogits(prompts: number[][], call?: WorkOptions): Promise<Float32Array[]> {
     const { model } = this.current();
     prompts.forEach((tokens, index) => checkPrompt(tokens, `Prompt ${index + 1}`, model.config));
+    checkPrompts(model.config, prompts, { sites: [], tail: 1 }, ...this.limits());
     const work = new Work(call, sequencesWork(model, prompts));
     work.begin('Computing logits');
     return lastLogits(model, prompts, work);
@@ -173,6 +182,12 @@ export class LocalEngine implements Engine {
   private current(): Loaded {
     if (!this.loaded) throw new CircuitError('model-missing', 'No model is loaded. Load one first.');
     return this.loaded;
+  }
+
+  /** The backend, and the bytes that a call may fill beside the loaded weights. */
+  private limits(): [BackendName, number] {
+    const { model, backend } = this.current();
+    return [backend.name, this.room(backend, weightBytes(model.config, backend.name))];
   }
 
   private unload(): void {

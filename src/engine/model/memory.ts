@@ -47,37 +47,120 @@ export function siteFloats({ heads, dModel, dMlp }: Gpt2Config, site: SiteName, 
   return rows * (site === 'mlp_post' ? dMlp : dModel);
 }
 
-/** Most bytes that one chunk holds at a time beside the weights. */
-export function chunkBytes({ layers, heads, dModel, dMlp }: Gpt2Config, { pairs, prefix, cleanLength, corruptedLength }: Pick<Chunk, 'pairs' | 'prefix' | 'cleanLength' | 'corruptedLength'>, sites: number): number {
-  const count = pairs.length;
-  const length = Math.max(cleanLength, corruptedLength);
-  const rows = count * (length - prefix);
-  const keysAndValues = 2 * count * length * dModel;
-  // Per layer: two normalised inputs, queries, MLP before its activation, keys and values, the sites of both runs.
-  const recorded = layers * (rows * (3 * dModel + dMlp) + keysAndValues + 2 * sites * rows * dModel);
-  const prefixes = 2 * layers * 2 * count * prefix * dModel;
+/** Sequences that are run at a time, and what of them is kept. */
+export interface Pass {
+  sequences: number;
+  /** Tokens of a sequence, and how many of them stand before the rows that are run. */
+  length: number;
+  prefix: number;
+  /** Captured at the last `rows` positions (all that are run, if absent) of `layers` layers (all, if absent) of `runs` runs. */
+  sites: readonly SiteName[];
+  rows?: number;
+  layers?: number;
+  runs: number;
+  /** One of the runs keeps what a backward pass needs. */
+  record: boolean;
+}
+
+/** From this many cells on attention is computed head by head, unless it is looked at. */
+const CELLS_HEAD_BY_HEAD = 4096;
+
+/** Most bytes that passes hold at a time beside the weights. */
+export function passBytes(config: Gpt2Config, { sequences, length, prefix, sites, rows, layers = config.layers, runs, record }: Pass): number {
+  const { heads, dModel, dMlp } = config;
+  const own = length - prefix;
+  const isShown = sites.includes('scores') || sites.includes('pattern');
+  const captured = runs * layers * sites.reduce((sum, site) => sum + siteFloats(config, site, rows ?? own, length), 0);
+  // Per layer: two normalised inputs, queries, MLP before its activation, keys and values; softmax and pattern where they are shown.
+  const recorded = record ? config.layers * (own * (3 * dModel + dMlp) + 2 * length * dModel) + (isShown ? 2 * layers * heads * own * length : 0) : 0;
+  // The prefixes' keys and values, and a copy in the order of each run's sequences.
+  const prefixes = 2 * config.layers * prefix * dModel * (sequences === 1 ? 2 : 1 + Math.max(1, runs));
   // While a layer runs: MLP and its slope, gradients, and the attention cells (of one head where they are many).
-  const cells = (length - prefix) * length;
-  const transient = rows * (5 * dMlp + 12 * dModel) + 6 * cells * (cells >= 4096 ? 1 : count * heads);
-  return FLOAT * (recorded + prefixes + transient);
+  const cells = own * length;
+  const oneByOne = !isShown && cells >= CELLS_HEAD_BY_HEAD;
+  const transient = sequences * own * (5 * dMlp + 12 * dModel) + 6 * cells * (oneByOne ? 1 : sequences * heads);
+  return FLOAT * (sequences * (captured + recorded + prefixes) + transient);
+}
+
+/** What a plan's chunks keep. */
+export type ChunkUse = Pick<Pass, 'sites' | 'layers' | 'record'>;
+
+/** The passes of one chunk: base and other side, and what interventions ask for. */
+function chunkPass({ experiment: { other, variant = {} } }: Plan, { pairs, prefix, cleanLength, corruptedLength }: Chunk, { sites, layers, record }: ChunkUse): Pass {
+  const { interventions = [], qkFix, integrated } = variant;
+  const hasOther = other !== 'zero' && other !== 'mean';
+  // A mean takes as much as one sequence more; at an interpolated input nothing but the record is kept.
+  const runs = 2 + (interventions.length > 0 ? 1 : 0) + (interventions.some((own) => own.with === 'resample') ? 1 : 0);
+  const fixed: readonly SiteName[] = qkFix ? ['pattern'] : [];
+  const edited = interventions.map(({ unit }) => unit.site);
+  const all = [...new Set([...sites, ...fixed, ...edited, ...(integrated ? (['embed'] as const) : [])])];
+  return { sequences: pairs.length, length: Math.max(cleanLength, corruptedLength), prefix, sites: all, layers, runs: hasOther || other === 'mean' ? runs : runs - 1, record };
+}
+
+/** Most bytes that one chunk of a plan holds at a time beside the weights. */
+export function chunkBytes(config: Gpt2Config, plan: Plan, chunk: Chunk, use: ChunkUse): number {
+  return passBytes(config, chunkPass(plan, chunk, use));
+}
+
+/** Bytes that can be filled beside the loaded model. */
+function limitOf(config: Gpt2Config, backend: BackendName, free: number): number {
+  return Math.max(0, backend === 'cpu' ? free : Math.min(free, WASM_HEAP * USABLE - weightBytes(config, backend)));
 }
 
 /** Throws `too-big` when a chunk of the plan would not fit beside the loaded model. */
-export function checkRun(config: Gpt2Config, { chunks }: Plan, sites: number, backend: BackendName, free: number): void {
-  const heap = backend === 'cpu' ? Infinity : WASM_HEAP * USABLE - weightBytes(config, backend);
-  const limit = Math.min(heap, free);
-  for (const chunk of chunks) {
-    const needed = chunkBytes(config, chunk, sites);
-    if (needed <= limit) continue;
-    const suffix = Math.max(chunk.cleanLength, chunk.corruptedLength) - chunk.prefix;
-    let fits = suffix;
-    while (fits > 0 && chunkBytes(config, shortened(chunk, suffix - fits), sites) > limit) fits--;
-    const advice = [
-      ...(fits > 0 ? [`about ${fits} tokens from the first difference on would fit`] : []),
-      ...(sites > 1 && chunkBytes(config, chunk, 1) <= limit ? ['or fewer sites at a time'] : []),
-    ].join(', ');
-    throw new CircuitError('too-big', `Pair ${chunk.pairs[0]! + 1} differs over ${suffix} tokens and needs about ${gigabytes(needed)}, but ${gigabytes(Math.max(0, limit))} are free${advice ? `: ${advice}` : ''}. Use shorter prompts or a smaller model.`);
+export function checkRun(config: Gpt2Config, plan: Plan, use: ChunkUse, backend: BackendName, free: number): void {
+  const limit = limitOf(config, backend, free);
+  for (const chunk of plan.chunks) {
+    if (chunkBytes(config, plan, chunk, use) <= limit) continue;
+    const fewer = use.sites.length > 1 && use.sites.some((site) => chunkBytes(config, plan, chunk, { ...use, sites: [site] }) <= limit);
+    refusePair(plan, chunk, limit, (own) => chunkBytes(config, plan, own, use), fewer ? 'or fewer sites at a time' : undefined);
   }
+}
+
+/** Throws `too-big` when the base and other runs of patching these sites would not fit. Their cells always do: they come in batches and layer by layer. */
+export function checkPatch(config: Gpt2Config, plan: Plan, sites: readonly SiteName[], backend: BackendName, free: number): void {
+  const limit = limitOf(config, backend, free);
+  const use: ChunkUse = { sites: [], record: false };
+  // What the patches of a layer take from both sides, in plain memory.
+  const needs = (chunk: Chunk): number => {
+    const length = Math.max(chunk.cleanLength, chunk.corruptedLength);
+    const taken = [...sites, 'resid_pre' as const].reduce((sum, site) => sum + siteFloats(config, site, length - chunk.prefix, length), 0);
+    return chunkBytes(config, plan, chunk, use) + FLOAT * chunk.pairs.length * taken;
+  };
+  for (const chunk of plan.chunks) if (needs(chunk) > limit) refusePair(plan, chunk, limit, needs);
+}
+
+/** Throws `too-big` for the first prompt that is too long to be run with these sites captured at its `tail` last positions. */
+export function checkPrompts(config: Gpt2Config, prompts: readonly (readonly number[])[], { sites, tail }: { sites: readonly SiteName[]; tail: number }, backend: BackendName, free: number): void {
+  const limit = limitOf(config, backend, free);
+  // Prompts are run 256 rows and 32 sequences at a time, one after the other where they are longer; their logits are [sequence, vocabulary].
+  const needs = (length: number): number => {
+    const sequences = Math.max(1, Math.min(32, Math.floor(256 / length)));
+    const step = Math.min(length, 256);
+    return passBytes(config, { sequences, length, prefix: length - step, sites, rows: Math.min(tail, length), runs: 1, record: false }) + FLOAT * 2 * sequences * config.vocabulary;
+  };
+  prompts.forEach(({ length }, index) => {
+    if (needs(length) <= limit) return;
+    const fits = longest(length, (shorter) => needs(shorter) <= limit);
+    throw new CircuitError('too-big', `Prompt ${index + 1} has ${length} tokens and needs about ${gigabytes(needs(length))}, but ${gigabytes(limit)} are free${fits > 0 ? `: about ${fits} tokens would fit` : ''}. Shorten it or use a smaller model.`);
+  });
+}
+
+function refusePair({ experiment: { other, variant } }: Plan, chunk: Chunk, limit: number, needs: (chunk: Chunk) => number, alternative?: string): never {
+  const suffix = Math.max(chunk.cleanLength, chunk.corruptedLength) - chunk.prefix;
+  // Nothing is shared under an ablation, or when something is done to the base run early on.
+  const isWhole = chunk.prefix === 0 && (other === 'zero' || other === 'mean' || (variant?.interventions ?? []).length > 0);
+  const fits = longest(suffix, (length) => needs(shortened(chunk, suffix - length)) <= limit);
+  const advice = [...(fits > 0 ? [`about ${fits} tokens${isWhole ? '' : ' from the first difference on'} would fit`] : []), ...(alternative ? [alternative] : [])].join(', ');
+  const runs = isWhole ? `is run over all its ${suffix} tokens` : `differs over ${suffix} tokens`;
+  throw new CircuitError('too-big', `Pair ${chunk.pairs[0]! + 1} ${runs} and needs about ${gigabytes(needs(chunk))}, but ${gigabytes(limit)} are free${advice ? `: ${advice}` : ''}. Use shorter prompts or a smaller model.`);
+}
+
+/** The largest number up to `most` that fits, or 0. */
+function longest(most: number, fits: (length: number) => boolean): number {
+  let length = most;
+  while (length > 0 && !fits(length)) length--;
+  return length;
 }
 
 function shortened(chunk: Chunk, by: number): Chunk {

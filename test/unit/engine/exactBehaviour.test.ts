@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
+import { openCheckpoint } from '../../../src/engine/model/checkpoint';
+import { disposeWeights, loadWeights } from '../../../src/engine/model/weights';
+import { Work } from '../../../src/engine/model/work';
+import { patchExactly } from '../../../src/engine/patching/exact';
+import { planExact } from '../../../src/engine/patching/exactPlan';
+import { planChunks } from '../../../src/engine/patching/plan';
 import { LocalEngine } from '../../../src/engine/client/localEngine';
 import { CircuitError } from '../../../src/shared/errors';
 import { DIRECTIONS, type TokenExperiment, type TokenPair } from '../../../src/shared/experiment';
@@ -101,11 +107,13 @@ describe('exact patching behaviour', function () {
     it('many cells at once, one at a time, and with so little memory that the prompts are run for each layer', async () => {
       const cells = byPosition().filter((_, i) => i % 7 === 0);
       const together = await engine.patch({ experiment: experiment(3), cells });
-      free = 300_000 + tf.memory().numBytes;
+      const { model } = await loadWeights(await openCheckpoint(folder), new Work());
       try {
-        same(await engine.patch({ experiment: experiment(3), cells }), together, 'little memory');
+        const poor = planExact(planChunks(experiment(3), model.config), cells, model.config, 1e5);
+        assert.deepEqual([poor.keeps, poor.blocks.length], [false, layers]);
+        same({ ...together, ...(await patchExactly(model, poor, new Work())) }, together, 'little memory');
       } finally {
-        free = Infinity;
+        disposeWeights(model);
       }
       for (const [i, cell] of cells.slice(0, 40).entries()) {
         const alone = await engine.patch({ experiment: experiment(3), cells: [cell] });
@@ -189,6 +197,16 @@ describe('exact patching behaviour', function () {
     }
     assert.equal(tf.memory().numTensors, before.numTensors);
     assert.equal(tf.memory().numBytes, before.numBytes);
+  });
+
+  it('refuses beforehand what does not fit, saying what would', async () => {
+    free = -1e12;
+    try {
+      await assert.rejects(engine.patch({ experiment: experiment(1), cells: sweep() }), (error) => CircuitError.is(error, 'too-big') && /Pair 1 differs over 5 tokens and needs about 1 MB, but 0 MB are free/.test(error.message));
+    } finally {
+      free = Infinity;
+    }
+    await engine.patch({ experiment: experiment(1), cells: [] });
   });
 
   it('reports weights that overflow instead of returning NaN', async () => {

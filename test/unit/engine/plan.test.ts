@@ -102,8 +102,10 @@ describe('engine memory estimates', () => {
 
   it('let the longest prompt of GPT-2 small run beside the model, and grow with what differs', () => {
     const whole = plan([made(1024, 0)]);
-    checkRun(GPT2, whole, 4, 'wasm-threads', 1e12);
-    assert.match(refusal(() => checkRun(GPT2, whole, 4, 'wasm-threads', 5e8)), /Pair 1 differs over 1024 tokens and needs about .* GB, but 0\.5 GB are free: about \d+ tokens from the first difference on would fit/);
-    assert.ok(chunkBytes(GPT2, plan([made(1024, 1020)]).chunks[0]!, 4) < chunkBytes(GPT2, whole.chunks[0]!, 4) / 3);
+    const use = { sites: ['z', 'attn_out', 'mlp_out', 'resid_pre'], record: true } as const;
+    checkRun(GPT2, whole, use, 'wasm-threads', 1e12);
+    assert.match(refusal(() => checkRun(GPT2, whole, use, 'wasm-threads', 5e8)), /Pair 1 differs over 1024 tokens and needs about .* GB, but 0\.5 GB are free: about \d+ tokens from the first difference on would fit/);
+    const late = plan([made(1024, 1020)]);
+    assert.ok(chunkBytes(GPT2, late, late.chunks[0]!, use) < chunkBytes(GPT2, whole, whole.chunks[0]!, use) / 3);
   });
 });
