@@ -13,22 +13,29 @@ const BLOCKS = ['resid_pre', 'attn_out', 'mlp_out'];
 
 const run = promisify(execFile);
 
-async function patched(sites: readonly string[], over: string): Promise<PatchJson['sites']> {
-  const { stdout } = await run(process.execPath, ['dist/cli.js', 'patch', SAMPLE, '--site', sites.join(), '--over', over, '--full', '--json'], { maxBuffer: 1 << 28 });
-  return (JSON.parse(stdout) as PatchJson).sites;
+/** One line of the table for each site; `variant` as the command line's flag takes it. */
+async function rows(sites: readonly string[], over: string, variant = 'none'): Promise<string[]> {
+  const { stdout } = await run(process.execPath, ['dist/cli.js', 'patch', SAMPLE, '--site', sites.join(), '--over', over, '--variant', variant, '--full', '--json'], { maxBuffer: 1 << 28 });
+  return (JSON.parse(stdout) as PatchJson).sites.map((site) => row(site, variant === 'none' ? '' : ` (${variant})`));
 }
 
-function row({ site, over, agreement, worst }: PatchJson['sites'][0]): string {
-  const figure = (value: number | null): string => (value === null ? 'n/a' : value.toFixed(3));
+function row({ site, over, agreement, worst }: PatchJson['sites'][0], variant: string): string {
+  const figure = (value: number | null): string => (value === null ? 'n/a' : value.toFixed(3).replace('-', '−'));
   const [miss] = [...worst.over, ...worst.under].sort((a, b) => Math.abs(b.estimate - b.exact) - Math.abs(a.estimate - a.exact));
   const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
   const cell = miss && (miss.head === undefined ? `layer ${miss.layer}, position ${miss.position}` : `${miss.layer}.${miss.head}`);
   const map = over === 'positions' ? 'layer × position' : 'layer × head';
-  return `| \`${site}\` | ${map} | ${agreement.count} | ${figure(agreement.pearson)} | ${figure(agreement.spearman)} | ${figure(agreement.slope)} | ${miss ? `${cell}: ${signed(miss.estimate)} for ${signed(miss.exact)}` : ''} |`;
+  return `| \`${site}\`${variant} | ${map} | ${agreement.count} | ${figure(agreement.pearson)} | ${figure(agreement.spearman)} | ${figure(agreement.slope)} | ${miss ? `${cell}: ${signed(miss.estimate)} for ${signed(miss.exact)}` : ''} |`;
 }
 
 export async function main(): Promise<number> {
-  const rows = [...(await patched(HEADS, 'all')), ...(await patched(BLOCKS, 'positions'))].map(row);
-  console.log(['| Site | Map | Cells | r | ρ | Slope | Furthest off (estimate for exact) |', '|---|---|---|---|---|---|---|', ...rows].join('\n'));
+  const lines = [
+    ...(await rows(HEADS, 'all')),
+    ...(await rows(BLOCKS, 'positions')),
+    ...(await rows(['q', 'k'], 'all', 'qk-fix')),
+    ...(await rows(['z', 'v'], 'all', 'ig=16')),
+    ...(await rows(BLOCKS, 'positions', 'ig=16')),
+  ];
+  console.log(['| Site | Map | Cells | r | ρ | Slope | Furthest off (estimate for exact) |', '|---|---|---|---|---|---|---|', ...lines].join('\n'));
   return 0;
 }
