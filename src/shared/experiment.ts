@@ -82,9 +82,9 @@ export interface Variant {
   bothGradients?: boolean;
   /** AtP*: queries and keys are attributed by recomputing the softmax with the one query or key replaced. Only q and k change. */
   qkFix?: boolean;
-  /** AtP*: mean over layers of |effect| with the gradient through that layer stopped, times L/(L−1). A magnitude without sign. */
+  /** AtP*: mean over layers of |effect| with the gradient through that layer (its attn_out and mlp_out) stopped, times L/(L−1). A magnitude without sign. */
   gradDrop?: boolean;
-  /** No gradient flows back through these: effects that are mediated by everything but them. */
+  /** No gradient flows back through these: effects that are mediated by everything but them, and none of their own. */
   stopGradient?: Unit[];
   /** Done to the base run before anything is measured or attributed in it. */
   interventions?: Intervention[];

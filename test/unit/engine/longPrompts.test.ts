@@ -5,8 +5,8 @@ import { LocalEngine } from '../../../src/engine/client/localEngine';
 import { linear, linearBackward } from '../../../src/engine/model/layers';
 import { Work } from '../../../src/engine/model/work';
 import { arrayNamed } from '../../../src/shared/arrays';
-import type { TokenPair } from '../../../src/shared/experiment';
-import { SITE_NAMES } from '../../../src/shared/sites';
+import type { TokenPair, Variant } from '../../../src/shared/experiment';
+import { SITE_NAMES, type SiteName } from '../../../src/shared/sites';
 import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
 import { oracleAttribution, oracleLogits } from './oracle';
 import { expectedValues, loadParams, relativeError, remove, siteError, WASM_FOLDER, writeHashModel } from './support';
@@ -38,6 +38,20 @@ describe('engine on long prompts', function () {
           const row = result.groups[group]!.pairs.indexOf(index);
           const error = siteError(data.subarray(row * width, (row + 1) * width), expected.sites, site);
           assert.ok(error < 2e-4, `pair ${index}, ${site}: ${error}`);
+        }
+      }
+      // Where no pattern is looked at, none is held whole: another way through attention.
+      const sites: SiteName[] = ['z', 'q', 'k', 'v', 'embed'];
+      const lean = await engine.attribute({ experiment: { metric: 'logitDiff', direction: 'denoise', pairs }, sites });
+      const names = lean.groups.flatMap((_, group) => sites.map((site) => `group${group}.${site}`));
+      for (const name of names) assert.ok(relativeError(arrayNamed(lean.arrays, name).data, arrayNamed(result.arrays, name).data) < 1e-4, name);
+      const variants: Variant[] = [{ qkFix: true, freezeLayerNorm: true }, { freezePattern: true }, { interventions: [{ unit: { site: 'pattern', layer: 0, head: 1, position: -1 }, with: 'zero' }] }];
+      for (const own of variants) {
+        const changed = await engine.attribute({ experiment: { metric: 'logitDiff', direction: 'noise', variant: own, pairs: [pairs[5]!] }, sites: SITE_NAMES });
+        const expected = oracleAttribution(oracle, pairs[5]!, { direction: 'noise', variant: own });
+        for (const site of SITE_NAMES) {
+          const error = siteError(arrayNamed(changed.arrays, `group0.${site}`).data, expected.sites, site);
+          assert.ok(error < 2e-4, `${JSON.stringify(own)}, ${site}: ${error}`);
         }
       }
       const [logits] = await engine.logits({ prompts: [pairs[0]!.clean] });
