@@ -41,6 +41,8 @@ export class ReferenceEngine {
   }
 
   async dispose(): Promise<void> {
+    if (nearest.line) console.log(`      nearest to its bound: ${nearest.line}`);
+    nearest = { share: -1, line: '' };
     await this.engine.dispose();
     for (const folder of this.folders.values()) await remove(folder);
   }
@@ -66,6 +68,9 @@ export interface Comparison {
   place?: (i: number) => string;
 }
 
+/** What came nearest to its bound, for the reader of the tests' output. */
+let nearest = { share: -1, line: '' };
+
 /** A line on how far the values are off, or undefined when they are within bounds. A null in the reference must be NaN. */
 export function complaint({ what, values, reference: truth, overall = 0, float32Error, place = (i) => `element ${i}` }: Comparison): string | undefined {
   if (values.length !== truth.length) return `${what}: ${values.length} values, PyTorch has ${truth.length}`;
@@ -84,6 +89,8 @@ export function complaint({ what, values, reference: truth, overall = 0, float32
     if (!(own <= worst)) [worst, worstAt] = [own, i];
   }
   const error = worst <= 0 ? Math.max(worst, 0) : worst / size;
+  const share = error / bound(float32Error);
+  if (!(share <= nearest.share)) nearest = { share, line: `${what}: ${error.toExponential(1)} of ${bound(float32Error).toExponential(1)} allowed` };
   if (error <= bound(float32Error)) return undefined;
   return `${what}: off by ${error.toExponential(1)} of the largest (allowed ${bound(float32Error).toExponential(1)}); engine ${values[worstAt]!}, PyTorch ${truth[worstAt]!} at ${place(worstAt)}`;
 }

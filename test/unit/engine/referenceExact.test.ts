@@ -50,16 +50,18 @@ function complaints(cells: readonly PatchCell[], effects: Float32Array, truth: E
 describe('exact patching against PyTorch', function () {
   this.timeout(60_000);
   const file = reference<ExactFile>('sites-exact');
+  const many = reference<Pick<ExactFile, 'cells'> & { exact: ExactFile['cases'] }>('sites-many');
+  const lists = { ...file.cells, ...many.cells };
   let engines: ReferenceEngine;
   before(() => void (engines = new ReferenceEngine(file.checkpoints)));
   after(() => engines.dispose());
 
-  for (const { checkpoint, name, experiment, cells: list, metric, directions } of file.cases) {
+  for (const { checkpoint, name, experiment, cells: list, metric, directions } of [...file.cases, ...many.exact]) {
     for (const direction of DIRECTIONS) {
       const truth = directions[direction];
       if (!truth) continue;
-      const cells = file.cells[list]!;
-      it(`${name}, ${direction}, ${checkpoint}: ${cells.length} cells`, async () => {
+      const cells = lists[list]!;
+      it(`${name}, ${direction}, ${checkpoint}: ${cells.length} cells of ${experiment.pairs.length} pairs`, async () => {
         const engine = await engines.with(checkpoint);
         const result = await engine.patch({ experiment: { ...experiment, direction }, cells });
         assert.deepEqual(result.groups, groupsOf(experiment));
