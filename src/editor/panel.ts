@@ -53,7 +53,11 @@ export class Panel implements vscode.Disposable {
     const icon = (theme: string): vscode.Uri => vscode.Uri.joinPath(extensionUri, 'media', 'icons', `panel-${theme}.svg`);
     panel.iconPath = { light: icon('light'), dark: icon('dark') };
     this.port = {
-      post: (message) => void panel.webview.postMessage(message).then(undefined, (error: unknown) => log.error('A message to the panel was lost', error)),
+      post: (message) => {
+        // Answers to what a closed panel has asked go nowhere: VS Code throws at every touch of it.
+        if (this.isClosed) return;
+        void panel.webview.postMessage(message).then(undefined, (error: unknown) => log.error('A message to the panel was lost', error));
+      },
       onMessage: (listener) => {
         const subscription = panel.webview.onDidReceiveMessage(listener);
         return () => subscription.dispose();

@@ -3,6 +3,7 @@ import type { ExperimentRunner } from '../runner/runner';
 import { Queue } from '../runner/queue';
 import type { RunSettings } from '../runner/settings';
 import type { RunStore } from '../runs/store';
+import { CircuitError } from '../shared/errors';
 import { exactOf, patchSeconds, withExact } from '../shared/exact';
 import type { CallOptions, MeasuredEffects, PatchCell } from '../shared/results';
 import type { Run, RunManifest } from '../shared/run';
@@ -36,6 +37,8 @@ export interface VerificationDependencies {
   statusBar: StatusBar;
   log: Log;
   settingsOf(run: RunManifest): RunSettings;
+  /** Milliseconds between two saves of a run that is being measured; a minute by default. */
+  saveEvery?: number;
 }
 
 /** Milliseconds between two looks at what was measured: more often than that, drawing would take longer than patching. */
@@ -46,7 +49,7 @@ const SHARE = 10;
 const WORTH_A_NOTIFICATION_SECONDS = 2;
 
 export function createVerifications(dependencies: VerificationDependencies): Verifications {
-  const { runner, panels, statusBar, log, settingsOf } = dependencies;
+  const { runner, panels, statusBar, log, settingsOf, saveEvery = 60_000 } = dependencies;
   const open = new Map<string, { run: Run; users: number }>();
   const waiting = new Map<string, Set<AbortController>>();
   // One after the other, so that the next one knows what the last one has measured.
@@ -64,6 +67,7 @@ export function createVerifications(dependencies: VerificationDependencies): Ver
     waiting.set(panel.key, ofPanel.add(abort));
     const activity = statusBar.begin();
     const title = titleOf(cells, shown.manifest);
+    const started = Date.now();
 
     /** Adds what was measured to the run, and shows it wherever the run is shown. */
     const add = (measured: readonly MeasuredEffects[]): void => {
@@ -76,9 +80,18 @@ export function createVerifications(dependencies: VerificationDependencies): Ver
 
     const patch = async (report: (stage: string, fraction: number) => void): Promise<void> => {
       const before = exactOf(live.run).cells.length;
+      let saved = Date.now();
+      let saving = Promise.resolve();
+      // One after the other, so that the last one is what stays.
+      const save = (): Promise<void> => {
+        saved = Date.now();
+        return (saving = saving.then(() => keepRun(live.run, dependencies)));
+      };
       const arriving = collector(({ stage, fraction }, measured) => {
         add(measured);
         report(stage, fraction);
+        // An editor that is closed, or dies, takes no more than this with it.
+        if (measured.length > 0 && Date.now() - saved >= saveEvery) void save();
       });
       try {
         const { run } = live;
@@ -87,7 +100,7 @@ export function createVerifications(dependencies: VerificationDependencies): Ver
         add([exactOf(patched)]);
       } finally {
         arriving.flush();
-        if (exactOf(live.run).cells.length > before) await keepRun(live.run, dependencies);
+        if (exactOf(live.run).cells.length > before) await save();
       }
     };
 
@@ -101,7 +114,10 @@ export function createVerifications(dependencies: VerificationDependencies): Ver
         report('Waiting', 0);
         return queue.run(() => patch(report), { signal: abort.signal });
       });
-      log.info(`${title}: done`);
+      log.info(`${title}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
+    } catch (error) {
+      if (!CircuitError.is(error, 'cancelled')) log.error(title, error);
+      throw error;
     } finally {
       activity.end();
       ofPanel.delete(abort);

@@ -39,7 +39,12 @@ export function openPanel({ work = nothing, log = silentLog() }: { work?: PanelW
   const toWebview = new vscode.EventEmitter<unknown>();
   const closed = new vscode.EventEmitter<void>();
   const never = new vscode.EventEmitter<never>().event;
-  const webview = { cspSource: '', asWebviewUri: (uri: vscode.Uri) => uri, onDidReceiveMessage: toHost.event, postMessage: async (message: unknown) => toWebview.fire(message) };
+  let isClosed = false;
+  const postMessage = (message: unknown): Promise<void> => {
+    if (isClosed) throw new Error('Webview is disposed');
+    return Promise.resolve(toWebview.fire(message));
+  };
+  const webview = { cspSource: '', asWebviewUri: (uri: vscode.Uri) => uri, onDidReceiveMessage: toHost.event, postMessage };
   const webviewPanel = { webview, visible: true, active: true, onDidDispose: closed.event, onDidChangeViewState: never };
   const panel = new Panel(webviewPanel as unknown as vscode.WebviewPanel, SELECTED_PROMPTS, { extensionUri: vscode.Uri.file('/'), log, work });
   const shown: PanelContent[] = [];
@@ -63,5 +68,9 @@ export function openPanel({ work = nothing, log = silentLog() }: { work?: PanelW
     });
     return connectRpc<PanelHost>(port).remote;
   };
-  return { panel, host: load(), shown, close: () => closed.fire(), reload: load };
+  const close = (): void => {
+    isClosed = true;
+    closed.fire();
+  };
+  return { panel, host: load(), shown, close, reload: load };
 }

@@ -57,6 +57,8 @@ interface Scene extends FakePanel {
   steps: Steps;
   store: RunStore;
   verifications: Verifications;
+  /** What was logged as an error. */
+  errors: string[];
   /** What was asked to be attributed. */
   attributed: Attribution[];
 }
@@ -66,7 +68,7 @@ describe('exact patching from the panel', () => {
   after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
 
   /** A panel on a run of two layers with three heads, and all that stands behind it but for the engine. */
-  async function scene(): Promise<Scene> {
+  async function scene({ saveEvery }: { saveEvery?: number } = {}): Promise<Scene> {
     const folder = await mkdtemp(path.join(tmpdir(), 'circuit-explorer-runs-'));
     folders.push(folder);
     const steps = new Steps();
@@ -89,10 +91,10 @@ describe('exact patching from the panel', () => {
     };
     const work = createPanelWork(() => ({ runner, attributions, verifications, log }));
     const fake = openPanel({ work, log });
-    const verifications: Verifications = createVerifications({ runner, store, runIndex, panels: { all: [fake.panel] }, statusBar, log, settingsOf: settingsOfRun });
+    const verifications: Verifications = createVerifications({ runner, store, runIndex, panels: { all: [fake.panel] }, statusBar, log, settingsOf: settingsOfRun, saveEvery });
     fake.panel.showRun(run);
     await fake.host.ready({});
-    return { ...fake, run, engine, steps, store, verifications, attributed };
+    return { ...fake, run, engine, steps, store, verifications, errors: log.errors, attributed };
   }
 
   const measuredIn = (run: Run): number => exactOf(run).cells.length;
@@ -160,7 +162,7 @@ describe('exact patching from the panel', () => {
   });
 
   it('goes on when the panel is closed', async () => {
-    const { host, run, steps, store, close, verifications } = await scene();
+    const { host, run, steps, store, close, verifications, errors } = await scene();
     const runId = run.manifest.id;
     host.verify({ runId, cells: ALL }).catch(() => undefined);
     steps.allow(1);
@@ -168,6 +170,18 @@ describe('exact patching from the panel', () => {
     close();
     steps.allow(5);
     await eventually('the end', () => verifications.current(runId) === undefined);
+    assert.equal(measuredIn(await store.load(runId)), 6);
+    assert.deepEqual(errors, []);
+  });
+
+  it('saves now and then while it measures', async () => {
+    const { host, run, steps, store } = await scene({ saveEvery: 0 });
+    const runId = run.manifest.id;
+    const verifying = host.verify({ runId, cells: ALL });
+    steps.allow(2);
+    await eventually('two cells on disk', () => store.load(runId).then((stored) => measuredIn(stored) === 2, () => false));
+    steps.allow(4);
+    await verifying;
     assert.equal(measuredIn(await store.load(runId)), 6);
   });
 
