@@ -7,7 +7,7 @@ import type { BackendChoice } from '../../src/engine/client/engine';
 import type { TokenPair } from '../../src/shared/experiment';
 import { arrayNamed } from '../../src/shared/arrays';
 import { groupArrayName, type AttributionResult } from '../../src/shared/results';
-import { SITE_NAMES } from '../../src/shared/sites';
+import type { SiteName } from '../../src/shared/sites';
 import expected from '../fixtures/expected/gpt2-small-size.json';
 import { hashCheckpoint } from '../fixtures/hashCheckpoint';
 import { NaiveModel } from './naive';
@@ -45,6 +45,9 @@ export interface ActivationMeasurement {
   activateMilliseconds: number;
 }
 
+/** The same ones at every release, so that figures can be compared. */
+const SITES: readonly SiteName[] = ['z', 'attn_out', 'mlp_out', 'resid_pre'];
+
 async function measureEngine({ folder, backend, threads, repeats }: RunTask): Promise<Measurement> {
   const engine = startWorkerEngine({ script: path.resolve('dist', 'engineWorker.js') });
   const pairs = tutorialShape();
@@ -52,7 +55,7 @@ async function measureEngine({ folder, backend, threads, repeats }: RunTask): Pr
   const loaded = await engine.load({ folder, id: 'bench', backend, threads });
   const once = async (): Promise<{ result: AttributionResult; seconds: number }> => {
     const start = performance.now();
-    const result = await engine.attribute({ experiment, sites: SITE_NAMES });
+    const result = await engine.attribute({ experiment, sites: SITES });
     return { result, seconds: (performance.now() - start) / 1000 };
   };
   const first = await once();
@@ -89,9 +92,9 @@ async function measureNaive({ backend, threads, repeats }: RunTask): Promise<Mea
 }
 
 /** Written anew, not by shared/views: the bench compares with other libraries, and should not share a fault with what it measures. */
-function headsOf({ arrays, groups, logitDiff }: AttributionResult, pairs: TokenPair[], { layers, heads }: { layers: number; heads: number }): number[][] {
+function headsOf({ arrays, groups, metric }: AttributionResult, pairs: TokenPair[], { layers, heads }: { layers: number; heads: number }): number[][] {
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const divisor = pairs.length * (mean(logitDiff.clean) - mean(logitDiff.corrupted));
+  const divisor = pairs.length * (mean(metric.clean) - mean(metric.corrupted!));
   const sums = Array.from({ length: layers }, () => new Array<number>(heads).fill(0));
   groups.forEach((_, group) => {
     const { data, shape } = arrayNamed(arrays, groupArrayName(group, 'z'));

@@ -22,7 +22,7 @@ export class NaiveModel {
   headScores(pairs: readonly TokenPair[]): number[][] {
     return tf.tidy(() => {
       const { n_layer: layers, n_head: heads, n_embd: width } = this.config;
-      const prompts = (side: 'clean' | 'corrupted'): number[][] => pairs.map((pair) => pair[side]);
+      const prompts = (side: 'clean' | 'corrupted'): number[][] => pairs.map((pair) => pair[side]!);
       const positions = pairs[0]!.clean.length;
       const metric = (logits: tf.Tensor): tf.Scalar => this.summedDifference(logits, pairs, positions);
       const clean = this.run(prompts('clean'));
