@@ -192,6 +192,25 @@ describe('the trust view', () => {
     await screenshot(page, 'trust');
   });
 
+  it('draws a full sweep, of positions too', async function () {
+    this.timeout(60_000);
+    const page = await open({ run: 'gpt2', theme: 'light', height: 1500 });
+    await page.evaluate(() => (window.fakeHost.pace = 1));
+    await trust(page);
+    await page.locator('.verify:visible').getByRole('button', { name: 'Verify all' }).click();
+    await textIs(page.locator('.figures dl'), /n144$/);
+    await point(page, 'L5H5').click();
+    await page.mouse.move(5, 5);
+    await screenshot(page, 'trust-all');
+    await page.getByRole('radio', { name: 'Layer × position' }).check();
+    await page.locator('.trust-view').getByLabel('Site', { exact: true }).selectOption('resid_pre');
+    await page.locator('.trust-message').getByRole('button', { name: 'Verify top 10' }).click();
+    await textIs(page.locator('.figures dl'), /n10$/);
+    await textIs(page.locator('.trust-points tbody tr').first(), /^L\d+ · \d+ “/);
+    await eventually(async () => assert.equal(await page.locator('.agreement tbody tr').count(), 2));
+    assert.equal(await page.locator('.scatter .point').count(), 10);
+  });
+
   it('selects a cell everywhere by its point and by its row', async () => {
     const page = await open({ run: 'ioi' });
     await verify(page).getByRole('button', { name: 'Verify top' }).click();

@@ -356,7 +356,7 @@ describe('the panel in a browser', () => {
       await page.keyboard.press('Tab');
       assert.equal(await focusedName(page), 'L0H1');
       await page.keyboard.press('Tab');
-      assert.equal(await page.evaluate(() => document.activeElement?.closest('.map-section')?.classList.contains('positions')), true);
+      assert.equal(await page.evaluate(() => document.activeElement?.closest('.verify') !== null), true, 'Tab leaves the map');
     });
 
     it('the table’s rows are one tab stop', async () => {
