@@ -121,7 +121,7 @@ function restrictedModel(file: PromptFile): Problem[] {
 }
 
 function modelPlace(file: PromptFile): Problem['place'] {
-  return file.modelPlace ?? { offset: 0, length: 1, line: 1, column: 1 };
+  return file.settingPlaces.model ?? { offset: 0, length: 1, line: 1, column: 1 };
 }
 
 function diagnosticOf(document: vscode.TextDocument, { message, severity, code, place }: Problem): vscode.Diagnostic {

@@ -81,7 +81,6 @@ function readObject(reader: Reader, root: Node, file: PromptFile, defaults: Prom
   const { settings, places } = readSettings(reader, fields, defaults);
   file.settings = settings;
   file.settingPlaces = places;
-  if (places.model) file.modelPlace = places.model;
   const found = readPairs(reader, root, fields, file);
   file.pairs = found.map(({ pair }) => pair);
   file.places = found.map((parsed) => parsed.places);

@@ -27,8 +27,6 @@ export interface PromptFile {
   pairs: (TextPair | undefined)[];
   /** Places of the pairs, also of those that have problems. A part that is missing has the place of its pair. */
   places: PairPlaces[];
-  /** The value of `model`. */
-  modelPlace?: Place;
   problems: Problem[];
   /** The text itself, so that places inside a string can be found later. */
   text: string;

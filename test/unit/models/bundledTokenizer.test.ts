@@ -28,7 +28,7 @@ describe('models: the bundled tokenizer', () => {
     it(`finds nothing wrong with the sample ${sample}, nor an unknown word`, async () => {
       const file = parsePromptFile(await readFile(`media/samples/${sample}.prompts.json`, 'utf8'));
       assert.deepEqual(await checkExperiment(file, tokenize, { context: tokenizer.info.context, bosPrepended: true }), []);
-      const texts = file.pairs.flatMap((pair) => [pair!.clean, pair!.corrupted]);
+      const texts = file.pairs.flatMap((pair) => [pair!.clean, pair!.corrupted!]);
       assert.equal(vocabularyNote(texts, await tokenize(texts)), undefined);
     });
   }

@@ -49,7 +49,7 @@ describe('prompts: parse', () => {
       ],
     });
     const [places] = file.places;
-    assert.equal(at(text, file.modelPlace!), '"gpt2"');
+    assert.equal(at(text, file.settingPlaces.model!), '"gpt2"');
     assert.equal(at(text, places!.clean), '"John gave it to"');
     assert.equal(at(text, places!.corrupted), '"Mary gave it to"');
     assert.deepEqual(places!.correct.map((place) => at(text, place)), ['" Mary"']);
