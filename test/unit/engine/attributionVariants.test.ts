@@ -168,6 +168,29 @@ describe('attribution variants against the plain oracle', function () {
     });
   });
 
+  it('does interventions to prompts of unequal lengths at the metric\'s position, whatever side they come from', async () => {
+    const pairs = [made(7, 2, 5), made(7, 4, 6)].map((pair) => ({ ...pair, corrupted: pair.corrupted!.slice(1) }));
+    const sites = SITE_NAMES.filter((name) => name !== 'pattern' && name !== 'scores');
+    const run = (variant: Variant, direction: 'denoise' | 'noise'): Promise<AttributionResult> => attribute({ pairs, align: 'end', direction, variant }, sites);
+    for (const direction of DIRECTIONS) {
+      // The only row of the last layer that the metric reads becomes the other side's: nothing is left to attribute.
+      const whole = await run({ interventions: [{ unit: { site: 'resid_post', layer: 2 }, with: 'corrupted' }] }, direction);
+      assert.ok(whole.arrays.data.every((value) => value === 0));
+      for (const source of ['zero', 'mean', 'resample'] as const) {
+        const unit = { site: 'mlp_out', layer: 1, position: 'last' } as const;
+        const result = await run({ interventions: [{ unit, with: source }] }, direction);
+        const plain = await run({}, direction);
+        assert.deepEqual(result.metric, plain.metric, 'the metric is that of the runs as they are');
+        const effect = (own: AttributionResult, name: SiteName, layer: number): number => arrayNamed(own.arrays, groupArrayName(0, name)).data[layer]!;
+        // No gradient flows into what was replaced; what flows on from it has one.
+        const stopped = await run({ stopGradient: [unit] }, direction);
+        assert.notEqual(effect(result, 'mlp_out', 1), 0);
+        assert.equal(effect(stopped, 'mlp_out', 1), 0);
+        assert.notEqual(effect(result, 'mlp_out', 0), effect(plain, 'mlp_out', 0));
+      }
+    }
+  });
+
   describe('refuses', () => {
     const pair = made(6, 2, 1);
     const refused = async (change: Partial<TokenExperiment>, message: RegExp, sites: readonly SiteName[] = ['z']): Promise<void> => {
