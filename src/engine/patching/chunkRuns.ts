@@ -11,6 +11,7 @@ import { siteValues } from './exactCopy';
 import type { GroupMeans } from './groupMeans';
 import type { Means } from './means';
 import { prepareMetric } from './metric';
+import { rowFromEnd } from './metricPositions';
 import { nextPair, type Chunk, type Plan } from './plan';
 import type { PreparedMetric } from './preparedMetric';
 import { shareRuns, type SequencePlace, type SharedRuns } from './sharing';
@@ -41,6 +42,11 @@ export interface ChunkRuns {
   appended: number;
   /** Each pair's metric in the runs without interventions. */
   values: { clean: number[]; corrupted?: number[] };
+  /**
+   * The residual stream after the last block, [pair, dModel], `back` positions before the end of each pair's clean or corrupted
+   * prompt as it is without interventions. Inside `tf.tidy`.
+   */
+  lastOf(side: 'clean' | 'corrupted', back: number): tf.Tensor2D;
   /** Each pair's metric in the base run with the interventions. */
   patched: number[];
 }
@@ -122,6 +128,7 @@ export async function runChunk<T>(model: Gpt2, plan: Plan, chunk: Chunk, options
         common: Math.min(chunk.cleanLength, chunk.corruptedLength) - chunk.prefix,
         appended,
         values,
+        lastOf: (side, back) => tf.concat((side === 'clean' ? clean : corrupted!).map(({ run, sequence }) => takeRows(runs[run]!.last, [rowFromEnd(chunk.tail, sequence, back)])), 0),
         patched: edit ? metric.values(base, rows) : direction === 'denoise' ? values.corrupted! : values.clean,
       });
     }, work);

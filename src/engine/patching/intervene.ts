@@ -1,15 +1,15 @@
+import * as tf from '@tensorflow/tfjs-core';
 import { CircuitError } from '../../shared/errors';
 import type { InterventionResult, Prediction } from '../../shared/results';
-import { lastLogits, logitsOf } from '../model/logits';
+import { logitsOf } from '../model/logits';
 import { topPredictions } from '../model/predictions';
 import { takeRows } from '../model/rows';
-import { sequencesWork } from '../model/trailing';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { runChunk } from './chunkRuns';
 import { GroupMeans } from './groupMeans';
 import { rowFromEnd } from './metricPositions';
-import { planWork, type Plan } from './plan';
+import type { Plan } from './plan';
 
 /**
  * Does the experiment's interventions (`variant.interventions`) to the base run, corrupted when denoising, clean when noising,
@@ -20,26 +20,27 @@ import { planWork, type Plan } from './plan';
  */
 export async function intervene(model: Gpt2, plan: Plan, top: number, work: Work): Promise<Omit<InterventionResult, 'seconds'>> {
   const count = plan.experiment.pairs.length;
-  const { clean, corrupted } = prompts(plan);
+  const sides = isAblated(plan) ? (['clean'] as const) : (['clean', 'corrupted'] as const);
   const sums = { clean: zeros(count), corrupted: zeros(count), patched: zeros(count) };
-  const patched = new Array<Prediction[]>(count);
+  const predictions = { clean: new Array<Prediction[]>(count), corrupted: new Array<Prediction[]>(count), patched: new Array<Prediction[]>(count) };
   work.begin('Intervening');
   const means = new GroupMeans(model, plan, []);
   try {
     for (const chunk of plan.chunks) {
       const { experiment, weights, appended } = plan.branches[chunk.branch]!;
       await runChunk(model, plan, chunk, { sites: [], record: false, direction: experiment.direction }, means, work, async (runs) => {
-        const add = (into: number[], values: readonly number[]): void => chunk.pairs.forEach((pair, row) => (into[pair]! += weights[pair]! * values[row]!));
-        add(sums.clean, runs.values.clean);
-        if (corrupted) add(sums.corrupted, runs.values.corrupted!);
-        add(sums.patched, runs.patched);
+        for (const name of [...sides, 'patched'] as const) {
+          const values = name === 'patched' ? runs.patched : runs.values[name]!;
+          chunk.pairs.forEach((pair, row) => (sums[name][pair]! += weights[pair]! * values[row]!));
+        }
         if (chunk.branch > 0) return; // The prompts are the same in every branch.
-        const { base } = runs;
-        const last = takeRows(base.last, chunk.pairs.map((_, row) => rowFromEnd(base.tail, row, appended)));
-        const logits = logitsOf(model, last);
-        last.dispose();
-        const { vocabulary } = model.config;
-        chunk.pairs.forEach((pair, row) => (patched[pair] = topPredictions(logits.subarray(row * vocabulary, (row + 1) * vocabulary), top)));
+        const rows = chunk.pairs.map((_, row) => rowFromEnd(runs.base.tail, row, appended));
+        for (const name of [...sides, 'patched'] as const) {
+          work.poll();
+          const logits = tf.tidy(() => logitsOf(model, name === 'patched' ? takeRows(runs.base.last, rows) : runs.lastOf(name, appended)));
+          const { vocabulary } = model.config;
+          chunk.pairs.forEach((pair, row) => (predictions[name][pair] = topPredictions(logits.subarray(row * vocabulary, (row + 1) * vocabulary), top)));
+        }
       });
     }
   } finally {
@@ -48,26 +49,23 @@ export async function intervene(model: Gpt2, plan: Plan, top: number, work: Work
   if (![...sums.clean, ...sums.corrupted, ...sums.patched].every(Number.isFinite)) {
     throw new CircuitError('model-invalid', 'The computation overflowed: a metric is infinite or not a number. The checkpoint\'s weights are too large for float32.');
   }
-  const predict = async (tokens: readonly number[][]): Promise<Prediction[][]> => (await lastLogits(model, tokens, work)).map((logits) => topPredictions(logits, top));
   return {
-    metric: { clean: sums.clean, ...(corrupted && { corrupted: sums.corrupted }) },
+    metric: { clean: sums.clean, ...(sides.length > 1 && { corrupted: sums.corrupted }) },
     patched: sums.patched,
-    predictions: { clean: await predict(clean), ...(corrupted && { corrupted: await predict(corrupted) }), patched },
+    predictions: { clean: predictions.clean, ...(sides.length > 1 && { corrupted: predictions.corrupted }), patched: predictions.patched },
   };
 }
 
-/** Work of `intervene`, in the unit in which the forward pass counts. */
-export function interveneWork(model: Gpt2, plan: Plan): number {
-  const { clean, corrupted = [] } = prompts(plan);
-  return planWork(plan, model.config) + sequencesWork(model, [...clean, ...corrupted]);
+/** Work of `intervene` in the unit in which the forward pass counts, were nothing shared between pairs. */
+export function interveneWork({ config }: Gpt2, plan: Plan): number {
+  const { interventions = [] } = plan.experiment.variant ?? {};
+  const runs = (isAblated(plan) ? 1 : 2) + (interventions.length > 0 ? 1 : 0) + (interventions.some((own) => own.with === 'resample') ? 1 : 0);
+  return plan.chunks.reduce((sum, { pairs, prefix, cleanLength }) => sum + pairs.length * (prefix + runs * (cleanLength - prefix)) * config.layers, 0);
 }
 
-/** The prompts, `resample` resolved into corrupted ones, without what a continuation appends. */
-function prompts({ branches: [branch] }: Plan): { clean: number[][]; corrupted?: number[][] } {
-  const { experiment, appended } = branch!;
-  const own = (tokens: number[]): number[] => tokens.slice(0, tokens.length - appended);
-  const corrupted = experiment.other === 'zero' || experiment.other === 'mean' ? undefined : experiment.pairs.map((pair) => own(pair.corrupted!));
-  return { clean: experiment.pairs.map(({ clean }) => own(clean)), ...(corrupted && { corrupted }) };
+/** There is no corrupted run. */
+function isAblated({ experiment: { other } }: Plan): boolean {
+  return other === 'zero' || other === 'mean';
 }
 
 function zeros(count: number): number[] {
