@@ -69,7 +69,7 @@ async function exportMap(run: Run, { map, options }: { map: MapOf; options: View
   const { manifest } = run;
   const of = map.over === 'positions' ? 'positions' : map.over === 'last' ? 'heads-last' : 'heads';
   const pair = options.pair === 'all' ? '' : `-${manifest.pairs[options.pair]!.name}`;
-  const name = `${manifest.title}-${map.site}-${of}${pair}-${options.unit}`.replace(/[^\p{L}\p{N}_.-]+/gu, '-').slice(0, 100);
+  const name = `${manifest.title.replace('.prompts.json', '')}-${map.site}-${of}${pair}-${options.unit}`.replace(/[^\p{L}\p{N}_.-]+/gu, '-').slice(0, 100);
   const folder = manifest.source ? vscode.Uri.joinPath(vscode.Uri.parse(manifest.source.uri), '..') : vscode.workspace.workspaceFolders?.[0]?.uri;
   const file = await vscode.window.showSaveDialog({
     title: 'Export map',

@@ -2,13 +2,11 @@ import type { Metric, Other, TextExperiment } from '../shared/experiment';
 import { metricTitle, metricUnit } from '../shared/metrics';
 import type { BackendInfo } from '../shared/results';
 import type { RunNote, RunPair } from '../shared/run';
-import type { SiteName } from '../shared/sites';
 import { canNormalise, meanDifference } from '../shared/views';
 
 /** What a person should know before believing a run. */
 export interface Noted {
   experiment: TextExperiment;
-  sites?: readonly SiteName[];
   pairs: RunPair[];
   backend: BackendInfo;
   /** What the model's vocabulary says about the texts. */
@@ -17,8 +15,8 @@ export interface Noted {
 
 /** First what only a forward pass can tell, then what holds for every run of this kind. */
 export function notesOf(run: Noted): RunNote[] {
-  const { experiment, sites, pairs, backend, vocabulary } = run;
-  return [...differenceNotes(experiment, pairs), ...vocabulary, ...metricNotes(experiment), ...otherNotes(experiment), ...variantNotes(experiment), ...siteNotes(experiment, sites), ...alignmentNotes(experiment), ...backendNotes(backend)];
+  const { experiment, pairs, backend, vocabulary } = run;
+  return [...differenceNotes(experiment, pairs), ...vocabulary, ...metricNotes(experiment), ...otherNotes(experiment), ...variantNotes(experiment), ...alignmentNotes(experiment), ...backendNotes(backend)];
 }
 
 type Side = 'clean' | 'corrupted';
@@ -111,16 +109,10 @@ function variantNotes({ variant = {} }: TextExperiment): RunNote[] {
   const messages = [
     variant.gradDrop && 'GradDrop gives magnitudes: no value has a sign, and none says whether a part supports the correct answer or the incorrect one.',
     variant.qkFix && 'AtP* with the QK fix: queries and keys are attributed by recomputing the softmax; all other sites are as without it.',
-    variant.bothGradients && 'The gradient is the mean of those at the clean and at the corrupted run.',
     variant.interventions?.length && `${variant.interventions.length} ${variant.interventions.length === 1 ? 'intervention is' : 'interventions are'} done to the base run before anything is measured or attributed in it.`,
     variant.stopGradient?.length && 'Gradients are stopped at chosen places: effects by way of them are left out, in the attribution only. Exact patching measures all effects.',
   ];
   return messages.flatMap((message): RunNote[] => (typeof message === 'string' ? [{ severity: 'info', message }] : []));
-}
-
-function siteNotes({ metric }: TextExperiment, sites: readonly SiteName[] = []): RunNote[] {
-  const neurons = sites.includes('mlp_post') || (typeof metric !== 'string' && metric.activation === 'neuron');
-  return neurons ? [{ severity: 'info', message: 'Neurons are counted from 0 and taken after the activation function.' }] : [];
 }
 
 function alignmentNotes({ align }: TextExperiment): RunNote[] {

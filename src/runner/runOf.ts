@@ -56,7 +56,7 @@ export function runOf({ job, prependBos, bos, tokenized, tokens, loaded, result,
       pairs,
       groups: result.groups,
       timings: { load: loaded.seconds, run: result.seconds },
-      notes: notesOf({ experiment, sites: job.sites, pairs, backend: result.backend, vocabulary }),
+      notes: notesOf({ experiment, pairs, backend: result.backend, vocabulary }),
     },
     arrays: result.arrays,
   };

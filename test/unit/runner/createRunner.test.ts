@@ -118,9 +118,9 @@ describe('runner', () => {
 
   it('says where a metric, an ablation or a variant needs a caveat', async () => {
     const single: TextPair[] = [{ clean: 'When John left', correct: [' Mary'], incorrect: [' John'] }];
-    const notes = async (more: Partial<TextExperiment>, sites?: AttributionJob['sites']): Promise<string> => {
+    const notes = async (more: Partial<TextExperiment>): Promise<string> => {
       const { runner } = runnerWith();
-      return (await runner.attribute({ ...job([PAIR], more), sites })).manifest.notes.map(({ severity, message }) => `${severity}: ${message}`).join('\n');
+      return (await runner.attribute(job([PAIR], more))).manifest.notes.map(({ severity, message }) => `${severity}: ${message}`).join('\n');
     };
     assert.equal(await notes({ metric: 'logProb' }), '');
     assert.match(await notes({ metric: 'prob' }), /^info: .*gradient of a probability vanishes/);
@@ -129,7 +129,6 @@ describe('runner', () => {
     assert.match(await notes({ variant: { gradDrop: true, qkFix: true } }), /^info: GradDrop gives magnitudes.*\ninfo: AtP\*/);
     assert.match(await notes({ other: 'zero', direction: 'noise', pairs: single }), /^info: .*share/);
     assert.match(await notes({ other: 'resample', direction: 'noise', pairs: [...single, ...single] }), /^info: .*next pair/);
-    assert.match(await notes({}, ['z', 'mlp_post']), /^info: Neurons/);
     assert.match(await notes({ variant: { interventions: [{ unit: { site: 'z', layer: 0 }, with: 'zero' }] } }), /^info: 1 intervention is done/);
   });
 
