@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { startBackend, stopBackend } from '../../../src/engine/backend/start';
 import { openCheckpoint } from '../../../src/engine/model/checkpoint';
+import { lastLogits } from '../../../src/engine/model/logits';
 import { disposeWeights, loadWeights, type Gpt2 } from '../../../src/engine/model/weights';
 import { Work } from '../../../src/engine/model/work';
 import { attribute } from '../../../src/engine/patching/attribution';
@@ -10,7 +11,7 @@ import { planChunks } from '../../../src/engine/patching/plan';
 import { arrayNamed } from '../../../src/shared/arrays';
 import { CircuitError } from '../../../src/shared/errors';
 import type { Intervention, TokenExperiment, TokenPair } from '../../../src/shared/experiment';
-import type { InterventionResult } from '../../../src/shared/results';
+import type { InterventionResult, Prediction } from '../../../src/shared/results';
 import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
 import { plainMetric, plainRun, type Plain, type PlainModel, type PlainRun } from './exactOracle';
 import { expectedValues, relativeError, remove, WASM_FOLDER, writeHashModel } from './support';
@@ -115,6 +116,20 @@ describe('interventions', function () {
       };
       const expected = sum(pair.correct) - sum(pair.incorrect);
       assert.ok(Math.abs(found.patched[index]! - expected) < 5e-5 * Math.abs(expected), `${found.patched[index]} for ${expected}`);
+    });
+  });
+
+  it('reads prompts of unequal lengths each at its own end', async () => {
+    const pairs = [{ ...PAIRS[0]!, corrupted: prompt(8, 5) }, PAIRS[1]!];
+    const found = await run(experiment({ align: 'end', pairs, variant: { interventions: [{ unit: { site: 'resid_post', layer: 2, position: 'last' }, with: 'corrupted' }] } }));
+    const logits = await lastLogits(model, pairs.flatMap(({ clean, corrupted }) => [clean, corrupted!]), new Work());
+    pairs.forEach((_, i) => {
+      const close = (list: Prediction[], of: Float32Array): void => assert.ok(relativeError(list.map(({ logit }) => logit), list.map(({ token }) => of[token]!)) < 2e-5);
+      close(found.predictions.clean[i]!, logits[2 * i]!);
+      close(found.predictions.corrupted![i]!, logits[2 * i + 1]!);
+      // The whole stream at the last position is the clean prompt's.
+      close(found.predictions.patched[i]!, logits[2 * i]!);
+      assert.ok(Math.abs(found.patched[i]! - found.metric.clean[i]!) < 1e-4);
     });
   });
 
