@@ -5,7 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import type { AttributionJson } from '../../src/cli/attributionJson';
-import type { ActivationMeasurement, Measurement, RunTask, Task } from './measure';
+import type { ActivationMeasurement, Measurement, RunTask, SweepMeasurement, Task } from './measure';
 import { markdown, ratio, spread, type Spread } from './statistics';
 import { tutorialShape, writeCheckpoint } from './workload';
 
@@ -104,6 +104,34 @@ async function peerTable(folder: string, own: Named[]): Promise<void> {
   }
 }
 
+async function sweepTable(folder: string): Promise<void> {
+  const [naive, ...engines] = [
+    await measure<SweepMeasurement>({ kind: 'naiveSweep', folder, backend: 'wasm-simd', threads: 1 }),
+    await measure<SweepMeasurement>({ kind: 'sweep', folder, backend: 'auto', threads: 0 }),
+  ] as const;
+  const perCell = ({ seconds, cells }: SweepMeasurement): number => seconds / cells;
+  const largest = Math.max(...naive.heads.map(Math.abs));
+  const differs = ({ heads }: SweepMeasurement): number => Math.max(...heads.map((effect, i) => Math.abs(effect - naive.heads[i]!))) / largest;
+  console.log(`\n## Exact patching of every head\n`);
+  console.log(`z, q, k, v and pattern of ${engines[0].cells / 5} heads at all positions of the same eight pairs. Plain tfjs: whole forward passes with all logits, timed with ${naive.cells} cells.\n`);
+  console.log(
+    markdown(['', 'cells', 's', 'ms a cell', 'quicker than naive', 'longest wait for cells, ms', 'stops within, ms', 'peak memory, MB', 'differs by'], [
+      [`naive (${naive.backend}, ${naive.threads})`, `${naive.cells}`, number(naive.seconds), number(1000 * perCell(naive), 0), '', '', '', number(naive.peakMegabytes, 0), ''],
+      ...engines.map((own) => [
+        `engine (${own.backend}, ${own.threads})`,
+        `${own.cells}`,
+        number(own.seconds, 1),
+        number(1000 * perCell(own), 0),
+        `× ${number(perCell(naive) / perCell(own), 1)}`,
+        number(own.longestWaitMs!, 0),
+        number(own.cancelMs!, 0),
+        number(own.peakMegabytes, 0),
+        differs(own).toExponential(0),
+      ]),
+    ]),
+  );
+}
+
 async function bundledTable(): Promise<void> {
   const documents: AttributionJson[] = [];
   const wall: number[] = [];
@@ -145,6 +173,7 @@ async function main(): Promise<void> {
   const folder = await writeCheckpoint();
   try {
     await peerTable(folder, await tutorialTable(folder));
+    await sweepTable(folder);
   } finally {
     rmSync(folder, { recursive: true });
   }

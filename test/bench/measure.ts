@@ -6,12 +6,12 @@ import { startWorkerEngine } from '../../src/engine/client/workerEngine';
 import type { BackendChoice } from '../../src/engine/client/engine';
 import type { TokenPair } from '../../src/shared/experiment';
 import { arrayNamed } from '../../src/shared/arrays';
-import { groupArrayName, type AttributionResult } from '../../src/shared/results';
+import { groupArrayName, type AttributionResult, type Progress } from '../../src/shared/results';
 import type { SiteName } from '../../src/shared/sites';
 import expected from '../fixtures/expected/gpt2-small-size.json';
 import { hashCheckpoint } from '../fixtures/hashCheckpoint';
 import { NaiveModel } from './naive';
-import { tutorialShape } from './workload';
+import { everyHead, tutorialShape } from './workload';
 
 export interface RunTask {
   kind: 'engine' | 'naive';
@@ -38,7 +38,29 @@ interface ActivationTask {
   bundle: string;
 }
 
-export type Task = RunTask | ActivationTask;
+/** A full exact sweep by the engine, or what a few of its cells cost in plain tfjs. */
+export interface SweepTask {
+  kind: 'sweep' | 'naiveSweep';
+  folder: string;
+  backend: BackendChoice;
+  threads: number;
+}
+
+export type Task = RunTask | ActivationTask | SweepTask;
+
+export interface SweepMeasurement {
+  backend: string;
+  threads: number;
+  /** Cells measured in `seconds`. */
+  cells: number;
+  seconds: number;
+  peakMegabytes: number;
+  /** Effects of the first heads of layer 0's z, summed over pairs. */
+  heads: number[];
+  /** Of the engine only: longest wait for the next measured cells, and how long a second sweep took to stop when it was cancelled amid. */
+  longestWaitMs?: number;
+  cancelMs?: number;
+}
 
 export interface ActivationMeasurement {
   requireMilliseconds: number;
@@ -89,6 +111,48 @@ async function measureNaive({ backend, threads, repeats }: RunTask): Promise<Mea
   const { heads, seconds: first } = once();
   const seconds = Array.from({ length: repeats }, () => once().seconds);
   return { backend: started.name, threads: started.threads, load, first, seconds, peakMegabytes: peakMegabytes(), heads };
+}
+
+/** Cells that the naive way is timed with. */
+const NAIVE_CELLS = 3;
+const CANCEL_AFTER_MS = 3000;
+
+async function measureSweep({ folder, backend, threads }: SweepTask): Promise<SweepMeasurement> {
+  const engine = startWorkerEngine({ script: path.resolve('dist', 'engineWorker.js') });
+  const { backend: started, model } = await engine.load({ folder, id: 'bench', backend, threads });
+  const pairs = tutorialShape();
+  const params = { experiment: { metric: 'logitDiff', direction: 'denoise', pairs } as const, cells: everyHead(model) };
+  let last = performance.now();
+  let longestWaitMs = 0;
+  const onProgress = ({ measured }: Progress): void => {
+    if (!measured) return;
+    longestWaitMs = Math.max(longestWaitMs, performance.now() - last);
+    last = performance.now();
+  };
+  const start = performance.now();
+  const { effects, cells } = await engine.patch(params, { onProgress });
+  const seconds = (performance.now() - start) / 1000;
+
+  const abort = new AbortController();
+  const cancelled = engine.patch(params, { signal: abort.signal }).then(() => Promise.reject(new Error('ended before it was cancelled')), () => performance.now());
+  await new Promise((resolve) => setTimeout(resolve, CANCEL_AFTER_MS));
+  const asked = performance.now();
+  abort.abort();
+  const cancelMs = (await cancelled) - asked;
+  await engine.dispose();
+  const heads = Array.from({ length: NAIVE_CELLS }, (_, cell) => effects.subarray(cell * pairs.length, (cell + 1) * pairs.length).reduce((sum, effect) => sum + effect, 0));
+  return { backend: started.name, threads: started.threads, cells: cells.length, seconds, peakMegabytes: peakMegabytes(), heads, longestWaitMs, cancelMs };
+}
+
+async function measureNaiveSweep({ backend, threads }: SweepTask): Promise<SweepMeasurement> {
+  const started = await startBackend({ choice: backend, threads, wasmFolder: path.resolve('dist', 'wasm') });
+  const { config, tensors } = hashCheckpoint(expected.checkpoint);
+  const model = new NaiveModel(config, tensors);
+  const pairs = tutorialShape();
+  const prepared = model.prepare(pairs);
+  const start = performance.now();
+  const heads = Array.from({ length: NAIVE_CELLS }, (_, head) => model.patchedHead(pairs, prepared, 0, head));
+  return { backend: started.name, threads: started.threads, cells: NAIVE_CELLS, seconds: (performance.now() - start) / 1000, peakMegabytes: peakMegabytes(), heads };
 }
 
 /** Written anew, not by shared/views: the bench compares with other libraries, and should not share a fault with what it measures. */
@@ -146,9 +210,24 @@ function withRest(fields: object): object {
   return Object.create(anything, Object.getOwnPropertyDescriptors(fields)) as object;
 }
 
+function measureTask(task: Task): unknown {
+  switch (task.kind) {
+    case 'activation':
+      return measureActivation(task);
+    case 'naive':
+      return measureNaive(task);
+    case 'engine':
+      return measureEngine(task);
+    case 'sweep':
+      return measureSweep(task);
+    case 'naiveSweep':
+      return measureNaiveSweep(task);
+  }
+}
+
 async function main(): Promise<void> {
   const task = JSON.parse(process.argv[2]!) as Task;
-  const measured = task.kind === 'activation' ? measureActivation(task) : await (task.kind === 'naive' ? measureNaive : measureEngine)(task);
+  const measured = await measureTask(task);
   process.stdout.write(`${JSON.stringify(measured)}\n`);
 }
 

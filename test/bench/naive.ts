@@ -3,6 +3,13 @@ import '@tensorflow/tfjs-core/dist/register_all_gradients';
 import type { TokenPair } from '../../src/shared/experiment';
 import type { HashTensor, HfGpt2Config } from '../fixtures/hashCheckpoint';
 
+/** z of both prompts by layer, and the summed metric of the corrupted ones. */
+export interface NaiveRuns {
+  clean: tf.Tensor[];
+  corrupted: tf.Tensor[];
+  base: number;
+}
+
 /**
  * What one writes first in tfjs: all prompts as a batch, whole sequences, all logits, gradients by autodiff with respect to
  * zeros added at z. On the backend that runs, for timing against the engine; the oracle of the unit tests is on the cpu
@@ -34,6 +41,26 @@ export class NaiveModel {
         const product = tf.mul(tf.sub(clean.z[layer]!, corrupted.z[layer]!), gradient);
         return Array.from(tf.sum(tf.reshape(product, [-1, heads, width / heads]), [0, 2]).dataSync(), (value) => value / difference);
       });
+    });
+  }
+
+  /** Σ over pairs of the effect of patching one head's z at all positions when denoising, by one whole forward pass of all prompts. `prepare` what both runs give first. */
+  patchedHead(pairs: readonly TokenPair[], prepared: NaiveRuns, layer: number, head: number): number {
+    return tf.tidy(() => {
+      const { n_layer: layers, n_head: heads, n_embd: width } = this.config;
+      const own = Float32Array.from({ length: width }, (_, i) => (Math.floor(i / (width / heads)) === head ? 1 : 0));
+      const change = tf.mul(tf.sub(prepared.clean[layer]!, prepared.corrupted[layer]!), tf.tensor1d(own));
+      const probes = Array.from({ length: layers }, (_, index) => (index === layer ? change : tf.zerosLike(change)));
+      const corrupted = pairs.map((pair) => pair.corrupted!);
+      return this.summedDifference(this.run(corrupted, probes).logits, pairs, corrupted[0]!.length).dataSync()[0]! - prepared.base;
+    });
+  }
+
+  prepare(pairs: readonly TokenPair[]): NaiveRuns {
+    return tf.tidy(() => {
+      const corrupted = this.run(pairs.map((pair) => pair.corrupted!));
+      const base = this.summedDifference(corrupted.logits, pairs, pairs[0]!.clean.length).dataSync()[0]!;
+      return { clean: this.run(pairs.map((pair) => pair.clean)).z, corrupted: corrupted.z, base };
     });
   }
 

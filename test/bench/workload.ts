@@ -1,4 +1,6 @@
 import type { TokenPair } from '../../src/shared/experiment';
+import type { PatchCell } from '../../src/shared/results';
+import { HEAD_EVERY } from '../../src/shared/sites';
 import expected from '../fixtures/expected/gpt2-small-size.json';
 import { writeHashModel } from '../unit/engine/support';
 
@@ -25,4 +27,9 @@ export function tutorialShape(): TokenPair[] {
       Array.from({ length: LENGTH }, (__, position) => (position === DIFFERS_AT ? name : token(prompt, position)));
     return { clean: at(own!), corrupted: at(other!), correct: [other!], incorrect: [own!] };
   });
+}
+
+/** W2: TransformerLens's `get_act_patch_attn_head_all_pos_every` on the same prompts: each head of each layer at all positions, z, q, k, v and pattern. */
+export function everyHead({ layers, heads }: { layers: number; heads: number }): PatchCell[] {
+  return HEAD_EVERY.flatMap((site) => Array.from({ length: layers * heads }, (_, i) => ({ site, layer: Math.floor(i / heads), head: i % heads })));
 }
