@@ -3,7 +3,7 @@ import { rankCells } from '../shared/ranking';
 import { CircuitError } from '../shared/errors';
 import type { Run } from '../shared/run';
 import { hasHeads, SITE_NAMES, type SiteName } from '../shared/sites';
-import { headScores, positionScores, type ViewOptions } from '../shared/views';
+import { headScores, neuronScores, positionScores, type ViewOptions } from '../shared/views';
 import { nested, runJson, shortest, viewOf, type PairValues, type RunJson } from './json';
 
 /**
@@ -24,6 +24,8 @@ export interface AttributionJson extends RunJson {
   siteHeads: Partial<Record<SiteName, AttributionJson['heads']>>;
   /** Of z, by falling |score| summed over all positions. */
   topHeads: { layer: number; head: number; score: number }[];
+  /** By falling |score| summed over all positions, where mlp_post was computed. */
+  topNeurons?: { layer: number; neuron: number; score: number }[];
 }
 
 export interface PositionsJson {
@@ -60,6 +62,11 @@ export function attributionJson(run: Run, options: { raw: boolean; top: number }
     topHeads: rankCells(allPositions)
       .slice(0, options.top)
       .map(({ row, column, value }) => ({ layer: row, head: column, score: shortest(value) })),
+    ...(others.includes('mlp_post') && {
+      topNeurons: rankCells(neuronScores(manifest, arrays, view))
+        .slice(0, options.top)
+        .map(({ row, column, value }) => ({ layer: row, neuron: column, score: shortest(value) })),
+    }),
   };
 }
 

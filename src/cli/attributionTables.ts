@@ -2,7 +2,7 @@ import { rankCells } from '../shared/ranking';
 import type { PairGroup } from '../shared/results';
 import type { Run, RunPair } from '../shared/run';
 import { hasHeads, SITES, type SiteName } from '../shared/sites';
-import { headScores, positionScores, type ViewOptions } from '../shared/views';
+import { headScores, neuronScores, positionScores, type ViewOptions } from '../shared/views';
 import { viewOf } from './json';
 import { alignedTable, count, facts, signed, tokenText } from './text';
 import { unitTitle } from './words';
@@ -18,7 +18,8 @@ export function attributionTables(run: Run, options: { raw: boolean; top: number
   const withHeads = options.sites.filter(hasHeads);
   const headParts = (withHeads.length > 0 ? withHeads : (['z'] as const)).map((site) => headPart(run, site, view, options.top, unit));
   const positionParts = options.sites.flatMap((site) => manifest.groups.flatMap((group, index) => positionPart(run, site, group, index, view, options.top, unit) ?? []));
-  return `${[facts(run), ...headParts, ...positionParts].join('\n\n')}\n`;
+  const neuronParts = options.sites.includes('mlp_post') ? [neuronPart(run, view, options.top, unit)] : [];
+  return `${[facts(run), ...headParts, ...neuronParts, ...positionParts].join('\n\n')}\n`;
 }
 
 function headPart({ manifest, arrays }: Run, site: SiteName, view: ViewOptions, top: number, unit: string): string {
@@ -28,6 +29,13 @@ function headPart({ manifest, arrays }: Run, site: SiteName, view: ViewOptions, 
     .map(({ rank, row, column, value }) => [String(rank), `${row}.${column}`, signed(value), signed(last.values[row * last.columns + column]!)]);
   const lastTitle = manifest.pairs.some(({ at }) => at !== undefined) ? "metric's position" : 'last position';
   return `${site === 'z' ? 'Top heads' : `${SITES[site].title}, top heads`} (${unit})\n${alignedTable(['#', 'head', 'all positions', lastTitle], rows)}`;
+}
+
+function neuronPart({ manifest, arrays }: Run, view: ViewOptions, top: number, unit: string): string {
+  const rows = rankCells(neuronScores(manifest, arrays, view))
+    .slice(0, top)
+    .map(({ rank, row, column, value }) => [String(rank), `${row}#${column}`, signed(value)]);
+  return `${SITES.mlp_post.title}, top neurons (${unit})\n${alignedTable(['#', 'neuron', 'all positions'], rows)}`;
 }
 
 function positionPart({ manifest, arrays }: Run, site: SiteName, group: PairGroup, index: number, view: ViewOptions, top: number, unit: string): string | undefined {

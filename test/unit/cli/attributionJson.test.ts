@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { attributionJson, type PositionsJson } from '../../../src/cli/attributionJson';
 import { nestedIn, shortest } from '../../../src/cli/json';
-import { arrayNamed } from '../../../src/shared/arrays';
+import { attributionTables } from '../../../src/cli/attributionTables';
+import { arrayNamed, packArrays } from '../../../src/shared/arrays';
 import { CircuitError } from '../../../src/shared/errors';
 import { exampleRun } from '../runs/exampleRun';
 
@@ -123,6 +124,21 @@ describe('attribute --json', () => {
     assert.deepEqual(q.siteHeads.q, q.heads);
     assert.deepEqual(q.sites.q, q.positions);
     assert.deepEqual(Object.keys(q.siteHeads), ['q']);
+  });
+
+  it('ranks neurons where they were computed', () => {
+    assert.ok(!('topNeurons' in json));
+    const { manifest, arrays } = exampleRun();
+    const neurons = manifest.groups.map(({ pairs, length }, group) => ({
+      name: `group${group}.mlp_post`,
+      axes: ['pair', 'layer', 'position', 'neuron'],
+      shape: [pairs.length, 2, length, 24],
+      data: Float32Array.from({ length: pairs.length * 2 * length * 24 }, (_, i) => (Math.floor(i / (24 * length)) % 2 === 1 && i % 24 === 7 ? -1 : i % 24 === 3 ? 0.25 : 0)),
+    }));
+    const more = { manifest, arrays: packArrays([...neurons, ...Object.keys(arrays.entries).map((name) => ({ name, ...arrayNamed(arrays, name) }))]) };
+    // Ten positions in all, each pair a third of the mean, which differs by two.
+    assert.deepEqual(attributionJson(more, { raw: true, top: 2 }).topNeurons!.map(({ layer, neuron, score }) => [layer, neuron, score.toFixed(4)]), [[1, 7, '-3.3333'], [0, 3, '0.8333']]);
+    assert.match(attributionTables(more, { raw: false, top: 1, sites: ['mlp_post'] }), /MLP neurons, top neurons \(share of the clean-corrupted difference\)\n +# +neuron +all positions\n +1 +1#7 +-1\.6667\n/);
   });
 
   it('has nothing that JSON would print as null', () => {

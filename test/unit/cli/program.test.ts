@@ -137,6 +137,15 @@ describe('the command line as a program', function () {
     assert.notEqual(noise.topHeads[0]!.score, one.topHeads[0]!.score);
   });
 
+  it('runs prompts of unequal lengths at the sites that they share', async () => {
+    await writeFile(path.join(folder, 'unequal.prompts.json'), JSON.stringify({ model: './model', align: 'end', pairs: [{ clean: 'When Tom gave it to', corrupted: 'John gave it to', correct: ' John', incorrect: ' Mary' }] }));
+    const { code, out, err } = await run(['attribute', 'unequal.prompts.json', '--json']);
+    assert.equal(code, 0, err);
+    const { positions, sites } = JSON.parse(out) as AttributionJson;
+    assert.equal(positions[0]!.positions, 'last');
+    assert.ok('resid_post' in sites && !('pattern' in sites) && !('scores' in sites), Object.keys(sites).join());
+  });
+
   it('prints tables for people', async () => {
     const { code, out } = await run(['attribute', 'a.prompts.json', '--top', '3']);
     assert.equal(code, 0);
