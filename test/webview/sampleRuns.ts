@@ -6,7 +6,7 @@ import { DEFAULT_SITES, SITES, type SiteName } from '../../src/shared/sites';
 
 /** Runs that look like real ones, made from a seed, so that the page and the test that drives it hold the same numbers. */
 
-export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end' | 'reversed' | 'neurons' | 'ablated' | 'intervened';
+export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end' | 'reversed' | 'neurons' | 'ablated' | 'intervened' | 'long';
 
 interface Prompts {
   name: string;
@@ -72,16 +72,23 @@ function recipeOf(name: SampleName): Recipe {
         ...{ layers: 12, heads: 12, pairs: IOI, id: 'openai-community/gpt2', logitDiff: 2.8138, positions: 'all', seed: 3, sites: DEFAULT_SITES },
         strong: [[10, 7, -0.364, 1], [8, 6, 0.296, 1], [9, 9, 0.288, 1], [8, 10, 0.275, 1], [7, 9, 0.203, 1], [11, 10, -0.2, 1], [7, 3, 0.137, 1], [5, 5, 0.28, 5], [6, 9, 0.11, 5], [3, 0, 0.09, 5], [11, 2, -0.0974, 1], [10, 0, 0.0865, 1]],
       };
-    case 'large': {
-      const words = Array.from({ length: 1023 }, (_, index) => ['the', 'of', 'and', 'winter', 'garden', 'seven'][index % 6]!);
-      const text = (subject: string): string => `When ${words.slice(0, 700).join(' ')} ${subject} ${words.slice(701, 1022).join(' ')} to`;
+    case 'long':
+      return { ...SMALL, strong, pairs: [longPrompts(240)] };
+    case 'large':
       return {
         ...{ layers: 48, heads: 25, id: 'gpt2-xl', logitDiff: 3.1, positions: 'all', seed: 4, sites: ['z', 'resid_pre', 'attn_out', 'mlp_out'] },
         strong: [[40, 7, 0.3, 1], [38, 3, 0.2, 1]],
-        pairs: [{ name: 'long', clean: text('John'), corrupted: text('Mary'), correct: ' Mary', incorrect: ' John' }],
+        pairs: [longPrompts(1023)],
       };
-    }
   }
+}
+
+/** Two prompts of one token more, the same but for a name two thirds along. */
+function longPrompts(count: number): Prompts {
+  const words = Array.from({ length: count }, (_, index) => ['the', 'of', 'and', 'winter', 'garden', 'seven'][index % 6]!);
+  const at = Math.floor(count * 0.685);
+  const text = (subject: string): string => `When ${words.slice(0, at).join(' ')} ${subject} ${words.slice(at + 1, count - 1).join(' ')} to`;
+  return { name: 'long', clean: text('John'), corrupted: text('Mary'), correct: ' Mary', incorrect: ' John' };
 }
 
 /** The run of that name: always the same. `change`: as if run once more with it. */

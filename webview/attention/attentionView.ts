@@ -17,8 +17,8 @@ import { scalesFor } from './scales';
 import { strongestCells, type CellOrder } from './strongestCells';
 import { attentionCaption, attributionWords, cellPlace, cellValue } from './words';
 
-/** Answers kept: small ones hold a whole layer. */
-const MOST_ANSWERS = 40;
+/** Kept of answers, about; each small one holds a whole layer. */
+const MOST_BYTES = 48_000_000;
 /** All heads of a layer are asked for at once when their arrays are no larger than this in all. */
 const WHOLE_LAYER_BYTES = 400_000;
 const TABLE_ROWS = 12;
@@ -32,7 +32,7 @@ interface ShownHead {
 export class AttentionView implements View {
   readonly element: HTMLElement;
   private readonly controls = new Slot(el('div', { class: 'toolbar', attributes: { role: 'group', 'aria-label': 'Attention' } }));
-  private readonly answers = new Computed<LayerAttention>(MOST_ANSWERS, () => this.render());
+  private readonly answers: Computed<LayerAttention>;
   private readonly computing: Computing;
   private readonly readout = el('p', { class: 'attention-readout' });
   private readonly legends = new Slot(el('div', { class: 'scale-legends' }));
@@ -57,6 +57,9 @@ export class AttentionView implements View {
     this.state = parts.state;
     this.palette = parts.palette;
     this.choice = attentionChoice(parts.run, parts.state);
+    const longest = Math.max(...parts.run.pairs.map(({ clean }) => clean.length));
+    const largestAnswer = Math.max(WHOLE_LAYER_BYTES, bytesOf(1, longest));
+    this.answers = new Computed(Math.max(2, Math.floor(MOST_BYTES / largestAnswer)), () => this.render());
     this.computing = new Computing(() => this.computingWhat(), { stop: () => this.answers.stop(), retry: () => this.answers.retry() });
     this.element = el('div', { class: 'attention' }, [
       this.controls.element,
@@ -131,7 +134,7 @@ export class AttentionView implements View {
     const { pair } = this;
     const all = Array.from({ length: run.model.heads }, (_, head) => head);
     const length = run.pairs[pair]!.clean.length;
-    const wanted = all.length * length ** 2 * 4 * 4 <= WHOLE_LAYER_BYTES ? all : heads;
+    const wanted = bytesOf(all.length, length) <= WHOLE_LAYER_BYTES ? all : heads;
     return this.answers.ask(`${pair} ${layer} ${wanted.join()}`, (call) => host.attention({ runId: run.id, pair, layer, heads: wanted }, call));
   }
 
@@ -191,6 +194,7 @@ export class AttentionView implements View {
   // Pointing and locking
 
   private point(cell: PatternCell | undefined): void {
+    if (this.pointed?.dest === cell?.dest && this.pointed?.src === cell?.src) return;
     this.pointed = cell;
     if (!this.locked) this.mark();
   }
@@ -277,4 +281,9 @@ export class AttentionView implements View {
       el('div', { class: 'actions' }, [button('Copy table', () => this.parts.copy(tableText(headings.map(({ text }) => text), rows.map((row) => [placeName(row.dest), placeName(row.src), ...(several ? [headName(layer, row.head)] : []), ...kinds.map((kind) => row.values[kind] ?? '')])), 'Copied the table'))]),
     ]);
   }
+}
+
+/** Of an answer: four arrays of floats at most. */
+function bytesOf(heads: number, length: number): number {
+  return heads * length ** 2 * 4 * Float32Array.BYTES_PER_ELEMENT;
 }

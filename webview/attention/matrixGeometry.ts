@@ -48,6 +48,14 @@ export function fitMatrix(count: number, label: number, room: number): MatrixGeo
   return { count, cell, left: label, top: label, width: extent, height: extent };
 }
 
+const NARROWEST_BOX = 250;
+const WIDEST_BOX = 560;
+
+/** The width a matrix would like: enough for all of its cells where that is not too much, since matrices side by side share the page. */
+export function wishedWidth(count: number, label: number): number {
+  return Math.max(NARROWEST_BOX, Math.min(WIDEST_BOX, label + count * SMALLEST_CELL + 3));
+}
+
 /** The cell under a point of the box; undefined on labels, outside, and where nothing is attended to. */
 export function cellUnder({ count, cell, left, top }: MatrixGeometry, x: number, y: number, scroll: Scroll): PatternCell | undefined {
   if (x < left || y < top) return undefined;

@@ -1,5 +1,5 @@
 import { el } from '../view/dom';
-import { cellUnder, fitMatrix, labelExtent, scrollToCell, type MatrixGeometry, type Scroll } from './matrixGeometry';
+import { cellUnder, fitMatrix, labelExtent, scrollToCell, wishedWidth, type MatrixGeometry, type Scroll } from './matrixGeometry';
 import { inkOf, matrixPicture, paintHighlight, paintMatrix, type Ink, type MatrixDrawing } from './matrixPainting';
 import { moveCell, type PatternCell, type PatternMatrix } from './patterns';
 import type { Scale } from './scales';
@@ -17,6 +17,9 @@ export interface Highlight {
   cell?: PatternCell;
   locked: boolean;
 }
+
+/** Kept free above and below the cell the keys are at: the readout stays in sight there. */
+const PAGE_MARGIN = 40;
 
 let matrices = 0;
 
@@ -68,6 +71,7 @@ export class MatrixView {
     this.scroller.setAttribute('aria-colcount', String(count));
     this.scroller.dataset.key = `${name} ${matrix.kind}`;
     this.geometry = undefined;
+    this.element.style.flexBasis = `${wishedWidth(count, labelExtent(matrix.tokens))}px`;
     this.refit();
     this.speak();
   }
@@ -96,8 +100,10 @@ export class MatrixView {
     if (geometry) this.follow(scrollToCell(geometry, cell, this.scroll, { width: scroller.clientWidth, height: scroller.clientHeight }));
   }
 
-  get count(): number {
-    return this.matrix?.tokens.length ?? 0;
+  /** A matrix may be taller than the panel: the page follows the keys. */
+  private scrollPageTo({ dest }: PatternCell, { top, cell }: MatrixGeometry): void {
+    const y = this.scroller.getBoundingClientRect().top + top + dest * cell - this.scroller.scrollTop;
+    if (y < PAGE_MARGIN || y + cell + PAGE_MARGIN > innerHeight) window.scrollBy({ top: y < PAGE_MARGIN ? y - PAGE_MARGIN : y + cell + PAGE_MARGIN - innerHeight });
   }
 
   close(): void {
@@ -197,6 +203,7 @@ export class MatrixView {
       if (target.dest === this.active.dest && target.src === this.active.src) return;
       this.active = target;
       this.reveal(target);
+      this.scrollPageTo(target, geometry);
       if (this.highlight.locked) events.press(target);
       else events.point(target);
     });

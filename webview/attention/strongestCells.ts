@@ -19,15 +19,7 @@ export function strongestCells(heads: readonly { head: number; matrices: readonl
   for (const { head, matrices } of heads) {
     const ranked = matrices.find(({ kind }) => kind === strength);
     if (!ranked) continue;
-    const count = ranked.tokens.length;
-    const candidates: { cell: PatternCell; size: number }[] = [];
-    for (let dest = 0; dest < count; dest++) {
-      for (let src = 0; src <= dest; src++) candidates.push({ cell: { dest, src }, size: Math.abs(ranked.values[dest * count + src]!) });
-    }
-    candidates.sort((a, b) => b.size - a.size);
-    for (const { cell } of candidates.slice(0, most)) {
-      rows.push({ head, ...cell, values: Object.fromEntries(matrices.map((matrix) => [matrix.kind, valueOf(matrix, cell)])) });
-    }
+    for (const cell of topCells(ranked, most)) rows.push({ head, ...cell, values: Object.fromEntries(matrices.map((matrix) => [matrix.kind, valueOf(matrix, cell)])) });
   }
   const sizeOf = (row: CellRow): number => Math.abs(row.values[strength] ?? 0);
   rows.sort((a, b) => sizeOf(b) - sizeOf(a) || a.head - b.head || a.dest - b.dest || a.src - b.src);
@@ -37,4 +29,20 @@ export function strongestCells(heads: readonly { head: number; matrices: readonl
   const sign = descending ? -1 : 1;
   // Sorting is stable: what is equal stays in order of strength.
   return kept.sort((a, b) => sign * (keyOf(a) - keyOf(b)));
+}
+
+/** The `most` largest magnitudes of the causal triangle, largest first; in one pass, for a long prompt has half a million cells. */
+function topCells({ values, tokens }: PatternMatrix, most: number): PatternCell[] {
+  const count = tokens.length;
+  const kept: { cell: PatternCell; size: number }[] = [];
+  for (let dest = 0; dest < count; dest++) {
+    for (let src = 0; src <= dest; src++) {
+      const size = Math.abs(values[dest * count + src]!);
+      if (kept.length === most && size <= kept[most - 1]!.size) continue;
+      const place = kept.findIndex((other) => size > other.size);
+      kept.splice(place === -1 ? kept.length : place, 0, { cell: { dest, src }, size });
+      if (kept.length > most) kept.pop();
+    }
+  }
+  return kept.map(({ cell }) => cell);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { packArrays } from '../../../src/shared/arrays';
 import type { RunPair, TokenText } from '../../../src/shared/run';
-import { cellUnder, fitMatrix, labelExtent, scrollToCell } from '../../../webview/attention/matrixGeometry';
+import { cellUnder, fitMatrix, labelExtent, scrollToCell, wishedWidth } from '../../../webview/attention/matrixGeometry';
 import { attendedPair, attentionChoice, followSelection, toggleHead } from '../../../webview/attention/ownState';
 import { headMatrices, moveCell, sharedLargest, valueOf } from '../../../webview/attention/patterns';
 import { patternScale, scalesFor } from '../../../webview/attention/scales';
@@ -111,6 +111,10 @@ describe('the room of an attention matrix', () => {
     assert.equal(long.cell, 10);
     assert.equal(long.width, 80 + 2000 + 1);
     assert.ok(labelExtent(axisTokens(pair, 'clean')) < labelExtent(axisTokens({ ...pair, clean: tokens('antidisestablishmentarianism', ' saw', ' Mary') }, 'clean')));
+  });
+
+  it('is wished for as wide as all cells need, within bounds', () => {
+    assert.deepEqual([3, 30, 300].map((count) => wishedWidth(count, 80)), [250, 383, 560]);
   });
 
   it('knows the cell under a point, scrolled or not', () => {
