@@ -246,6 +246,12 @@ describe('run format', () => {
       assert.deepEqual(read.manifest.exactSites, ['z', 'attn_out', 'q']);
     });
 
+    it('may be none', () => {
+      const run = withExact(exampleRun(), { cells: [], effects: new Float32Array(0) });
+      assert.deepEqual(exactOf(decodeRun(encodeRun(run))).cells, []);
+      assert.deepEqual(decodeRun(encodeRun({ ...exampleRun(), arrays: packArrays([]) })).arrays.entries, {}, 'nor need there be any array');
+    });
+
     it('are the only place for NaN, and none for infinity', () => {
       const run = measured();
       arrayNamed(run.arrays, 'exact.effects').data[0] = Infinity;
