@@ -19,8 +19,9 @@ const metrics = reference<AttributionFile>('sites-attribution');
 const variants = reference<AttributionFile & { keysReducedFromRows: { pairs: { k: ExpectedArray }[] }; residMidWithoutSkip: { pairs: { resid_mid: ExpectedArray }[] } }>('sites-variants');
 
 const many = reference<AttributionFile>('sites-many');
+const long = reference<AttributionFile>('sites-long');
 
-for (const [title, file] of [['every site and metric', metrics], ['variants and ablations', variants], ['more pairs than are computed at a time', many]] as const) {
+for (const [title, file] of [['every site and metric', metrics], ['variants and ablations', variants], ['more pairs than are computed at a time', many], ['long prompts', long]] as const) {
   describe(`attribution against PyTorch: ${title}`, function () {
     this.timeout(60_000);
     let engines: ReferenceEngine;

@@ -50,17 +50,20 @@ function complaints(cells: readonly PatchCell[], effects: Float32Array, truth: E
 describe('exact patching against PyTorch', function () {
   this.timeout(60_000);
   const file = reference<ExactFile>('sites-exact');
-  const many = reference<Pick<ExactFile, 'cells'> & { exact: ExactFile['cases'] }>('sites-many');
-  const lists = { ...file.cells, ...many.cells };
+  // Beside the cell by cell: more pairs than are computed at a time, and long prompts.
+  const others = (['sites-many', 'sites-long'] as const).map((name) => reference<Pick<ExactFile, 'cells'> & { exact: ExactFile['cases'] }>(name));
+  const cases = [
+    ...file.cases.map((own) => ({ ...own, list: file.cells[own.cells]! })),
+    ...others.flatMap(({ cells, exact }) => exact.map((own) => ({ ...own, list: cells[own.cells]! }))),
+  ];
   let engines: ReferenceEngine;
-  before(() => void (engines = new ReferenceEngine(file.checkpoints)));
+  before(() => void (engines = new ReferenceEngine([file, ...others].flatMap(({ checkpoints }) => checkpoints))));
   after(() => engines.dispose());
 
-  for (const { checkpoint, name, experiment, cells: list, metric, directions } of [...file.cases, ...many.exact]) {
+  for (const { checkpoint, name, experiment, list: cells, metric, directions } of cases) {
     for (const direction of DIRECTIONS) {
       const truth = directions[direction];
       if (!truth) continue;
-      const cells = lists[list]!;
       it(`${name}, ${direction}, ${checkpoint}: ${cells.length} cells of ${experiment.pairs.length} pairs`, async () => {
         const engine = await engines.with(checkpoint);
         const result = await engine.patch({ experiment: { ...experiment, direction }, cells });
