@@ -16,7 +16,7 @@ export interface Noted {
 /** First what only a forward pass can tell, then what holds for every run of this kind. */
 export function notesOf(run: Noted): RunNote[] {
   const { experiment, pairs, backend, vocabulary } = run;
-  return [...differenceNotes(experiment, pairs), ...vocabulary, ...metricNotes(experiment), ...otherNotes(experiment), ...variantNotes(experiment), ...alignmentNotes(experiment), ...backendNotes(backend)];
+  return [...differenceNotes(experiment, pairs), ...vocabulary, ...metricNotes(experiment), ...otherNotes(experiment), ...loneMeanNotes(experiment, pairs), ...variantNotes(experiment), ...alignmentNotes(experiment), ...backendNotes(backend)];
 }
 
 type Side = 'clean' | 'corrupted';
@@ -103,6 +103,17 @@ const OTHER_NOTES: Readonly<Partial<Record<Other, string>>> = {
 function otherNotes({ other }: TextExperiment): RunNote[] {
   const message = OTHER_NOTES[other ?? 'corrupted'];
   return message === undefined ? [] : [{ severity: 'info', message }];
+}
+
+/** A mean over one prompt replaces its activations by themselves. */
+function loneMeanNotes({ other, variant }: TextExperiment, pairs: readonly RunPair[]): RunNote[] {
+  if (other !== 'mean' && !variant?.interventions?.some((intervention) => intervention.with === 'mean')) return [];
+  const alone = pairs.filter(({ clean }) => pairs.filter((pair) => pair.clean.length === clean.length).length === 1);
+  if (alone.length === 0) return [];
+  const names = alone.slice(0, 5).map(({ name }) => name);
+  const more = alone.length > names.length ? ` and ${alone.length - names.length} more` : '';
+  const message = `Means are over the clean prompts of equal token counts, and there is only one of its length in ${names.join(', ')}${more}: the mean is that prompt itself. Add pairs of as many tokens, or replace by something else.`;
+  return [{ severity: 'warning', message }];
 }
 
 function variantNotes({ variant = {} }: TextExperiment): RunNote[] {
