@@ -78,6 +78,8 @@ describe('the logits view in a browser', () => {
     await eventually(async () => assert.equal((await bars()).at(-1), `Change of the logit difference ${formatScore(difference.total)}`));
     await page.locator('.direct-heads .cell[data-name="L4H6"]').hover();
     await textIs(page.locator('#direct-tooltip'), /^L4H6.*logits/);
+    await page.keyboard.press('Escape');
+    assert.equal(await page.locator('#direct-tooltip').isVisible(), false);
     await page.locator('.direct-heads .cell[data-name="L4H6"]').click();
     await page.getByRole('tab', { name: 'Attention' }).click();
     await textIs(page.locator('.attention-head h2'), 'L4H6');

@@ -30,8 +30,10 @@ describe('the neurons view in a browser', () => {
     await textIs(page.locator('.pager > span'), '1–50 of 160');
     const [previous, next] = [page.getByRole('button', { name: 'Previous' }), page.getByRole('button', { name: 'Next' })];
     assert.equal(await previous.getAttribute('disabled'), '');
-    await next.click();
+    await next.focus();
+    await page.keyboard.press('Enter');
     await textIs(page.locator('.pager > span'), '51–100 of 160');
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Next', 'the focus stays on the button');
     assert.deepEqual(await listed(page), expected({ from: 50 }));
     await textIs(page.locator('#live'), 'Neurons 51–100 of 160');
     await next.click();
@@ -77,7 +79,7 @@ describe('the neurons view in a browser', () => {
     });
   });
 
-  it('keeps the focus where it was over a page that is slow, and ignores the one that comes late', async () => {
+  it('says that a page is slow, and does not draw the one that comes late', async () => {
     const page = await show();
     await page.evaluate(() => window.fakeHost.hold('neurons'));
     await page.getByRole('button', { name: 'Next' }).focus();

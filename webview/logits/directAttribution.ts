@@ -55,6 +55,13 @@ export class DirectAttribution {
     this.drawBars(readout, sum);
   }
 
+  /** Closes the tooltip; false when there was none. */
+  escape(): boolean {
+    const { shown } = this.tooltip;
+    this.tooltip.hide();
+    return shown;
+  }
+
   private draw(): void {
     if (!this.shown) return;
     const { readout, palette, selected } = this.shown;

@@ -82,6 +82,10 @@ export class LogitsView implements View {
     this.render();
   }
 
+  escape(): boolean {
+    return this.direct.escape();
+  }
+
   private choose(part: Partial<LogitsChoice>): void {
     this.choice = { ...this.choice, ...part };
     this.parts.change({ own: { ...this.state.own, logits: this.choice } });
