@@ -33,6 +33,7 @@ export class SelectionDetails {
     const { element } = map.heatmap;
     const top = element.getBoundingClientRect().top;
     this.place(description && map);
+    this.element.toggleAttribute('data-empty', description === undefined);
     this.slot.render(JSON.stringify([description, verifying]), () => (description ? this.card(description, verifying) : [el('p', { class: 'caption', text: 'Select a cell or a row to keep its details here.' })]));
     // Details that leave the map above must not pull the cell that was pressed from under the pointer.
     const shift = element.getBoundingClientRect().top - top;

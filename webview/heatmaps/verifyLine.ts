@@ -69,6 +69,7 @@ export class VerifyLine {
 
   /** "3 of 144 measured · top 10: 7 to measure, about 2 s · all: about 40 s" */
   private costText({ map, options, cells, measured }: VerifyState, top: number): string {
+    if (measured >= cells) return `all ${cells} measured`;
     const parts = [`${measured} of ${cells} measured`];
     const [ofTop, ofAll] = [this.numbers.cost({ map, options, top }), this.numbers.cost({ map, all: true })];
     if (ofTop.state === 'ready') {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Matrix } from '../../../src/shared/views';
 import { headsBehind, positionsBehind } from '../../../webview/model/behind';
 import { describeHead, describePosition } from '../../../webview/model/describe';
-import { buildHeatmap, matrixAsTsv, rankAt, valueAt } from '../../../webview/model/heatmap';
+import { buildHeatmap, countMeasured, differenceOf, largestMeasured, matrixAsTsv, rankAt, valueAt } from '../../../webview/model/heatmap';
 import { listRows } from '../../../webview/model/rankedList';
 import type { TokenColumn } from '../../../webview/model/tokens';
 import { BY_INDEX } from '../../../webview/model/viewState';
@@ -27,6 +27,17 @@ describe('a heatmap made ready', () => {
     assert.equal(valueAt(model, 0, 1), -0.5);
     assert.deepEqual([rankAt(model, 0, 1), rankAt(model, 0, 0), rankAt(model, 1, 1), rankAt(model, 1, 0)], [1, 2, 3, 4]);
     assert.equal(model.largest, 0.5);
+  });
+
+  it('leaves cells that were not measured without a rank, and gives one scale to several matrices', () => {
+    const exact = matrix(['layer', 'head'], [[NaN, -0.25], [0.5, NaN]]);
+    const model = buildHeatmap(exact, byIndex, 0.75);
+    assert.deepEqual(model.ranked.map(({ row, column, rank }) => [row, column, rank]), [[1, 0, 1], [0, 1, 2]]);
+    assert.deepEqual([...model.ranks], [0, 2, 1, 0]);
+    assert.equal(model.largest, 0.75);
+    assert.deepEqual([largestMeasured(exact), countMeasured(exact)], [0.5, 2]);
+    assert.deepEqual([...differenceOf(heads, exact).values], [NaN, -0.25, -0.5, NaN]);
+    assert.equal(matrixAsTsv(model, (row) => `L${row}`, (index) => `H${index}`), '\tH0\tH1\nL0\t\t-0.25\nL1\t0.5\t\n');
   });
 
   it('is copied in the order drawn', () => {
@@ -85,6 +96,13 @@ describe('the table beside the maps', () => {
     assert.deepEqual(names('score', true), [0, 3, 2, 1]);
     assert.deepEqual(names('share', true), [1, 0, 3, 2]);
     assert.deepEqual(names('share', false), [2, 3, 0, 1]);
+  });
+
+  it('sorts by exact effect, what was not measured last either way', () => {
+    const exact = new Map([[0, -1], [3, 2]]);
+    const cells = (descending: boolean): number[] => listRows(model, { column: 'exact', descending }, 4, (row, head) => exact.get(row * 2 + head)).map(({ row, column: head }) => row * 2 + head);
+    assert.deepEqual(cells(true), [3, 0, 1, 2]);
+    assert.deepEqual(cells(false), [0, 3, 1, 2]);
   });
 
   it('shows the strongest cells in whatever order', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { SiteName } from '../../../src/shared/sites';
-import { defaultState, groupOf, rolesOf, sitesOf, sortKey, stateFor, toggleLine, viewsOf, type ViewState } from '../../../webview/model/viewState';
+import { defaultState, groupOf, rolesOf, selectedUnit, sitesOf, sortKey, stateFor, toggleLine, viewsOf, type ViewState } from '../../../webview/model/viewState';
 
 const run = {
   id: 'run-1',
@@ -79,6 +79,16 @@ describe('state kept over reloads', () => {
     assert.deepEqual([sitesOf(all, 'heads'), sitesOf(all, 'positions')], [['z'], ['z', 'resid_pre', 'embed']]);
     assert.deepEqual([viewsOf(run).includes('neurons'), viewsOf(all).includes('neurons')], [false, true]);
     assert.deepEqual(rolesOf(run), ['S1', 'END']);
+  });
+
+  it('knows the selected part of the model where it is the same for all pairs', () => {
+    const state = { ...defaultState(fallback), sites: { heads: 'q', positions: 'mlp_out' } as const };
+    assert.deepEqual(selectedUnit(run, { ...state, selection: { kind: 'head', layer: 2, head: 3 } }), { site: 'q', layer: 2, head: 3 });
+    assert.equal(selectedUnit(run, { ...state, selection: { kind: 'position', group: 0, layer: 1, position: 4 } }), undefined, 'the lengths differ');
+    const one = { groups: run.groups.slice(0, 1) };
+    assert.deepEqual(selectedUnit(one, { ...state, selection: { kind: 'position', group: 0, layer: 1, position: 4 } }), { site: 'mlp_out', layer: 1, position: 4 });
+    const embedded = { ...state, sites: { heads: 'q', positions: 'embed' } as const, selection: { kind: 'position', group: 0, layer: 0, position: 4 } as const };
+    assert.deepEqual(selectedUnit(one, embedded), { site: 'embed', position: 4 });
   });
 
   it('shows the length group that a chosen pair is in', () => {
