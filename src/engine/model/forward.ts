@@ -83,6 +83,7 @@ export async function forward(model: Gpt2, batch: Batch, options: ForwardOptions
   const { count, length, mask } = prepare(batch);
   const { from, sites, edit } = options;
   const tail = options.tail ?? 1;
+  if (tail > length) throw new RangeError(`${tail} trailing positions were asked for of ${length} that are run`);
   const tailMask = tail === length ? mask : causalMask(tail, batch.start + length);
   const run: ForwardRun = { batch: count, length, tail, firstLayer: from?.layer ?? 0, layers: [], last: from ? tf.clone(from.x) : embed(model, batch, edit), masks: [mask, tailMask] };
   try {

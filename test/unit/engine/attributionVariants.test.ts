@@ -98,7 +98,7 @@ describe('attribution variants against the plain oracle', function () {
   for (const other of ['zero', 'mean', 'resample'] as const) {
     it(`other: ${other}`, async () => {
       const pairs = [made(7, 2, 5), made(7, 4, 6), made(7, 1, 7), made(4, 2, 8), made(4, 0, 9)].map(({ corrupted, ...pair }) => (other === 'resample' ? { ...pair, corrupted } : pair));
-      const variants: Variant[] = [{}, { qkFix: true }, { integrated: { steps: 2, rule: 'left' } }, { interventions: [{ unit: Z, with: 'corrupted' }] }];
+      const variants: Variant[] = [{}, { qkFix: true }, { integrated: { steps: 2, rule: 'left' } }, { interventions: [{ unit: Z, with: 'corrupted' }] }, ...(other === 'resample' ? [{ bothGradients: true }] : [])];
       for (const variant of variants) {
         const { error, where } = await errorsOf({ direction: 'noise', other, variant, pairs });
         lines.push(`other ${other}, ${JSON.stringify(variant)}: ${error.toExponential(0)}`);
