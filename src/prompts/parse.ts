@@ -6,7 +6,7 @@ import { readSettings } from './parseSettings';
 import { readShorthand } from './parseShorthand';
 import type { PromptFile } from './promptFile';
 import { Reader } from './reader';
-import type { ExperimentOverrides } from './rules';
+import type { ExperimentOverrides, Settings } from './rules';
 import { untuple } from './tuples';
 
 /**
@@ -78,15 +78,16 @@ function readLists(reader: Reader, text: string): JsonTree {
 
 function readObject(reader: Reader, root: Node, file: PromptFile, defaults: PromptFileDefaults): void {
   const fields = fieldsOf(root);
-  const { settings, places } = readSettings(reader, fields, defaults);
+  const { settings, places, isMetricUnread } = readSettings(reader, fields, defaults);
   file.settings = settings;
   file.settingPlaces = places;
-  const found = readPairs(reader, root, fields, file);
+  // The mistake is told once, not again as an answer that is missing: of all metrics KL needs the least.
+  const found = readPairs(reader, root, fields, isMetricUnread ? { ...settings, metric: 'kl' } : settings);
   file.pairs = found.map(({ pair }) => pair);
   file.places = found.map((parsed) => parsed.places);
 }
 
-function readPairs(reader: Reader, root: Node, fields: FieldMap, { settings }: PromptFile): ParsedPair[] {
+function readPairs(reader: Reader, root: Node, fields: FieldMap, settings: Settings): ParsedPair[] {
   const pairs = fields.get('pairs');
   const prompts = fields.get('prompts');
   if (!pairs && !prompts) {

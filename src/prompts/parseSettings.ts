@@ -10,6 +10,8 @@ export interface ParsedSettings {
   settings: Settings;
   /** The values of those fields that count: not of those that something else overrides. */
   places: Partial<Record<keyof Settings, TextPlace>>;
+  /** A metric is written that could not be read: what it needs of the pairs is not known. */
+  isMetricUnread: boolean;
 }
 
 /** What a file says beside its pairs. `direction` holds where it says nothing; `overrides` win over it. */
@@ -25,7 +27,7 @@ export function readSettings(reader: Reader, fields: FieldMap, defaults: { direc
   };
   const model = field('model', (node) => reader.text(node, '"model"'));
   const prependBos = field('prependBos', (node) => reader.flag(node, '"prependBos"'));
-  const metric = field('metric', (node) => readMetric(reader, node)) ?? 'logitDiff';
+  const metric = field('metric', (node) => readMetric(reader, node));
   const at = field('at', (node) => readPlace(reader, node, '"at"'));
   const source = field('source', (node) => readPlace(reader, node, '"source"'));
   const range = field('range', (node) => readRange(reader, node));
@@ -37,7 +39,7 @@ export function readSettings(reader: Reader, fields: FieldMap, defaults: { direc
   const written: Settings = {
     ...(model !== undefined && { model }),
     ...(prependBos !== undefined && { prependBos }),
-    metric,
+    metric: metric ?? 'logitDiff',
     ...(at !== undefined && { at }),
     ...(source !== undefined && { source }),
     ...(range && { range }),
@@ -55,7 +57,7 @@ export function readSettings(reader: Reader, fields: FieldMap, defaults: { direc
   for (const { field: name, message } of faults) {
     reader.reportAt(places[name] ?? reader.place({ offset: 0, length: 1 }), { code: 'combination', message });
   }
-  return { settings, places };
+  return { settings, places, isMetricUnread: places.metric !== undefined && metric === undefined };
 }
 
 function readMetric(reader: Reader, node: Node): Metric | undefined {

@@ -67,6 +67,11 @@ describe('prompts: settings of a file', () => {
     assert.deepEqual(parsePromptFile('{"metric": "kl", "prompts": ["John to", "Mary to"]}').problems, [], 'lists of prompts need none either');
   });
 
+  it('tells a metric that cannot be read once, not of each pair what it might lack', () => {
+    const { clean, corrupted } = PAIR;
+    assert.deepEqual(found({ metric: 'accuracy' }, { clean, corrupted }).map(([code, place]) => [code, place]), [['wrong-type', '"accuracy"']]);
+  });
+
   it('follows one continuation on each side', () => {
     const answers = { ...PAIR, correct: [' Mary', ' Amy'], incorrect: [' a', ' b'] };
     assert.deepEqual(found({ metric: 'continuation' }, answers).map(([code, place]) => [code, place]), [['combination', '" Amy"'], ['combination', '" b"']]);
