@@ -2,6 +2,7 @@ import os from 'node:os';
 import { CircuitError } from '../../shared/errors';
 import type { BackendName } from '../../shared/results';
 import type { SiteName } from '../../shared/sites';
+import { isDistributionMetric, LOGITS_AT_ONCE } from '../patching/metricDistribution';
 import type { Chunk, Plan } from '../patching/plan';
 import type { Checkpoint } from './checkpoint';
 import type { Gpt2Config } from './config';
@@ -99,17 +100,23 @@ function chunkPass({ experiment: { other, variant = {} } }: Plan, { pairs, prefi
 
 /** Most bytes that one chunk of a plan holds at a time beside the weights. */
 export function chunkBytes(config: Gpt2Config, plan: Plan, chunk: Chunk, use: ChunkUse): number {
-  return passBytes(config, chunkPass(plan, chunk, use));
+  return passBytes(config, chunkPass(plan, chunk, use)) + (use.record ? distributionBytes(config, plan, chunk) : 0);
 }
 
-/** Bytes that can be filled beside the loaded model. */
-function limitOf(config: Gpt2Config, backend: BackendName, free: number): number {
+/** What the gradient of a metric of the whole distribution takes: XNNPACK's packed copy of the unembedding, and logits of some rows. */
+function distributionBytes({ vocabulary, dModel }: Gpt2Config, { branches }: Plan, { branch, pairs, tail }: Chunk): number {
+  if (!isDistributionMetric(branches[branch]!.experiment.metric)) return 0;
+  return FLOAT * (vocabulary * dModel + 6 * Math.min(pairs.length * tail * vocabulary, LOGITS_AT_ONCE));
+}
+
+/** Bytes that can be filled beside the loaded model: of `free`, what the backend's heap has room for. */
+export function fillableBytes(config: Gpt2Config, backend: BackendName, free: number): number {
   return Math.max(0, backend === 'cpu' ? free : Math.min(free, WASM_HEAP * USABLE - weightBytes(config, backend)));
 }
 
 /** Throws `too-big` when a chunk of the plan would not fit beside the loaded model. */
 export function checkRun(config: Gpt2Config, plan: Plan, use: ChunkUse, backend: BackendName, free: number): void {
-  const limit = limitOf(config, backend, free);
+  const limit = fillableBytes(config, backend, free);
   for (const chunk of plan.chunks) {
     if (chunkBytes(config, plan, chunk, use) <= limit) continue;
     const fewer = use.sites.length > 1 && use.sites.some((site) => chunkBytes(config, plan, chunk, { ...use, sites: [site] }) <= limit);
@@ -119,7 +126,7 @@ export function checkRun(config: Gpt2Config, plan: Plan, use: ChunkUse, backend:
 
 /** Throws `too-big` when the base and other runs of patching these sites would not fit. Their cells always do: they come in batches and layer by layer. */
 export function checkPatch(config: Gpt2Config, plan: Plan, sites: readonly SiteName[], backend: BackendName, free: number): void {
-  const limit = limitOf(config, backend, free);
+  const limit = fillableBytes(config, backend, free);
   const use: ChunkUse = { sites: [], record: false };
   // What the patches of a layer take from both sides, in plain memory.
   const needs = (chunk: Chunk): number => {
@@ -132,7 +139,7 @@ export function checkPatch(config: Gpt2Config, plan: Plan, sites: readonly SiteN
 
 /** Throws `too-big` for the first prompt that is too long to be run with these sites captured at its `tail` last positions. */
 export function checkPrompts(config: Gpt2Config, prompts: readonly (readonly number[])[], { sites, tail }: { sites: readonly SiteName[]; tail: number }, backend: BackendName, free: number): void {
-  const limit = limitOf(config, backend, free);
+  const limit = fillableBytes(config, backend, free);
   // Prompts are run 256 rows and 32 sequences at a time, one after the other where they are longer; their logits are [sequence, vocabulary].
   const needs = (length: number): number => {
     const sequences = Math.max(1, Math.min(32, Math.floor(256 / length)));
