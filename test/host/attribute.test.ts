@@ -208,6 +208,19 @@ describe('attributing in the editor', () => {
     assert.deepEqual([own.metric, own.variant, own.other], ['logitDiff', undefined, undefined]);
   });
 
+  it('says over a pair what its last run found, in the metric of that run', async () => {
+    const uri = await workspaceFile('metric.prompts.json', promptText(SHOPS).replace('"pairs"', '"metric": "logProb",\n  "pairs"'));
+    await vscode.commands.executeCommand(COMMANDS.rerunAttribution, uri);
+    const { clean } = api.panels.get(uri.toString())!.run!.manifest.pairs[0]!.metric;
+    const document = await vscode.workspace.openTextDocument(uri);
+    await vscode.window.showTextDocument(document);
+    const at = document.positionAt(document.getText().indexOf(SHOPS.clean));
+    const hovers = await vscode.commands.executeCommand<vscode.Hover[]>('vscode.executeHoverProvider', uri, at);
+    const text = hovers.flatMap(({ contents }) => contents.map((content) => (content as vscode.MarkdownString).value)).join('\n').replaceAll('\\', '');
+    assert.ok(text.includes(`Log-probability on bundled: clean −${Math.abs(clean).toFixed(2)}, corrupted −`), text);
+    assert.match(text, /Top heads \(denoise\): \d\.\d/);
+  });
+
   it('opens a stored run again, and a restored panel shows its run or says that it is gone', async () => {
     const run = await api.runner.attribute(JOB);
     await api.store.save(run);
