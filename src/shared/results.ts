@@ -49,7 +49,8 @@ export interface MetricValues<T> {
  * What node attribution returns. Array `group{g}.{site}` holds, for every pair of group g separately,
  *   grad_base · (clean − other), summed over features (for pattern and scores over sources), in the metric's raw units,
  * where grad_base is the gradient of that pair's own metric at the base run (corrupted when denoising, clean when noising),
- * changed as the experiment's variant says. Positive supports the correct answer in both directions.
+ * changed as the experiment's variant says. Positive supports the correct answer in both directions. With interventions the
+ * base run's own activations in the difference are those after them; `metric` stays that of the runs without.
  * Axes as in `SITES`. Positions before the first difference are exactly 0.
  */
 export interface AttributionResult {
