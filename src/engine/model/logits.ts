@@ -15,7 +15,11 @@ export function finalNorm({ config, finalNorm: norm }: Gpt2, x: tf.Tensor2D): tf
  */
 export function logitsOf(model: Gpt2, x: tf.Tensor2D): Float32Array {
   // The unembedding as left operand: as the right one, transposed, all of it would be copied at every call.
-  return tf.tidy(() => tf.transpose(tf.matMul(model.unembedding, tf.transpose(finalNorm(model, x)))).dataSync<'float32'>());
+  const logits = tf.tidy(() => tf.transpose(tf.matMul(model.unembedding, tf.transpose(finalNorm(model, x)))));
+  // Not as the result of `tidy`, which would look for tensors in it, number by number.
+  const values = logits.dataSync<'float32'>();
+  logits.dispose();
+  return values;
 }
 
 /**

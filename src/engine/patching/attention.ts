@@ -95,7 +95,9 @@ async function patternsOf(model: Gpt2, plan: Plan, { branch, pairs: [pair] }: Ch
   const denoise = runs.direction === 'denoise';
   const base = capturedAt(runs.base, 'pattern', layer);
   const ofBase = base.dataSync<'float32'>();
-  const counterpart = plan.experiment.other === 'zero' ? undefined : tf.tidy(() => runs.otherLike('pattern', layer, base).dataSync<'float32'>());
+  const other = plan.experiment.other === 'zero' ? undefined : tf.tidy(() => tf.clone(runs.otherLike('pattern', layer, base)));
+  const counterpart = other?.dataSync<'float32'>();
+  other?.dispose();
   const unchanged = runs.edit ? await patternOf(model, denoise ? corrupted! : clean, layer, work) : ofBase;
   const found = new Map<PatternName, Float32Array>([['clean', denoise ? counterpart! : unchanged]]);
   if (counterpart) found.set('other', denoise ? unchanged : counterpart);

@@ -37,7 +37,9 @@ export async function intervene(model: Gpt2, plan: Plan, top: number, work: Work
         const rows = chunk.pairs.map((_, row) => rowFromEnd(runs.base.tail, row, appended));
         for (const name of [...sides, 'patched'] as const) {
           work.poll();
-          const logits = tf.tidy(() => logitsOf(model, name === 'patched' ? takeRows(runs.base.last, rows) : runs.lastOf(name, appended)));
+          const last = tf.tidy(() => (name === 'patched' ? takeRows(runs.base.last, rows) : runs.lastOf(name, appended)));
+          const logits = logitsOf(model, last);
+          last.dispose();
           const { vocabulary } = model.config;
           chunk.pairs.forEach((pair, row) => (predictions[name][pair] = topPredictions(logits.subarray(row * vocabulary, (row + 1) * vocabulary), top)));
         }

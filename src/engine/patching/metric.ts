@@ -3,7 +3,7 @@ import type { TokenExperiment, TokenPair } from '../../shared/experiment';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { prepareActivation } from './metricActivation';
-import { prepareDistribution } from './metricDistribution';
+import { isDistributionMetric, prepareDistribution } from './metricDistribution';
 import { prepareLinear } from './metricLinear';
 import type { PreparedMetric } from './preparedMetric';
 
@@ -13,16 +13,11 @@ import type { PreparedMetric } from './preparedMetric';
  * `work` is polled before each piece that takes time. The caller disposes it.
  */
 export function prepareMetric(model: Gpt2, { metric }: TokenExperiment, pairs: readonly TokenPair[], work: Work): PreparedMetric {
+  if (isDistributionMetric(metric)) return prepareDistribution(model, metric, pairs, work);
   switch (metric) {
     case 'logitDiff':
     case 'logitMinusMean':
       return prepareLinear(model, metric, pairs);
-    case 'logProb':
-    case 'prob':
-    case 'probDiff':
-    case 'kl':
-    case 'promptLogProb':
-      return prepareDistribution(model, metric, pairs, work);
     case 'continuation':
       throw new CircuitError('internal', 'A continuation is computed branch by branch.');
     default:

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { LogitMetric, TokenPair } from '../../shared/experiment';
+import type { LogitMetric, Metric, TokenPair } from '../../shared/experiment';
 import { klDivergence, logSumExp, writeProbabilities } from '../model/distribution';
 import { finalNormBackward, logitsGradient, logitsOf } from '../model/logits';
 import { takeRows } from '../model/rows';
@@ -8,7 +8,15 @@ import type { Work } from '../model/work';
 import { fromEnd, metricPosition, metricTail, rangeOf, rowFromEnd } from './metricPositions';
 import type { MetricRun, PreparedMetric } from './preparedMetric';
 
-export type DistributionMetric = Extract<LogitMetric, 'logProb' | 'prob' | 'probDiff' | 'kl' | 'promptLogProb'>;
+const METRICS = ['logProb', 'prob', 'probDiff', 'kl', 'promptLogProb'] as const satisfies readonly LogitMetric[];
+export type DistributionMetric = (typeof METRICS)[number];
+
+export function isDistributionMetric(metric: Metric): metric is DistributionMetric {
+  return (METRICS as readonly Metric[]).includes(metric);
+}
+
+/** Floats: some 8 MB. */
+export const LOGITS_AT_ONCE = 2 ** 21;
 
 /**
  * Metrics of the whole next-token distribution p = softmax(logits). With C, I the sets of correct and incorrect tokens (a
@@ -26,11 +34,11 @@ export function prepareDistribution(model: Gpt2, metric: DistributionMetric, pai
   const terms = pairs.map((pair, index) => termsOf(metric, pair, () => cleanLogits.get(index)!));
   const { vocabulary } = model.config;
 
-  /** Every row that the entries read, `ROWS` at a time: `use` gets their residual stream and logits, [row, token]. */
+  /** Every row that the entries read, some at a time: `use` gets their residual stream and logits, [row, token]. */
   const eachChunk = (run: MetricRun, pairOf: readonly number[], sequenceOf: readonly number[] | undefined, use: (rows: readonly Row[], x: tf.Tensor2D, logits: Float32Array) => void): void => {
     const positions = run.last.shape[0] / run.batch;
     const all = pairOf.flatMap((pair, entry) => readings[pair]!.map((back, reading) => ({ entry, pair, reading, row: rowFromEnd(positions, sequenceOf?.[entry] ?? entry, back) })));
-    const step = rowsAtOnce(vocabulary);
+    const step = Math.max(1, Math.floor(LOGITS_AT_ONCE / vocabulary));
     for (let start = 0; start < all.length; start += step) {
       work.poll();
       const rows = all.slice(start, start + step);
@@ -80,11 +88,6 @@ interface Row {
   pair: number;
   reading: number;
   row: number;
-}
-
-/** Some 8 MB of logits. */
-function rowsAtOnce(vocabulary: number): number {
-  return Math.max(1, Math.floor(2 ** 21 / vocabulary));
 }
 
 /** Positions that are read, counted from the end. */

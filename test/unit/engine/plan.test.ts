@@ -107,5 +107,8 @@ describe('engine memory estimates', () => {
     assert.match(refusal(() => checkRun(GPT2, whole, use, 'wasm-threads', 5e8)), /Pair 1 differs over 1024 tokens and needs about .* GB, but 0\.5 GB are free: about \d+ tokens from the first difference on would fit/);
     const late = plan([made(1024, 1020)]);
     assert.ok(chunkBytes(GPT2, late, late.chunks[0]!, use) < chunkBytes(GPT2, whole, whole.chunks[0]!, use) / 3);
+    const ofProbability = planChunks({ metric: 'prob', direction: 'denoise', pairs: [made(1024, 0)] }, GPT2);
+    const more = chunkBytes(GPT2, ofProbability, ofProbability.chunks[0]!, use) - chunkBytes(GPT2, whole, whole.chunks[0]!, use);
+    assert.ok(more > 4 * 50_257 * 768 && more < 1.1 * 4 * 50_257 * 768, 'the gradient of a probability packs the unembedding');
   });
 });
