@@ -33,7 +33,7 @@ export function runFacts(run: RunSummary): Fact[] {
     { name: 'Metric', value: metric.short, detail: [metric.words, metricPlace(run)].filter((part) => part !== '').join(', ') },
     {
       name: pairs.length === 1 ? 'Metric of the pair' : 'Metric, mean',
-      value: `clean\u00a0${formatScore(clean)}` + (corrupted === undefined ? '' : `, corrupted\u00a0${formatScore(corrupted)}`),
+      value: `clean\u00a0${formatScore(clean)}` + (corrupted === undefined ? '' : `, ${otherSide(run)}\u00a0${formatScore(corrupted)}`),
       detail: `raw ${metric.unit}`,
     },
     { name: 'Variant', value: variant.length === 0 ? 'plain gradient' : variant.join(' + '), detail: variant.length === 0 ? 'gradient at the base run × difference' : undefined },
@@ -65,10 +65,15 @@ function meanMetric({ pairs }: RunSummary, side: 'clean' | 'corrupted'): number 
   return values.length === pairs.length ? values.reduce((sum, value) => sum + value, 0) / values.length : undefined;
 }
 
+/** What a run's other side is called where it has a metric of its own. */
+export function otherSide({ other }: Pick<RunSummary, 'other'>): string {
+  return other === 'resample' ? 'other pair' : 'corrupted';
+}
+
 /** "normalised: 0 corrupted … 1 clean", or the metric's own unit. */
-export function unitWords(run: Pick<RunSummary, 'metric' | 'pairs'>, unit: ViewOptions['unit']): string {
+export function unitWords(run: Pick<RunSummary, 'metric' | 'pairs' | 'other'>, unit: ViewOptions['unit']): string {
   if (unit === 'raw') return `raw ${metricWords(run.metric).unit}`;
-  return run.pairs[0]?.metric.corrupted === undefined ? 'normalised: share of the clean metric' : 'normalised: 0 corrupted … 1 clean';
+  return run.pairs[0]?.metric.corrupted === undefined ? 'normalised: share of the clean metric' : `normalised: 0 ${otherSide(run)} … 1 clean`;
 }
 
 /** Stands under every view: direction, metric with its unit, what departs from the plain gradient, BOS, and which pairs. */

@@ -173,6 +173,7 @@ export class TrustView implements View {
     ];
     this.figures.render(JSON.stringify(figures), () => [
       el('dl', {}, figures.map(([name, value, title]) => el('div', { attributes: { title } }, [el('dt', { text: name }), el('dd', { text: value })]))),
+      ...(this.parts.run.variant.gradDrop ? [el('p', { class: 'caption', text: 'GradDrop gives magnitudes without sign; exact effects have one.' })] : []),
       ...(count < TOP ? [el('p', { class: 'caption', text: 'Few cells: these figures say little yet.' })] : []),
     ]);
   }

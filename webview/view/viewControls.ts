@@ -1,7 +1,7 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { ViewOptions } from '../../src/shared/views';
 import { metricWords } from '../model/experiment';
-import { unitWords } from '../model/facts';
+import { otherSide, unitWords } from '../model/facts';
 import { dropDown, el, segmented } from './dom';
 
 export interface ViewChoices {
@@ -11,7 +11,9 @@ export interface ViewChoices {
 
 /** What is chosen for all views: which pairs, in which unit. */
 export function viewControls(run: RunSummary, options: ViewOptions, choose: ViewChoices): HTMLElement[] {
-  const reason = `The ${metricWords(run.metric).short}s of clean and corrupted are too close to divide by.`;
+  const { short } = metricWords(run.metric);
+  const alone = run.pairs[0]?.metric.corrupted === undefined;
+  const reason = alone ? `The ${short} of the clean run is too close to zero to divide by.` : `The ${short}s of clean and ${otherSide(run)} are too close to divide by.`;
   return [
     ...(run.pairs.length === 1
       ? []
