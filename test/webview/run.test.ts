@@ -128,10 +128,12 @@ describe('a run’s facts', () => {
     await page.evaluate(() => (window.fakeHost.failing = { rerunWith: 'The metric needs a correct and an incorrect answer.' }));
     await page.getByRole('button', { name: 'Change…' }).click();
     await page.getByRole('checkbox', { name: 'MLP neurons too' }).check();
+    await page.getByRole('checkbox', { name: 'BOS prepended' }).check();
     await page.getByRole('button', { name: 'Run again' }).click();
     await textIs(page.locator('.change .failure'), 'The metric needs a correct and an incorrect answer.');
     const [asked] = await requests(page, 'rerunWith');
-    assert.equal((asked!['change'] as { sites: string[] }).sites.at(-1), 'mlp_post');
+    const { sites, prependBos } = asked!['change'] as { sites: string[]; prependBos: boolean };
+    assert.deepEqual([sites.at(-1), prependBos], ['mlp_post', true]);
     await page.locator('.change').getByRole('button', { name: 'Cancel' }).click();
     assert.equal(await page.locator('.change').isVisible(), false);
   });

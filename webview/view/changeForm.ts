@@ -12,6 +12,7 @@ interface Draft {
   other: Other;
   variant: Variant;
   neurons: boolean;
+  prependBos: boolean;
 }
 
 const STEPS = 16;
@@ -55,8 +56,8 @@ export class ChangeForm {
   }
 
   private fromRun(): Draft {
-    const { metric, direction, other, variant, sites } = this.run;
-    return { metric, direction, other, variant, neurons: sites.includes('mlp_post') };
+    const { metric, direction, other, variant, sites, prependBos } = this.run;
+    return { metric, direction, other, variant, prependBos, neurons: sites.includes('mlp_post') };
   }
 
   private setOpen(open: boolean): void {
@@ -84,10 +85,11 @@ export class ChangeForm {
       el('div', { class: 'toolbar' }, [this.metricList(), this.directionChoice(), this.otherList()]),
       this.caveats(),
       el('fieldset', { class: 'switches' }, [
-        el('legend', { class: 'field-name', text: 'Variant (plain gradient unless switched on)' }),
+        el('legend', { class: 'field-name', text: 'Variant (plain gradient unless switched on), and what is run' }),
         ...SWITCHES.map(({ key, label, explained }) => this.checkBox(label, explained, draft.variant[key] === true, (on) => this.setVariant({ [key]: on || undefined }))),
         this.integration(),
         this.checkBox('MLP neurons too', 'Also attributes every neuron after the activation function; they have a view of their own.', draft.neurons, (neurons) => this.set({ neurons })),
+        this.checkBox('BOS prepended', 'Every prompt begins with the model’s token for the beginning of a text.', draft.prependBos, (prependBos) => this.set({ prependBos })),
       ]),
       interventionsField(draft.variant, this.selected, (joint) => this.setVariant(joint)),
       el('div', { class: 'actions' }, [
@@ -162,11 +164,12 @@ export class ChangeForm {
   }
 
   private submit(): void {
-    const { metric, direction, other, variant, neurons } = this.draft;
+    const { metric, direction, other, variant, neurons, prependBos } = this.draft;
     const { run } = this;
     const had = run.sites.includes('mlp_post');
     const change: ExperimentChange = {
       ...{ metric, direction, other, variant },
+      ...(prependBos !== run.prependBos && { prependBos }),
       ...(neurons !== had && { sites: neurons ? [...run.sites, 'mlp_post'] : run.sites.filter((site) => site !== 'mlp_post') }),
     };
     this.host.rerunWith({ change }).catch((error: unknown) => {
