@@ -124,7 +124,7 @@ describe('verifying attribution in the workbench', () => {
   it('runs again with another metric and direction', async () => {
     const { panel } = workbench;
     await panel.frame.getByRole('button', { name: 'Change…' }).click();
-    await panel.frame.locator('#change').getByLabel('Metric').selectOption('logProb');
+    await panel.frame.locator('#change').getByLabel('Metric').selectOption({ label: 'log-probability' });
     await panel.frame.locator('#change').getByRole('radio', { name: 'noise', exact: true }).check({ force: true });
     await panel.frame.locator('#change').getByRole('button', { name: 'Run again' }).click();
     await workbench.settles(async () => (await panel.fact('Metric').innerText()).includes('log'), true);
