@@ -15,7 +15,10 @@ export function fromEnd({ clean }: Pick<TokenPair, 'clean'>, position: number): 
   return clean.length - 1 - position;
 }
 
-/** The positions whose predictions `promptLogProb` counts, first and last; empty when the last comes before the first. */
+/**
+ * The positions whose predictions `promptLogProb` counts, first and last: without a range from the first difference, or the start
+ * where there is no corrupted prompt, to the last but one. Empty when the last comes before the first.
+ */
 export function rangeOf(pair: TokenPair): [number, number] {
   if (pair.range) return pair.range;
   const first = pair.corrupted ? (firstDifference(pair.clean, pair.corrupted) ?? 0) : 0;

@@ -4,7 +4,7 @@ import type { PairGroup } from '../../shared/results';
 import type { Gpt2Config } from '../model/config';
 import { branchesOf, type Branch } from './continuation';
 import { checkMetric } from './metricChecks';
-import { metricPosition, metricTail } from './metricPositions';
+import { metricPosition, metricTail, rangeOf } from './metricPositions';
 import { checkOther, checkUnits } from './variantChecks';
 
 /** Pairs computed in one go: equal token counts, equal length of the shared prefix. */
@@ -81,14 +81,18 @@ export function nextPair(index: number, groups: readonly PairGroup[]): number {
   return pairs[(pairs.indexOf(index) + 1) % pairs.length]!;
 }
 
-/** Under `resample` the corrupted prompt is the next pair's clean one; under `zero` and `mean` there is none. */
+/** Under `resample` the corrupted prompt is the next pair's clean one; under `zero` and `mean` there is none. A pair's range stays that of its own prompts. */
 function withResampled(experiment: TokenExperiment, groups: readonly PairGroup[]): TokenExperiment {
-  const { other = 'corrupted', pairs } = experiment;
+  const { other = 'corrupted', pairs, metric } = experiment;
   if (other === 'corrupted') return experiment;
   return {
     ...experiment,
     other: other === 'resample' ? 'corrupted' : other,
-    pairs: pairs.map((pair, index) => ({ ...pair, corrupted: other === 'resample' ? pairs[nextPair(index, groups)]!.clean : undefined })),
+    pairs: pairs.map((pair, index) => ({
+      ...pair,
+      ...(metric === 'promptLogProb' && { range: rangeOf(pair) }),
+      corrupted: other === 'resample' ? pairs[nextPair(index, groups)]!.clean : undefined,
+    })),
   };
 }
 

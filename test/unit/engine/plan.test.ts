@@ -73,6 +73,9 @@ describe('engine plans', () => {
     assert.deepEqual(prefixes({ variant: { interventions: [{ unit: z, with: 'zero' }] } }), [[0, 1]]);
     assert.deepEqual(prefixes({ variant: { interventions: [{ unit: z, with: 'corrupted' }] } }), [[5, 1]]);
     assert.deepEqual(prefixes({ other: 'zero' }), [[0, 1]]);
+    const next = { ...made(9, 5), clean: [0, 1, 2, 3, 4, 5, 6, 7, 9] };
+    assert.deepEqual(prefixes({ other: 'resample', metric: 'promptLogProb' }, [made(9, 5), next]), [[5, 4]], 'the range is that of the own prompts');
+    assert.deepEqual(prefixes({ other: 'resample', metric: 'promptLogProb' }, [made(9, 5), next].map((own) => ({ ...own, corrupted: undefined }))), [[0, 9]], 'or all of the prompt');
     assert.deepEqual(prefixes({ other: 'resample' }, [made(9, 5), { ...made(9, 5), clean: [0, 1, 7, 7, 7, 7, 7, 7, 7] }]), [[2, 1]]);
   });
 });
