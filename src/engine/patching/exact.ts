@@ -20,8 +20,8 @@ import type { PreparedMetric } from './preparedMetric';
  * A patch that reaches nothing of the metric, or that replaces values by the same ones because the prompts are the same that
  * far, has an effect of exactly 0. Of the experiment's variant only the interventions count, which are done to the base run
  * and to every patched one; the rest concerns gradients.
- * Finished cells are handed over as they come, also those of a call that is cancelled later.
- * Throws `cancelled`, and `model-invalid` when a result is not finite.
+ * Finished cells are handed over as they come, also those of a call that is cancelled or fails later.
+ * Throws `cancelled`, and `model-invalid` as soon as a result is not finite, which is not handed over.
  */
 export async function patchExactly(model: Gpt2, plan: ExactPlan, work: Work): Promise<Omit<PatchResult, 'backend' | 'seconds'>> {
   const { cells, blocks, keeps } = plan;
@@ -38,7 +38,9 @@ export async function patchExactly(model: Gpt2, plan: ExactPlan, work: Work): Pr
       for (const [index, run] of runs.entries()) {
         const own = batches[index]!;
         if (!run.sources && (own.length > 0 || !run.isMeasured)) {
-          table.setMetric(run.job, await run.start(needsOf(shape, run.job, keeps ? all : block)));
+          const isFirst = !run.isMeasured;
+          const sources = await run.start(needsOf(shape, run.job, keeps ? all : block));
+          if (isFirst) table.addMetric(run.job, sources);
         }
         for (const batch of own) table.add(run.job, batch, await run.effects(batch));
         if (!keeps) run.forget();
@@ -129,16 +131,19 @@ class Table {
     this.finished.push(...block.filter((cell) => this.open[cell] === 0));
   }
 
-  setMetric({ chunk, weights }: PatchJob, { clean, corrupted }: Sources): void {
-    chunk.pairs.forEach((pair, row) => {
-      this.base.clean[pair]! += weights[row]! * clean[row]!;
-      if (corrupted) (this.base.corrupted ??= new Float64Array(this.pairs))[pair]! += weights[row]! * corrupted[row]!;
+  /** Once for each job: branches add up. */
+  addMetric({ chunk, weights }: PatchJob, { clean, corrupted }: Sources): void {
+    const add = (into: Float64Array, values: readonly number[]): void => chunk.pairs.forEach((pair, row) => {
+      into[pair] = finite(into[pair]! + weights[row]! * values[row]!);
     });
+    add(this.base.clean, clean);
+    if (corrupted) add((this.base.corrupted ??= new Float64Array(this.pairs)), corrupted);
   }
 
   add({ chunk }: PatchJob, { patches }: PatchBatch, effects: readonly number[]): void {
     patches.forEach(({ cell, row }, i) => {
-      this.effects[cell * this.pairs + chunk.pairs[row]!]! += effects[i]!;
+      const index = cell * this.pairs + chunk.pairs[row]!;
+      this.effects[index] = finite(this.effects[index]! + effects[i]!);
       if (--this.open[cell]! === 0) this.finished.push(cell);
     });
     this.deliver(false);
@@ -157,12 +162,6 @@ class Table {
 
   result(): Omit<PatchResult, 'backend' | 'seconds'> {
     const { clean, corrupted } = this.base;
-    const inGroup = (index: number): boolean => {
-      const { group } = this.cells[Math.floor(index / this.pairs)]!;
-      return group === undefined || this.groups[group]!.pairs.includes(index % this.pairs);
-    };
-    const isFinite = [...clean, ...(corrupted ?? [])].every(Number.isFinite) && this.effects.every((effect, index) => Number.isFinite(effect) || !inGroup(index));
-    if (!isFinite) throw new CircuitError('model-invalid', 'The computation overflowed: a result is infinite or not a number. The checkpoint\'s weights are too large for float32.');
     return {
       groups: [...this.groups],
       cells: [...this.cells],
@@ -170,4 +169,10 @@ class Table {
       metric: { clean: Array.from(clean), ...(corrupted && { corrupted: Array.from(corrupted) }) },
     };
   }
+}
+
+/** What a result array can hold; throws `model-invalid` otherwise. */
+function finite(value: number): number {
+  if (Number.isFinite(Math.fround(value))) return value;
+  throw new CircuitError('model-invalid', 'The computation overflowed: a result is infinite or not a number. The checkpoint\'s weights are too large for float32.');
 }
