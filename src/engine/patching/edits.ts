@@ -22,7 +22,7 @@ export interface EditedBatch extends Omit<PairPlace, 'otherLength'> {
  * The interventions as changes of a forward pass: each unit of the base run becomes what `standInOf` gives for it (undefined:
  * zeros), later ones over earlier ones. Positions that the run does not compute stay: they reach nothing.
  */
-export function interventionEdit(interventions: readonly Intervention[], batch: EditedBatch, standInOf: (intervention: Intervention) => StandIn | undefined): Change {
+export function interventionEdit<I extends Intervention>(interventions: readonly I[], batch: EditedBatch, standInOf: (intervention: I) => StandIn | undefined): Change {
   return (site, layer) => {
     const own = interventions.filter(({ unit }) => isOf(unit, site, layer));
     if (own.length === 0) return undefined;

@@ -1,5 +1,4 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Intervention } from '../../shared/experiment';
 import type { SiteName } from '../../shared/sites';
 import { disposeKeyValues, disposeRun, forward, type KeyValues } from '../model/forward';
 import type { Change } from '../model/sites';
@@ -8,7 +7,7 @@ import type { Work } from '../model/work';
 import { interventionEdit, type StandIn } from './edits';
 import type { Patch, PatchBatch } from './exactBatches';
 import { overwrite, rowsOf, siteValues, type SiteValues } from './exactCopy';
-import type { PatchJob } from './exactJobs';
+import type { PatchJob, SourcedIntervention } from './exactJobs';
 import { captures, editedBatch, oneAfterTheOther, siteKey, type Sources } from './exactSources';
 import type { PreparedMetric } from './preparedMetric';
 
@@ -56,7 +55,7 @@ function replacing({ config }: Gpt2, job: PatchJob, { replacement, standInOf }: 
   };
   const patched: Change = (site, layer) => patch(site, layer, site);
   if (job.interventions.length === 0) return oneAfterTheOther(embedded(patch), patched);
-  const standIn = (intervention: Intervention): StandIn | undefined => {
+  const standIn = (intervention: SourcedIntervention): StandIn | undefined => {
     const own = standInOf(intervention);
     return own && { ...own, of: (sequence) => own.of(rows[sequence]!) };
   };

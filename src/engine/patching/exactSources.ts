@@ -1,5 +1,4 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import type { Intervention } from '../../shared/experiment';
 import type { SiteName } from '../../shared/sites';
 import { disposeKeyValues, disposeRun, forward, keysAndValues, type ForwardOptions, type ForwardRun, type KeyValues } from '../model/forward';
 import { takeRows } from '../model/rows';
@@ -8,7 +7,7 @@ import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { interventionEdit, type EditedBatch, type StandIn } from './edits';
 import { siteValues, type SiteValues } from './exactCopy';
-import type { PatchJob } from './exactJobs';
+import type { PatchJob, SourcedIntervention } from './exactJobs';
 import type { Means } from './means';
 import type { PreparedMetric } from './preparedMetric';
 
@@ -51,7 +50,7 @@ export interface Sources {
   /** What takes the place of patched parts; absent: zeros. */
   replacement?: Side;
   /** What takes the place of a part that is intervened on; undefined: zeros. */
-  standInOf(intervention: Intervention): StandIn | undefined;
+  standInOf(intervention: SourcedIntervention): StandIn | undefined;
 }
 
 /**
@@ -59,7 +58,7 @@ export interface Sources {
  * prompts where interventions ask for them, the base prompts as they are, and, if there are interventions, with these.
  */
 export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMetric, means: Means | undefined, needs: Needs, work: Work): Promise<Sources> {
-  const { interventions, chunk, cleanIsBase } = job;
+  const { experiment, interventions, chunk, cleanIsBase } = job;
   const roles = { base: new Distinct(job.base), other: new Distinct(job.other ?? []), resample: new Distinct(job.resample ?? []) };
   const prefixes = new Distinct([]);
   const prefixOf = (tokens: readonly number[]): number => prefixes.place(tokens.slice(0, chunk.prefix));
@@ -122,10 +121,9 @@ export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMet
     const resample = await runSide('resample', chunk.cleanLength);
     const mean = means && sideOfMeans(job, means, needs);
     const sides = { other: other?.side, resample: resample?.side, mean, zero: undefined };
-    const standInOf = (intervention: Intervention): StandIn | undefined => {
-      const own = interventions.find((candidate) => candidate.unit === intervention.unit && candidate.with === intervention.with)!;
-      const side = sides[own.from];
-      return side && { length: side.length, of: (row) => ({ values: side.values.get(siteKey(own.unit.site, own.unit.layer ?? 0))!, sequence: side.of[row]! }) };
+    const standInOf = ({ from, unit }: SourcedIntervention): StandIn | undefined => {
+      const side = sides[from];
+      return side && { length: side.length, of: (row) => ({ values: side.values.get(siteKey(unit.site, unit.layer ?? 0))!, sequence: side.of[row]! }) };
     };
     const edit = interventions.length > 0 ? interventionEdit(interventions, editedBatch(job, model.config, rows), standInOf) : undefined;
     const base = edit ? await runBase(edit) : unchanged;
@@ -135,7 +133,8 @@ export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMet
       stream,
       own,
       prefix: known && { layers: known.map(inMemory), of: basePrefix },
-      replacement: other?.side ?? mean,
+      // Means are also taken for interventions.
+      replacement: experiment.other === 'mean' ? mean : other?.side,
       standInOf,
     };
   } finally {

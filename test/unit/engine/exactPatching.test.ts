@@ -125,6 +125,14 @@ describe('exact patching against the plain oracle', function () {
     }
   });
 
+  it('every site ablated by zero or mean, with interventions by the other one', async () => {
+    const pairs = [pair(1), pair(5), pair(9)].map(({ corrupted: _, ...own }) => own);
+    for (const [other, source] of [['zero', 'mean'], ['mean', 'zero'], ['resample', 'mean']] as const) {
+      const interventions: Intervention[] = [{ unit: { site: 'z', layer: 0, head: 0 }, with: source }, { unit: { site: 'mlp_out', layer: 1, position: 'last' }, with: source }];
+      await compare({ metric: 'logitDiff', direction: 'noise', other, variant: { interventions }, pairs }, someCells(), `${other}, ${source}`);
+    }
+  });
+
   it('pairs of unequal lengths, at the metric\'s position', async () => {
     const longer = pair(1);
     const pairs = [{ ...longer, corrupted: [7, ...longer.corrupted!] }, pair(5), { ...longer, clean: longer.clean.slice(1), corrupted: pair(3).clean, at: 3 }];
