@@ -106,11 +106,13 @@ export class Panel implements vscode.Disposable {
   }
 
   showRun(run: Run): void {
+    // A webview leaves the calls it made for another run, though they go on.
+    if (run.manifest.id !== this.shown?.manifest.id) this.following.clear();
     this.shown = run;
     this.show(contentOf(run));
   }
 
-  /** The run on show with more of it measured: its maps are asked for again. */
+  /** The run on show with more of it measured, or its verification further on: its maps are asked for again. */
   update(run: Run): void {
     if (this.isClosed) return;
     this.shown = run;
@@ -124,7 +126,7 @@ export class Panel implements vscode.Disposable {
   show(content: PanelContent): void {
     this.content = content;
     const { client } = this;
-    client?.remote.show({ content }).catch((error: unknown) => {
+    client?.remote.show({ content: this.withVerification(content) }).catch((error: unknown) => {
       // A webview that went meanwhile asks again when it is back.
       if (this.client === client) this.dependencies.log.error('The panel could not draw', error);
     });
@@ -157,10 +159,10 @@ export class Panel implements vscode.Disposable {
       ready: async () => {
         this.disconnect('The panel was loaded anew.');
         this.client = connectRpc<PanelWebview>(this.port);
-        if (this.content.kind !== 'running' || !this.shown) return this.content;
+        if (this.content.kind !== 'running' || !this.shown) return this.withVerification(this.content);
         // The run first, as it was before: it stays readable while its successor is computed. The progress follows this answer.
         setTimeout(() => this.show(this.content));
-        return contentOf(this.shown);
+        return this.withVerification(contentOf(this.shown));
       },
       map: ofRun(read.readMapRequest, mapValues),
       layerDetail: ofRun(read.readLayerDetailRequest, layerDetailOf),
@@ -168,22 +170,35 @@ export class Panel implements vscode.Disposable {
       agreement: ofRun(read.readMapView, agreementOfMap),
       agreementTable: ofRun(read.readViewRequest, (run, { options }) => agreementTable(run, options)),
       patchCost: ofRun(read.readCellChoice, patchCostOf),
-      verify: ofRun(read.readCellChoice, (run, choice, call) => this.verify(cellsOf(run, choice), call)),
+      verify: ofRun(read.readCellChoice, (run, choice, call) => this.verify(run, cellsOf(run, choice), call)),
+      cancelVerifying: ofRun(read.checkRunId, (run) => work.cancelVerifying(run.manifest.id)),
       attention: ofRun(read.readAttentionRequest, work.attention),
       lens: ofRun(read.checkRunId, (run, _, call) => work.lens(run, call)),
       predictions: ofRun(read.readPair, work.predictions),
-      rerunWith: ofRun((params, run) => readChange(params, run.manifest.model), (_, change) => work.rerunWith(this, change)),
+      rerunWith: ofRun(
+        (params, run) => {
+          read.checkRunId(params, run);
+          return readChange(params, run.manifest.model);
+        },
+        (_, change) => work.rerunWith(this, change),
+      ),
       exportMap: ofRun(read.readMapView, work.exportMap),
       act: async (params) => work.act(read.readAction(params), this),
       copy: async (params) => vscode.env.clipboard.writeText(read.readCopiedText(params)),
     };
   }
 
-  private async verify(cells: PatchCell[], call: CallOptions): Promise<void> {
+  private withVerification(content: PanelContent): PanelContent {
+    if (content.kind !== 'run') return content;
+    const verifying = this.dependencies.work.verifying(content.run.id);
+    return verifying ? { ...content, verifying } : content;
+  }
+
+  private async verify(run: Run, cells: PatchCell[], call: CallOptions): Promise<void> {
     const { client } = this;
     if (client) this.following.add(client);
     try {
-      await this.dependencies.work.verify(this, cells, call);
+      await this.dependencies.work.verify(this, run, cells, call);
     } finally {
       if (client) this.following.delete(client);
     }

@@ -10,11 +10,9 @@ import type { Panel } from './panel';
 import { SELECTED_PROMPTS } from './panels';
 import { runSettings } from './settings';
 import { showError } from './showError';
-import type { Verifications } from './verifications';
 
 export interface ActionDependencies {
   attributions: Attributions;
-  verifications: Pick<Verifications, 'cancel'>;
   log: Log;
 }
 
@@ -29,7 +27,7 @@ export async function actOfPanel(action: PanelAction, panel: Panel, dependencies
   }
 }
 
-async function act(action: PanelAction, panel: Panel, { attributions, verifications, log }: ActionDependencies): Promise<void> {
+async function act(action: PanelAction, panel: Panel, { attributions, log }: ActionDependencies): Promise<void> {
   switch (action) {
     case 'rerun':
       // Not awaited: the panel follows the run by its content.
@@ -37,7 +35,6 @@ async function act(action: PanelAction, panel: Panel, { attributions, verificati
       return;
     case 'cancel':
       attributions.cancel(panel.key);
-      verifications.cancel(panel.key);
       return;
     case 'openSource':
       return openSource(panel);

@@ -1,7 +1,7 @@
 import { agreementOf } from '../shared/agreement';
 import { CircuitError } from '../shared/errors';
-import { cellAt, cellKey, exactOf, exactScores, mapExtent, patchSeconds } from '../shared/exact';
-import { summaryOf, type Agreement, type CellChoice, type MapRequest, type PanelContent, type PatchCost, type SiteAgreement, type ViewRequest } from '../shared/panelProtocol';
+import { cellAt, cellKey, exactLookup, exactOf, exactScores, mapExtent, patchSeconds } from '../shared/exact';
+import { summaryOf, type Agreement, type AgreementPoint, type CellChoice, type MapRequest, type PanelContent, type PatchCost, type SiteAgreement, type ViewRequest } from '../shared/panelProtocol';
 import { rankCells } from '../shared/ranking';
 import type { PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
@@ -40,29 +40,33 @@ export function patchCostOf(run: Run, choice: CellChoice): PatchCost {
 
 /** Estimate beside truth for every cell of a map that was measured for a pair in view. */
 export function agreementOfMap(run: Run, { map, options }: Omit<ViewRequest, 'runId'> & { map: MapOf }): Agreement {
-  const estimate = estimates(run, map, options);
-  const exact = exactScores(run, map, options);
-  const points = Array.from(exact.values).flatMap((value, i) =>
-    Number.isNaN(value) ? [] : [{ row: Math.floor(i / exact.columns), column: i % exact.columns, estimate: estimate.values[i]!, exact: value }],
-  );
+  const points = pointsOf(map, estimates(run, map, options), exactLookup(run, options));
   return { points, summary: agreementOf(points) };
+}
+
+function pointsOf(map: MapOf, estimate: Matrix, exactAt: (cell: PatchCell) => number): AgreementPoint[] {
+  return Array.from(estimate.values).flatMap((value, i) => {
+    const [row, column] = [Math.floor(i / estimate.columns), i % estimate.columns];
+    const exact = exactAt(cellAt(map, row, column));
+    return Number.isNaN(exact) ? [] : [{ row, column, estimate: value, exact }];
+  });
 }
 
 /** One row for each map of which something was measured, in the table's order of sites. */
 export function agreementTable(run: Run, options: ViewOptions): SiteAgreement[] {
-  const measured = exactOf(run).cells;
-  return summaryOf(run).sites.flatMap((site) => {
-    const own = measured.filter((cell) => cell.site === site);
-    if (own.length === 0) return [];
-    return mapsOf(run, site).flatMap((map) => {
+  const { exactSites = [] } = run.manifest;
+  const exactAt = exactLookup(run, options);
+  const sites = summaryOf(run).sites.filter((site) => exactSites.includes(site));
+  return sites.flatMap((site) =>
+    mapsOf(run, site).flatMap((map) => {
+      const estimate = mapScores(run.manifest, run.arrays, map, options);
       // A length group that shares nothing with the chosen pair has no map.
-      if (!mapScores(run.manifest, run.arrays, map, options)) return [];
-      const { points, summary } = agreementOfMap(run, { map, options });
+      if (!estimate) return [];
+      const points = pointsOf(map, estimate, exactAt);
       if (points.length === 0) return [];
-      const { rows, columns } = mapExtent(run.manifest, map);
-      return [{ map, measured: points.length, cells: rows * columns, summary }];
-    });
-  });
+      return [{ map, measured: points.length, cells: estimate.rows * estimate.columns, summary: agreementOf(points) }];
+    }),
+  );
 }
 
 function mapsOf({ manifest }: Run, site: SiteName): MapOf[] {

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { ExperimentRunner } from '../runner/runner';
 import { mapCsv } from '../runs/mapCsv';
 import { CircuitError } from '../shared/errors';
-import type { ExperimentChange, PanelAction, Predictions } from '../shared/panelProtocol';
+import type { ExperimentChange, PanelAction, Predictions, RunningVerification } from '../shared/panelProtocol';
 import type { AttentionResult, CallOptions, LensResult, PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
 import type { MapOf, ViewOptions } from '../shared/views';
@@ -16,7 +16,10 @@ import type { Verifications } from './verifications';
 /** What a panel asks of the rest of the editor. */
 export interface PanelWork {
   act(action: PanelAction, panel: Panel): Promise<void>;
-  verify(panel: Panel, cells: readonly PatchCell[], call: CallOptions): Promise<void>;
+  verify(panel: Panel, run: Run, cells: readonly PatchCell[], call: CallOptions): Promise<void>;
+  cancelVerifying(runId: string): Promise<void>;
+  /** What is being verified of a run; undefined when nothing is. */
+  verifying(runId: string): RunningVerification | undefined;
   rerunWith(panel: Panel, change: ExperimentChange): Promise<void>;
   attention(run: Run, of: { pair: number; layer: number; heads: number[] }, call: CallOptions): Promise<AttentionResult>;
   lens(run: Run, call: CallOptions): Promise<LensResult>;
@@ -41,7 +44,9 @@ const MATRICES = 4;
 export function createPanelWork(dependencies: () => PanelWorkDependencies): PanelWork {
   return {
     act: (action, panel) => actOfPanel(action, panel, dependencies()),
-    verify: (panel, cells, call) => dependencies().verifications.verify(panel, cells, call),
+    verify: (panel, run, cells, call) => dependencies().verifications.verify({ run, panel, cells }, call),
+    cancelVerifying: (runId) => dependencies().verifications.cancel(runId),
+    verifying: (runId) => dependencies().verifications.running(runId),
     rerunWith: async (panel, change) => {
       // Not awaited: the panel follows the run by its content.
       void dependencies().attributions.runAll([changedAttribution(panel, change)]);

@@ -4,7 +4,8 @@ import { Queue } from '../runner/queue';
 import type { RunSettings } from '../runner/settings';
 import type { RunStore } from '../runs/store';
 import { CircuitError } from '../shared/errors';
-import { exactOf, patchSeconds, withExact } from '../shared/exact';
+import { cellKey, exactOf, patchSeconds, withExact } from '../shared/exact';
+import type { RunningVerification } from '../shared/panelProtocol';
 import type { CallOptions, MeasuredEffects, PatchCell } from '../shared/results';
 import type { Run, RunManifest } from '../shared/run';
 import { keepRun } from './keepRun';
@@ -18,13 +19,15 @@ import type { StatusBar } from './statusBar';
 /** Exact patching of cells of the runs on show. */
 export interface Verifications {
   /**
-   * Patches cells of the run that the panel shows. What is measured is added to the run as it comes, wherever it is shown, and
-   * saved in the end, also when it is cancelled: by the call, the notification or `cancel`. Throws what the runner throws.
-   * It goes on when the panel is hidden or closed.
+   * Patches cells of a run for a panel that shows or showed it. What is measured is added to the run as it comes, wherever it is
+   * shown, and saved in the end, also when it is cancelled: by the call, the notification or `cancel`. Throws what the runner
+   * throws. It goes on when the panel is hidden or closed, or shows another run.
    */
-  verify(panel: Panel, cells: readonly PatchCell[], call: CallOptions): Promise<void>;
-  /** Stops what was asked for in a panel. */
-  cancel(panelKey: string): void;
+  verify(job: { run: Run; panel: Panel; cells: readonly PatchCell[] }, call: CallOptions): Promise<void>;
+  /** Stops what is being verified of a run; when it resolves, that is saved. */
+  cancel(runId: string): Promise<void>;
+  /** How far it is with a run, of several calls the first. */
+  running(runId: string): RunningVerification | undefined;
   /** The run with all that has been measured so far, while it is being verified. */
   current(runId: string): Run | undefined;
 }
@@ -39,6 +42,24 @@ export interface VerificationDependencies {
   settingsOf(run: RunManifest): RunSettings;
   /** Milliseconds between two saves of a run that is being measured; a minute by default. */
   saveEvery?: number;
+  /** VS Code's own by default. */
+  withProgress?: typeof vscode.window.withProgress;
+}
+
+/** A run of which something is being measured. */
+interface Open {
+  run: Run;
+  jobs: Set<Job>;
+}
+
+interface Job {
+  cells: number;
+  /** Keys of those that are still to be measured. */
+  left: Set<string>;
+  stage: string;
+  fraction: number;
+  abort: AbortController;
+  ended: Promise<void>;
 }
 
 /** Milliseconds between two looks at what was measured: more often than that, drawing would take longer than patching. */
@@ -49,33 +70,41 @@ const SHARE = 10;
 const WORTH_A_NOTIFICATION_SECONDS = 2;
 
 export function createVerifications(dependencies: VerificationDependencies): Verifications {
-  const { runner, panels, statusBar, log, settingsOf, saveEvery = 60_000 } = dependencies;
-  const open = new Map<string, { run: Run; users: number }>();
-  const waiting = new Map<string, Set<AbortController>>();
+  const { runner, panels, statusBar, log, settingsOf, saveEvery = 60_000, withProgress = vscode.window.withProgress } = dependencies;
+  const open = new Map<string, Open>();
   // One after the other, so that the next one knows what the last one has measured.
   const queue = new Queue();
 
-  const verify: Verifications['verify'] = async (panel, cells, call) => {
-    const shown = panel.run;
-    if (!shown || cells.length === 0) return;
-    const { id } = shown.manifest;
-    const live = open.get(id) ?? { run: shown, users: 0 };
+  const verify: Verifications['verify'] = async ({ run: { manifest }, run, panel, cells }, call) => {
+    if (cells.length === 0) return;
+    const { id } = manifest;
+    const live: Open = open.get(id) ?? { run, jobs: new Set() };
     open.set(id, live);
-    live.users++;
+    const left = unmeasured(live.run, cells);
     const abort = abortOf(panel, call.signal);
-    const ofPanel = waiting.get(panel.key) ?? new Set();
-    waiting.set(panel.key, ofPanel.add(abort));
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+    const job: Job = { cells: left.size, left, stage: 'Waiting', fraction: 0, abort, ended };
+    live.jobs.add(job);
     const activity = statusBar.begin();
-    const title = titleOf(cells, shown.manifest);
+    const title = titleOf(cells, manifest);
     const started = Date.now();
 
-    /** Adds what was measured to the run, and shows it wherever the run is shown. */
-    const add = (measured: readonly MeasuredEffects[]): void => {
-      if (measured.length === 0) return;
-      live.run = withExact(live.run, joined(measured));
+    /** Wherever the run is shown. */
+    const show = (): void => {
       for (const each of new Set([panel, ...panels.all])) {
         if (each.run?.manifest.id === id) each.update(live.run);
       }
+    };
+
+    /** Adds what was measured to the run. */
+    const add = (measured: readonly MeasuredEffects[]): void => {
+      if (measured.length === 0) return;
+      const all = joined(measured);
+      live.run = withExact(live.run, all);
+      const keys = all.cells.map(cellKey);
+      for (const each of live.jobs) for (const key of keys) each.left.delete(key);
+      show();
     };
 
     const patch = async (report: (stage: string, fraction: number) => void): Promise<void> => {
@@ -105,11 +134,13 @@ export function createVerifications(dependencies: VerificationDependencies): Ver
     };
 
     try {
-      await withNotification(title, patchSeconds(shown.manifest, cells), abort, (notify) => {
+      await withNotification({ withProgress, title, seconds: patchSeconds(manifest, cells), abort }, (notify) => {
         const report = (stage: string, fraction: number): void => {
+          Object.assign(job, { stage, fraction });
           activity.report(title, stage, fraction);
           notify(stage, fraction);
-          call.onProgress?.({ stage, fraction });
+          call.onProgress?.({ stage, fraction, done: job.cells - left.size });
+          show();
         };
         report('Waiting', 0);
         return queue.run(() => patch(report), { signal: abort.signal });
@@ -120,14 +151,24 @@ export function createVerifications(dependencies: VerificationDependencies): Ver
       throw error;
     } finally {
       activity.end();
-      ofPanel.delete(abort);
-      if (--live.users === 0) open.delete(id);
+      live.jobs.delete(job);
+      if (live.jobs.size === 0) open.delete(id);
+      show();
+      end();
     }
   };
 
   return {
     verify,
-    cancel: (panelKey) => waiting.get(panelKey)?.forEach((abort) => abort.abort()),
+    cancel: async (runId) => {
+      const jobs = [...(open.get(runId)?.jobs ?? [])];
+      for (const { abort } of jobs) abort.abort();
+      await Promise.all(jobs.map(({ ended }) => ended));
+    },
+    running: (runId) => {
+      const [job] = open.get(runId)?.jobs ?? [];
+      return job && { cells: job.cells, done: job.cells - job.left.size, stage: job.stage, fraction: job.fraction };
+    },
     current: (runId) => open.get(runId)?.run,
   };
 }
@@ -168,6 +209,13 @@ function collector(deliver: (progress: { stage: string; fraction: number }, meas
   return { take, flush };
 }
 
+/** Keys of the cells that a run has not measured. */
+function unmeasured(run: Run, cells: readonly PatchCell[]): Set<string> {
+  const wanted = new Set(cells.map(cellKey));
+  for (const cell of exactOf(run).cells) wanted.delete(cellKey(cell));
+  return wanted;
+}
+
 function joined(measured: readonly MeasuredEffects[]): MeasuredEffects {
   const effects = new Float32Array(measured.reduce((sum, part) => sum + part.effects.length, 0));
   let at = 0;
@@ -182,18 +230,39 @@ function titleOf(cells: readonly PatchCell[], { title }: RunManifest): string {
   return `Verifying ${cells.length === 1 ? '1 cell' : `${cells.length} cells`} of ${title}`;
 }
 
-/** With a way to cancel where it will take a while; what is quick only shows in the status bar. */
-function withNotification<T>(title: string, seconds: number, abort: AbortController, work: (notify: (stage: string, fraction: number) => void) => Promise<T>): Promise<T> {
-  if (seconds < WORTH_A_NOTIFICATION_SECONDS) return work(() => undefined);
+interface Notified {
+  withProgress: typeof vscode.window.withProgress;
+  title: string;
+  /** Expected. */
+  seconds: number;
+  abort: AbortController;
+}
+
+/** With a way to cancel where it will take a while, or takes longer than it should have; what is quick only shows in the status bar. */
+function withNotification<T>({ withProgress, title, seconds, abort }: Notified, work: (notify: (stage: string, fraction: number) => void) => Promise<T>): Promise<T> {
   const options = { location: vscode.ProgressLocation.Notification, title: withoutLinks(title), cancellable: true };
-  return Promise.resolve(
-    vscode.window.withProgress(options, (progress, token) => {
+  let latest: [stage: string, fraction: number] = ['', 0];
+  let tell = (): void => undefined;
+  const working = work((...progress) => {
+    latest = progress;
+    tell();
+  });
+  const ended = working.then(
+    () => undefined,
+    () => undefined,
+  );
+  const start = (): void =>
+    void withProgress(options, (progress, token) => {
       token.onCancellationRequested(() => abort.abort());
       let reported = 0;
-      return work((stage, fraction) => {
+      tell = () => {
+        const [stage, fraction] = latest;
         progress.report({ message: `${stage}, ${Math.round(fraction * 100)} %`, increment: Math.max(0, fraction - reported) * 100 });
         reported = Math.max(reported, fraction);
-      });
-    }),
-  );
+      };
+      tell();
+      return ended;
+    });
+  const timer = setTimeout(start, seconds < WORTH_A_NOTIFICATION_SECONDS ? WORTH_A_NOTIFICATION_SECONDS * 1000 : 0);
+  return working.finally(() => clearTimeout(timer));
 }

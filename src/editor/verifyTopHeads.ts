@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { RunStore } from '../runs/store';
 import { CircuitError } from '../shared/errors';
 import type { CellChoice } from '../shared/panelProtocol';
 import { groupArrayName } from '../shared/results';
@@ -12,7 +13,7 @@ import type { Verifications } from './verifications';
 const USUAL_COUNT = 10;
 
 /** Patches the strongest heads of the run in front exactly; asks how many unless it is told. */
-export async function verifyTopHeads(count: unknown, { panels, verifications }: { panels: Panels; verifications: Verifications }): Promise<void> {
+export async function verifyTopHeads(count: unknown, { panels, verifications, store }: { panels: Panels; verifications: Verifications; store: RunStore }): Promise<void> {
   const panel = panelInFront(panels);
   const run = panel?.run;
   if (!panel || !run) throw new CircuitError('usage', 'Open a panel with a run first.');
@@ -20,7 +21,10 @@ export async function verifyTopHeads(count: unknown, { panels, verifications }: 
   const { layers, heads } = run.manifest.model;
   const top = typeof count === 'number' ? readCount(String(count), layers * heads) : await askCount(run, layers * heads);
   if (top === undefined) return;
-  await verifications.verify(panel, cellsOf(run, topHeads(top)), {});
+  // The panel may show another run by now, and of this one more may be measured.
+  const { id } = run.manifest;
+  const latest = verifications.current(id) ?? (panel.run?.manifest.id === id ? panel.run : await store.load(id));
+  await verifications.verify({ run: latest, panel, cells: cellsOf(run, topHeads(top)) }, {});
 }
 
 function panelInFront(panels: Panels): Panel | undefined {

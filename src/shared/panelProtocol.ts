@@ -20,8 +20,10 @@ export interface PanelHost {
   neurons(params: NeuronsRequest, call?: CallOptions): Promise<NeuronsPage>;
   /** What exact patching of these cells would cost; cells that are measured already cost nothing. */
   patchCost(params: { runId: string; cells: CellChoice }, call?: CallOptions): Promise<PatchCost>;
-  /** Patches these cells exactly. While it runs, maps and agreement answer with what is there; progress says that there is more. */
+  /** Patches these cells exactly. While it runs, maps and agreement answer with what is there; its progress says how many cells are `done`. It goes on when the webview goes. */
   verify(params: { runId: string; cells: CellChoice }, call?: CallOptions): Promise<void>;
+  /** Stops what is being verified of the run on show, whoever asked for it; what is measured stays. */
+  cancelVerifying(params: { runId: string }, call?: CallOptions): Promise<void>;
   /** Estimate beside truth for every measured cell of a map. */
   agreement(params: ViewRequest & { map: MapOf }, call?: CallOptions): Promise<Agreement>;
   /** Summary of the agreement per site: the table of the trust view. */
@@ -33,7 +35,7 @@ export interface PanelHost {
   /** What the model says after both prompts of a pair, most probable first; `patched` where the run has interventions. */
   predictions(params: { runId: string; pair: number }, call?: CallOptions): Promise<Predictions>;
   /** The same prompts once more with another metric, direction or variant, in this panel. */
-  rerunWith(params: { change: ExperimentChange }, call?: CallOptions): Promise<void>;
+  rerunWith(params: { runId: string; change: ExperimentChange }, call?: CallOptions): Promise<void>;
   /** Asks for a file and writes what the map shows, estimate and exact, as CSV. */
   exportMap(params: ViewRequest & { map: MapOf }, call?: CallOptions): Promise<void>;
   /** Buttons of the panel that are commands of the editor. */
@@ -130,7 +132,17 @@ export type PanelContent =
   | { kind: 'empty'; message: string }
   | { kind: 'running'; title: string; stage: string; fraction: number }
   | { kind: 'failed'; title: string; message: string; /** There are prompts to open. */ fromFile: boolean }
-  | { kind: 'run'; run: RunSummary };
+  | { kind: 'run'; run: RunSummary; /** Absent when nothing of it is being verified. */ verifying?: RunningVerification };
+
+/** How far exact patching of a run is. */
+export interface RunningVerification {
+  /** To be measured, and how many of them are. */
+  cells: number;
+  done: number;
+  stage: string;
+  /** Of the whole call, its preparation included. */
+  fraction: number;
+}
 
 /** The manifest without what the panel does not draw. */
 export type RunSummary = Pick<

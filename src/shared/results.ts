@@ -51,7 +51,8 @@ export interface MetricValues<T> {
  * where grad_base is the gradient of that pair's own metric at the base run (corrupted when denoising, clean when noising),
  * changed as the experiment's variant says. Positive supports the correct answer in both directions. With interventions the
  * base run's own activations in the difference are those after them; `metric` stays that of the runs without.
- * Axes as in `SITES`. Positions before the first difference are exactly 0.
+ * Axes as in `SITES`. Positions before the first difference are exactly 0, unless interventions have changed the base run before
+ * it, or the other side is not that of the corrupted prompt.
  */
 export interface AttributionResult {
   groups: PairGroup[];
@@ -79,6 +80,8 @@ export interface Progress {
   fraction: number;
   /** What an exact patching call has measured since its last progress. */
   measured?: MeasuredEffects;
+  /** How many of the cells that an exact patching call set out to measure are measured, where that is known. */
+  done?: number;
 }
 
 /**

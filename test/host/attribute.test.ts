@@ -174,14 +174,14 @@ describe('attributing in the editor', () => {
     const { id } = panel.run!.manifest;
     const all = (['z', 'q'] as const).flatMap((site) => cellsOf(panel.run!, { map: { site, over: 'all' }, all: true }));
     const abort = new AbortController();
-    const sweep = api.verifications.verify(panel, all, { signal: abort.signal });
+    const sweep = api.verifications.verify({ run: panel.run!, panel, cells: all }, { signal: abort.signal });
     await eventually('something measured', () => exactOf(panel.run!).cells.length > 0);
     abort.abort();
     await assert.rejects(sweep, (error: unknown) => (error as CircuitError).code === 'cancelled');
     const kept = exactOf(await api.store.load(id));
     assert.ok(kept.cells.length > 0 && kept.cells.length < all.length, `${kept.cells.length} of ${all.length}`);
 
-    await api.verifications.verify(panel, all, {});
+    await api.verifications.verify({ run: panel.run!, panel, cells: all }, {});
     const done = exactOf(await api.store.load(id));
     assert.equal(done.cells.length, all.length);
     assert.deepEqual(done.cells.slice(0, kept.cells.length), kept.cells);

@@ -26,6 +26,8 @@ export function silentLog(): Log & { errors: string[] } {
 const nothing: PanelWork = {
   act: async () => undefined,
   verify: async () => undefined,
+  cancelVerifying: async () => undefined,
+  verifying: () => undefined,
   rerunWith: async () => undefined,
   exportMap: async () => undefined,
   attention: () => Promise.reject(new Error('not asked for')),

@@ -8,7 +8,6 @@ import { openPanel, silentLog } from './fakePanel';
 
 const log = silentLog();
 const { errors } = log;
-const verifications = { cancel: () => undefined };
 
 describe('the panel', () => {
   beforeEach(() => void errors.splice(0));
@@ -45,9 +44,9 @@ describe('the panel', () => {
     };
     const run = exampleRun();
     panel.showRun(run);
-    await actOfPanel('rerun', panel, { attributions, verifications, log });
+    await actOfPanel('rerun', panel, { attributions, log });
     panel.show({ kind: 'failed', title: 'what failed', message: 'It failed.', fromFile: false });
-    await actOfPanel('rerun', panel, { attributions, verifications, log });
+    await actOfPanel('rerun', panel, { attributions, log });
     const { source, title } = run.manifest;
     assert.deepEqual(started, [source ? source.uri.split('/').pop() : title, 'what failed']);
   });
@@ -56,7 +55,7 @@ describe('the panel', () => {
     const { panel } = openPanel({ log });
     const attributions = (await activated()).attributions;
     panel.showRun(exampleRun());
-    await actOfPanel('openSource', panel, { attributions, verifications, log });
+    await actOfPanel('openSource', panel, { attributions, log });
     assert.deepEqual(errors, ['The panel\'s button openSource']);
     assert.equal(panel.state, 'run');
   });

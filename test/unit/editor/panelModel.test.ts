@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { costInWords } from '../../../src/editor/costInWords';
 import { agreementOfMap, agreementTable, cellsOf, contentOf, layerDetailOf, mapValues, patchCostOf } from '../../../src/editor/panelModel';
-import { withExact } from '../../../src/shared/exact';
+import { EXACT_EFFECTS, withExact } from '../../../src/shared/exact';
 import type { PatchCell } from '../../../src/shared/results';
 import type { Run } from '../../../src/shared/run';
 import type { MapOf, ViewOptions } from '../../../src/shared/views';
@@ -79,7 +79,7 @@ describe('panel model', () => {
 
   it('says the cost in words', () => {
     assert.equal(costInWords({ cells: 10, known: 0, seconds: 4.4 }), '10 heads: about 4 s.');
-    assert.equal(costInWords({ cells: 10, known: 3, seconds: 0.2 }), '10 heads, 3 of them measured already: less than a second.');
+    assert.equal(costInWords({ cells: 10, known: 3, seconds: 0.2 }), '10 heads, 3 of them measured already: under a second.');
     assert.equal(costInWords({ cells: 144, known: 0, seconds: 610 }), '144 heads: about 10 min.');
     assert.equal(costInWords({ cells: 1, known: 1, seconds: 0 }), '1 head, measured already.');
   });
@@ -103,6 +103,19 @@ describe('panel model', () => {
     ]);
     assert.deepEqual(agreementTable(both, { pair: 0, unit: 'raw' }).map(({ map }) => map), [HEADS], 'the second group has nothing of the first pair');
     assert.deepEqual(agreementTable(run, all), []);
+  });
+
+  it('reads what was measured once for the whole table', () => {
+    const both = withExact(measured(HEADS, [[0, 0], [1, 2]]), { cells: [{ site: 'mlp_out', group: 1, layer: 0, position: 2 }], effects: Float32Array.of(NaN, 0.5, NaN) });
+    let reads = 0;
+    const entries = new Proxy(both.arrays.entries, {
+      get: (target, name: string) => {
+        if (name === EXACT_EFFECTS) reads++;
+        return target[name];
+      },
+    });
+    assert.equal(agreementTable({ ...both, arrays: { ...both.arrays, entries } }, all).length, 2);
+    assert.equal(reads, 1);
   });
 
   it('shows in a map of exact effects only what was measured', () => {
