@@ -44,6 +44,11 @@ export type Place = string | number;
 export type Other = 'corrupted' | 'zero' | 'mean' | 'resample';
 export const OTHERS: readonly Other[] = ['corrupted', 'zero', 'mean', 'resample'];
 
+/** Whether the other side is a run of its own, in which the metric can be read: not under an ablation by zero or mean. */
+export function hasOtherRun(other: Other = 'corrupted'): boolean {
+  return other === 'corrupted' || other === 'resample';
+}
+
 /**
  * A part of a site. Without `layer` only for embed. Without `head` (`neuron`) all of them; `position` a token index of the clean
  * prompt (negative from its end), 'last' the metric's position, absent all positions; `source` one source position of a
@@ -88,6 +93,16 @@ export interface Variant {
   stopGradient?: Unit[];
   /** Done to the base run before anything is measured or attributed in it. */
   interventions?: Intervention[];
+}
+
+/**
+ * False where the gradient is zero by construction, so that attribution says nothing and only exact patching does: of KL at the
+ * clean run itself, where it has its extremum.
+ */
+export function hasGradient({ metric, direction, variant = {} }: Pick<TokenExperiment, 'metric' | 'direction' | 'variant'>): boolean {
+  const { integrated, interventions = [] } = variant;
+  const leavesBase = integrated !== undefined && !(integrated.rule === 'left' && integrated.steps === 1);
+  return metric !== 'kl' || direction === 'denoise' || leavesBase || interventions.length > 0;
 }
 
 /** One prompt pair as written. `correct` and `incorrect` are baskets; a single answer is a basket of one. Empty where the metric needs none. */

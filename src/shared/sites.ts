@@ -56,3 +56,8 @@ export const HEAD_EVERY: readonly SiteName[] = ['z', 'q', 'k', 'v', 'pattern'];
 export function hasHeads(site: SiteName): boolean {
   return SITES[site].axes.includes('head');
 }
+
+/** Sites with a matrix of destinations by sources per head; their position is the destination. */
+export function hasSources(site: SiteName): boolean {
+  return site === 'pattern' || site === 'scores';
+}

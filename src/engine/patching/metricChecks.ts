@@ -1,5 +1,5 @@
 import { CircuitError } from '../../shared/errors';
-import type { Metric, TokenExperiment, TokenPair } from '../../shared/experiment';
+import { hasGradient, type Metric, type TokenExperiment, type TokenPair } from '../../shared/experiment';
 import type { Gpt2Config } from '../model/config';
 import { fromEnd, metricPosition, rangeOf } from './metricPositions';
 
@@ -29,10 +29,9 @@ export function checkMetric({ metric, pairs }: TokenExperiment, config: Gpt2Conf
 }
 
 /** Throws `experiment` where attribution of the metric is zero by construction. Exact patching of it is fine. */
-export function checkAttributable({ metric, direction }: TokenExperiment): void {
-  if (metric === 'kl' && direction === 'noise') {
-    throw new CircuitError('experiment', 'The gradient of the KL divergence to the clean run is zero at the clean run, so noising attributes nothing to it. Use the direction denoise, or exact patching.');
-  }
+export function checkAttributable(experiment: TokenExperiment): void {
+  if (hasGradient(experiment)) return;
+  throw new CircuitError('experiment', 'The gradient of the KL divergence to the clean run is zero at the clean run, so noising attributes nothing to it. Use the direction denoise, integrated gradients, or exact patching.');
 }
 
 function checkActivation(metric: Metric, { layers, heads, dMlp }: Gpt2Config): void {

@@ -92,6 +92,17 @@ export function safetensorsStart(header: string, length = BigInt(Buffer.byteLeng
   return Buffer.concat([start, Buffer.from(header)]);
 }
 
+/** A prompt in a vocabulary of 101 tokens. */
+export function examplePrompt(seed: number, length: number): number[] {
+  return Array.from({ length }, (_, i) => (seed * 31 + i * i * 17 + i * 5) % 101);
+}
+
+/** Prompts that differ at `first` only. */
+export function examplePair(seed: number, length: number, first: number): TokenPair & { corrupted: number[] } {
+  const clean = examplePrompt(seed, length);
+  return { clean, corrupted: clean.map((token, i) => (i === first ? (token + 7) % 101 : token)), correct: [seed], incorrect: [seed + 40] };
+}
+
 export function loadParams(folder: string, change: Partial<LoadParams> = {}): LoadParams {
   return { folder, id: 'test', backend: 'wasm-simd', threads: 0, ...change };
 }
