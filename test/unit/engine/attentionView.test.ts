@@ -1,42 +1,25 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
-import { startBackend, stopBackend } from '../../../src/engine/backend/start';
-import { openCheckpoint } from '../../../src/engine/model/checkpoint';
-import { disposeWeights, loadWeights, type Gpt2 } from '../../../src/engine/model/weights';
+import type { Gpt2 } from '../../../src/engine/model/weights';
 import { Work } from '../../../src/engine/model/work';
 import { attention, attentionWork } from '../../../src/engine/patching/attention';
 import { attribute } from '../../../src/engine/patching/attribution';
 import { planChunks } from '../../../src/engine/patching/plan';
 import { arrayNamed } from '../../../src/shared/arrays';
 import { CircuitError } from '../../../src/shared/errors';
-import type { TokenExperiment, TokenPair } from '../../../src/shared/experiment';
+import type { TokenExperiment } from '../../../src/shared/experiment';
 import type { AttentionResult } from '../../../src/shared/results';
-import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
 import { plainMetric, plainRun, type PlainModel, type PlainRun } from './exactOracle';
-import { expectedValues, relativeError, remove, WASM_FOLDER, writeHashModel } from './support';
+import { withModel } from './loaded';
+import { examplePair, examplePrompt, relativeError } from './support';
 
 describe('attention cell by cell', function () {
   this.timeout(60_000);
   let model: Gpt2;
   let plain: PlainModel;
+  withModel('tiny-odd', (...loaded) => ([model, plain] = loaded));
 
-  before(async () => {
-    await startBackend({ choice: 'wasm-simd', threads: 1, wasmFolder: WASM_FOLDER });
-    const { checkpoint } = await expectedValues('tiny-odd');
-    plain = hashCheckpoint(checkpoint);
-    const folder = await writeHashModel(checkpoint);
-    model = (await loadWeights(await openCheckpoint(folder), new Work())).model;
-    await remove(folder);
-  });
-  after(() => {
-    disposeWeights(model);
-    stopBackend();
-  });
-
-  const prompt = (seed: number, length: number): number[] => Array.from({ length }, (_, i) => (seed * 31 + i * i * 17 + i * 5) % 101);
-  const changed = (tokens: readonly number[], first: number): number[] => tokens.map((token, i) => (i === first ? (token + 7) % 101 : token));
-  const pair = (seed: number, length: number, first: number): TokenPair => ({ clean: prompt(seed, length), corrupted: changed(prompt(seed, length), first), correct: [seed], incorrect: [seed + 40] });
-  const PAIRS = [pair(1, 7, 3), pair(2, 9, 2), pair(3, 7, 5), pair(4, 9, 4)];
+  const PAIRS = [examplePair(1, 7, 3), examplePair(2, 9, 2), examplePair(3, 7, 5), examplePair(4, 9, 4)];
   const experiment = (change: Partial<TokenExperiment> = {}): TokenExperiment => ({ metric: 'logitDiff', direction: 'denoise', pairs: PAIRS, ...change });
   const view = (own: TokenExperiment, index: number, layer: number, heads = [0, 1, 2], work = new Work()): Promise<AttentionResult> =>
     attention(model, planChunks(own, model.config), { pair: index, layer, heads }, work);
@@ -139,7 +122,7 @@ describe('attention cell by cell', function () {
     await refused(experiment(), 0, 0, [3], /no head 3/);
     await refused(experiment(), 0, 0, [], /No head/);
     await refused(experiment({ metric: 'kl', direction: 'noise' }), 0, 0, [0], /zero at the clean run/);
-    const unequal = experiment({ align: 'end', pairs: [PAIRS[0]!, { ...PAIRS[1]!, corrupted: prompt(8, 5) }] });
+    const unequal = experiment({ align: 'end', pairs: [PAIRS[0]!, { ...PAIRS[1]!, corrupted: examplePrompt(8, 5) }] });
     await refused(unequal, 1, 0, [0], /unequal token counts/);
     await view(unequal, 0, 0);
     for (const [, change] of CASES) await view(experiment(change), 1, 1);

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
-import { LocalEngine } from '../../../src/engine/client/localEngine';
+import type { LocalEngine } from '../../../src/engine/client/localEngine';
 import { arrayNamed } from '../../../src/shared/arrays';
 import { CircuitError } from '../../../src/shared/errors';
 import { DIRECTIONS, INTEGRATION_RULES, type IntegrationRule, type TokenExperiment, type TokenPair, type Variant } from '../../../src/shared/experiment';
 import { groupArrayName, type AttributionResult } from '../../../src/shared/results';
 import { SITE_NAMES, type SiteName } from '../../../src/shared/sites';
-import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
 import { oracleAttribution, type OracleModel } from './oracle';
-import { expectedValues, loadParams, relativeError, remove, siteError, WASM_FOLDER, writeHashModel } from './support';
+import { withEngine } from './loaded';
+import { relativeError, siteError } from './support';
 
 const Z = { site: 'z', layer: 1, head: 2 } as const;
 const MLP = { site: 'mlp_out', layer: 0 } as const;
@@ -33,19 +33,7 @@ describe('attribution variants against the plain oracle', function () {
   this.timeout(120_000);
   let engine: LocalEngine;
   let oracle: OracleModel;
-  let folder: string;
-
-  before(async () => {
-    const { checkpoint } = await expectedValues('tiny-odd');
-    oracle = hashCheckpoint(checkpoint);
-    folder = await writeHashModel(checkpoint);
-    engine = new LocalEngine({ wasmFolder: WASM_FOLDER });
-    await engine.load(loadParams(folder));
-  });
-  after(async () => {
-    await engine.dispose();
-    await remove(folder);
-  });
+  withEngine('tiny-odd', (...loaded) => ([engine, oracle] = loaded));
 
   /** Prompts that first differ at `first`, and a few times after it. */
   const made = (length: number, first: number, seed: number): TokenPair => {

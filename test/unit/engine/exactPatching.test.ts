@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { LocalEngine } from '../../../src/engine/client/localEngine';
+import type { LocalEngine } from '../../../src/engine/client/localEngine';
 import { DIRECTIONS, type Intervention, type Metric, type TokenExperiment, type TokenPair } from '../../../src/shared/experiment';
 import type { PatchCell } from '../../../src/shared/results';
 import { hasHeads, SITE_NAMES, SITES } from '../../../src/shared/sites';
-import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
 import { plainPatch, type PlainModel } from './exactOracle';
-import { expectedValues, loadParams, remove, WASM_FOLDER, writeHashModel } from './support';
+import { withEngine } from './loaded';
 
 /** fp32 against double precision, relative to the largest effect of the cells compared. */
 const CLOSE = 1e-4;
@@ -14,19 +13,7 @@ describe('exact patching against the plain oracle', function () {
   this.timeout(120_000);
   let engine: LocalEngine;
   let plain: PlainModel;
-  let folder: string;
-
-  before(async () => {
-    const { checkpoint } = await expectedValues('tiny-odd');
-    plain = hashCheckpoint(checkpoint);
-    folder = await writeHashModel(checkpoint);
-    engine = new LocalEngine({ wasmFolder: WASM_FOLDER });
-    await engine.load(loadParams(folder));
-  });
-  after(async () => {
-    await engine.dispose();
-    await remove(folder);
-  });
+  withEngine('tiny-odd', (...loaded) => ([engine, plain] = loaded));
 
   const LAYERS = 3;
   const pair = (seed: number, change: Partial<TokenPair> = {}): TokenPair => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { LocalEngine } from '../../../src/engine/client/localEngine';
+import type { LocalEngine } from '../../../src/engine/client/localEngine';
 import { arrayNamed } from '../../../src/shared/arrays';
 import { DIRECTIONS, type Direction, type TokenPair } from '../../../src/shared/experiment';
 import { groupArrayName, type AttributionResult } from '../../../src/shared/results';
 import { SITE_NAMES, type SiteName } from '../../../src/shared/sites';
-import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
 import { oracleAttribution, oracleLogits, oraclePatchedMetric, type OracleModel } from './oracle';
-import { expectedValues, loadParams, relativeError, remove, siteError, WASM_FOLDER, writeHashModel } from './support';
+import { withEngine } from './loaded';
+import { relativeError, siteError } from './support';
 
 /** fp32 rounding of two different orders of summation, relative to a site's largest value. */
 const ROUNDING = 5e-5;
@@ -15,19 +15,7 @@ describe('engine against the plain oracle', function () {
   this.timeout(120_000);
   let engine: LocalEngine;
   let oracle: OracleModel;
-  let folder: string;
-
-  before(async () => {
-    const { checkpoint } = await expectedValues('tiny-odd');
-    oracle = hashCheckpoint(checkpoint);
-    folder = await writeHashModel(checkpoint);
-    engine = new LocalEngine({ wasmFolder: WASM_FOLDER });
-    await engine.load(loadParams(folder));
-  });
-  after(async () => {
-    await engine.dispose();
-    await remove(folder);
-  });
+  withEngine('tiny-odd', (...loaded) => ([engine, oracle] = loaded));
 
   const site = (result: AttributionResult, name: SiteName, pair = 0): Float32Array => {
     const group = result.groups.findIndex(({ pairs }) => pairs.includes(pair));

@@ -1,43 +1,26 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
-import { startBackend, stopBackend } from '../../../src/engine/backend/start';
-import { openCheckpoint } from '../../../src/engine/model/checkpoint';
 import { lastLogits } from '../../../src/engine/model/logits';
-import { disposeWeights, loadWeights, type Gpt2 } from '../../../src/engine/model/weights';
+import type { Gpt2 } from '../../../src/engine/model/weights';
 import { Work } from '../../../src/engine/model/work';
 import { attribute } from '../../../src/engine/patching/attribution';
 import { intervene, interveneWork } from '../../../src/engine/patching/intervene';
 import { planChunks } from '../../../src/engine/patching/plan';
 import { arrayNamed } from '../../../src/shared/arrays';
 import { CircuitError } from '../../../src/shared/errors';
-import type { Intervention, TokenExperiment, TokenPair } from '../../../src/shared/experiment';
+import type { Intervention, TokenExperiment } from '../../../src/shared/experiment';
 import type { InterventionResult, Prediction } from '../../../src/shared/results';
-import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
 import { plainMetric, plainRun, type Plain, type PlainModel, type PlainRun } from './exactOracle';
-import { expectedValues, relativeError, remove, WASM_FOLDER, writeHashModel } from './support';
+import { withModel } from './loaded';
+import { examplePair, examplePrompt, relativeError } from './support';
 
 describe('interventions', function () {
   this.timeout(60_000);
   let model: Gpt2;
   let plain: PlainModel;
+  withModel('tiny-odd', (...loaded) => ([model, plain] = loaded));
 
-  before(async () => {
-    await startBackend({ choice: 'wasm-simd', threads: 1, wasmFolder: WASM_FOLDER });
-    const { checkpoint } = await expectedValues('tiny-odd');
-    plain = hashCheckpoint(checkpoint);
-    const folder = await writeHashModel(checkpoint);
-    model = (await loadWeights(await openCheckpoint(folder), new Work())).model;
-    await remove(folder);
-  });
-  after(() => {
-    disposeWeights(model);
-    stopBackend();
-  });
-
-  const prompt = (seed: number, length: number): number[] => Array.from({ length }, (_, i) => (seed * 31 + i * i * 17 + i * 5) % 101);
-  const changed = (tokens: readonly number[], first: number): number[] => tokens.map((token, i) => (i === first ? (token + 7) % 101 : token));
-  const pair = (seed: number, length: number, first: number): TokenPair => ({ clean: prompt(seed, length), corrupted: changed(prompt(seed, length), first), correct: [seed], incorrect: [seed + 40] });
-  const PAIRS = [pair(1, 7, 3), pair(2, 9, 4), pair(3, 7, 5), pair(4, 9, 6)];
+  const PAIRS = [examplePair(1, 7, 3), examplePair(2, 9, 4), examplePair(3, 7, 5), examplePair(4, 9, 6)];
   const experiment = (change: Partial<TokenExperiment> = {}): TokenExperiment => ({ metric: 'logitDiff', direction: 'denoise', pairs: PAIRS, ...change });
   const run = (own: TokenExperiment, top = 3, work = new Work()): Promise<Omit<InterventionResult, 'seconds'>> => intervene(model, planChunks(own, model.config), top, work);
 
@@ -120,7 +103,7 @@ describe('interventions', function () {
   });
 
   it('reads prompts of unequal lengths each at its own end', async () => {
-    const pairs = [{ ...PAIRS[0]!, corrupted: prompt(8, 5) }, PAIRS[1]!];
+    const pairs = [{ ...PAIRS[0]!, corrupted: examplePrompt(8, 5) }, PAIRS[1]!];
     const found = await run(experiment({ align: 'end', pairs, variant: { interventions: [{ unit: { site: 'resid_post', layer: 2, position: 'last' }, with: 'corrupted' }] } }));
     const logits = await lastLogits(model, pairs.flatMap(({ clean, corrupted }) => [clean, corrupted!]), new Work());
     pairs.forEach((_, i) => {

@@ -1,34 +1,20 @@
 import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
-import { startBackend, stopBackend } from '../../../src/engine/backend/start';
-import { openCheckpoint } from '../../../src/engine/model/checkpoint';
-import { disposeWeights, loadWeights, type Gpt2 } from '../../../src/engine/model/weights';
+import type { Gpt2 } from '../../../src/engine/model/weights';
 import { Work } from '../../../src/engine/model/work';
 import { lens, lensWork } from '../../../src/engine/patching/lens';
 import { arrayNamed } from '../../../src/shared/arrays';
 import { CircuitError } from '../../../src/shared/errors';
 import type { TokenExperiment, TokenPair } from '../../../src/shared/experiment';
-import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
 import { plainMetric, plainRun, type PlainModel } from './exactOracle';
-import { expectedValues, relativeError, remove, WASM_FOLDER, writeHashModel } from './support';
+import { withModel } from './loaded';
+import { relativeError } from './support';
 
 describe('logit lens and direct logit attribution', function () {
   this.timeout(60_000);
   let model: Gpt2;
   let plain: PlainModel;
-
-  before(async () => {
-    await startBackend({ choice: 'wasm-simd', threads: 1, wasmFolder: WASM_FOLDER });
-    const { checkpoint } = await expectedValues('two-layers');
-    plain = hashCheckpoint(checkpoint);
-    const folder = await writeHashModel(checkpoint);
-    model = (await loadWeights(await openCheckpoint(folder), new Work())).model;
-    await remove(folder);
-  });
-  after(() => {
-    disposeWeights(model);
-    stopBackend();
-  });
+  withModel('two-layers', (...loaded) => ([model, plain] = loaded));
 
   const prompt = (seed: number, length: number): number[] => Array.from({ length }, (_, i) => (seed * 31 + i * i * 17 + i * 5) % 211);
   const PAIRS: TokenPair[] = [
