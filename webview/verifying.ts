@@ -1,6 +1,6 @@
 import { CircuitError } from '../src/shared/errors';
 import type { CellChoice, PanelHost } from '../src/shared/panelProtocol';
-import { plural } from './model/format';
+import { plural } from '../src/shared/text';
 import type { Numbers } from './numbers';
 
 /** Exact patching of chosen cells, while it runs. One at a time: the engine computes one thing at a time anyway. */

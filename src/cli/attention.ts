@@ -8,8 +8,7 @@ import { working } from './attribute';
 import { nestedIn, runJson, viewOf, type Nested, type RunJson } from './json';
 import { openRun } from './openRun';
 import type { Surroundings } from './prepare';
-import { alignedTable, facts, signed, tokenText } from './text';
-import { unitTitle } from './words';
+import { alignedTable, facts, signed, tokenText, unitTitle } from './text';
 
 /** What `attention --json` prints: every head asked for, of every pair. Fields are added, never changed. */
 export interface AttentionJson extends RunJson {

@@ -1,11 +1,12 @@
 import { rankCells } from '../shared/ranking';
 import type { PairGroup } from '../shared/results';
-import type { Run, RunPair } from '../shared/run';
+import type { Run } from '../shared/run';
 import { hasHeads, SITES, type SiteName } from '../shared/sites';
+import { plural } from '../shared/text';
+import { tokenColumns, type TokenColumn } from '../shared/tokenColumns';
 import { headScores, neuronScores, positionScores, type ViewOptions } from '../shared/views';
 import { viewOf } from './json';
-import { alignedTable, count, facts, signed, tokenText } from './text';
-import { unitTitle } from './words';
+import { alignedTable, facts, signed, tokenText, unitTitle } from './text';
 
 /** Behind a token: clean and corrupted differ at its position. */
 const DIFFERS = '≠';
@@ -41,23 +42,20 @@ function neuronPart({ manifest, arrays }: Run, view: ViewOptions, top: number, u
 function positionPart({ manifest, arrays }: Run, site: SiteName, group: PairGroup, index: number, view: ViewOptions, top: number, unit: string): string | undefined {
   const matrix = positionScores(manifest, arrays, index, site, view);
   if (!matrix) return undefined;
-  const pairs = group.pairs.map((pair) => manifest.pairs[pair]!);
+  const tokens = tokenColumns(manifest.pairs, group, view.pair);
   const hasLayers = SITES[site].axes.includes('layer');
   const cells = rankCells(matrix)
     .slice(0, top)
     .map(({ rank, row, column, value }) => {
       const position = group.positions === 'last' ? group.length - 1 : column;
-      return [String(rank), ...(hasLayers ? [String(row)] : []), String(position), tokenAt(pairs, group.positions === 'last' ? -1 : column), signed(value)];
+      return [String(rank), ...(hasLayers ? [String(row)] : []), String(position), columnText(tokens[column]!), signed(value)];
     });
-  const title = `${SITES[site].title}, top ${hasLayers ? 'layers and ' : ''}positions, ${count(pairs.length, 'pair')} of ${group.length} ${group.positions === 'last' ? 'clean tokens, last position only' : 'tokens'} (${unit})`;
+  const title = `${SITES[site].title}, top ${hasLayers ? 'layers and ' : ''}positions, ${plural(group.pairs.length, 'pair')} of ${group.length} ${group.positions === 'last' ? 'clean tokens, last position only' : 'tokens'} (${unit})`;
   const legend = cells.some((row) => row.at(-2)!.endsWith(DIFFERS)) ? `\n  ${DIFFERS} clean and corrupted have different tokens there` : '';
   return `${title}\n${alignedTable(['#', ...(hasLayers ? ['layer'] : []), 'position', 'token', 'score'], cells)}${legend}`;
 }
 
-/** The clean token at a position (-1: each prompt's last), with "…" when the pairs do not agree, and DIFFERS where clean and corrupted do. */
-export function tokenAt(pairs: readonly RunPair[], position: number): string {
-  const texts = new Set(pairs.map(({ clean }) => clean.at(position)?.text ?? ''));
-  const differs = pairs.some(({ clean, corrupted }) => clean.at(position)?.id !== corrupted.at(position)?.id);
-  const [first = ''] = texts;
-  return `${tokenText(first)}${texts.size > 1 ? ' …' : ''}${differs ? ` ${DIFFERS}` : ''}`;
+/** The clean token of a column, the most frequent one with "…" when the pairs do not agree, and DIFFERS where clean and corrupted do. */
+export function columnText({ clean, differs }: TokenColumn): string {
+  return `${tokenText(clean[0]?.text)}${clean.length > 1 ? ' …' : ''}${differs ? ` ${DIFFERS}` : ''}`;
 }

@@ -2,7 +2,9 @@ import { CircuitError } from '../shared/errors';
 import type { TokenPrediction } from '../shared/panelProtocol';
 import type { InterventionOutcome } from '../runner/runner';
 import { metricTitle, metricUnit } from '../shared/metrics';
+import { otherSide } from '../shared/otherSide';
 import type { Run } from '../shared/run';
+import { capitalised } from '../shared/text';
 import type { InterveneCommand } from './arguments';
 import { working } from './attribute';
 import { runJson, shortest, type RunJson } from './json';
@@ -15,7 +17,7 @@ export interface InterveneJson extends RunJson {
   unit: 'raw';
   /** The metric of the base run with the interventions, beside `metricValues` without them. */
   patched: { mean: number; perPair: { name: string; value: number }[] };
-  /** Most probable next tokens at the metric's position. */
+  /** Most probable next tokens after the prompts. */
   pairs: { name: string; clean: TokenPrediction[]; corrupted?: TokenPrediction[]; patched: TokenPrediction[] }[];
 }
 
@@ -43,7 +45,6 @@ function interveneTables(run: Run, { patched, pairs }: InterventionOutcome): str
   const { experiment, pairs: own } = run.manifest;
   const corrupted = own.every(({ metric }) => metric.corrupted !== undefined);
   const values = own.map(({ name, metric }, i) => [name, signed(metric.clean), ...(corrupted ? [signed(metric.corrupted!)] : []), signed(patched[i]!)]);
-  const title = metricTitle(experiment.metric);
   const base = experiment.direction === 'noise' ? 'clean' : 'corrupted';
   const parts = pairs.map((predictions, i) => {
     const sides = (['clean', 'corrupted', 'patched'] as const).filter((side) => predictions[side]);
@@ -52,7 +53,7 @@ function interveneTables(run: Run, { patched, pairs }: InterventionOutcome): str
   });
   return `${[
     facts(run),
-    `${title[0]!.toUpperCase()}${title.slice(1)}, "patched" is the ${base} run with the interventions (${metricUnit(experiment.metric)})\n${alignedTable(['pair', 'clean', ...(corrupted ? ['corrupted'] : []), 'patched'], values, ['pair'])}`,
+    `${capitalised(metricTitle(experiment.metric))}, "patched" is the ${base} run with the interventions (${metricUnit(experiment.metric)})\n${alignedTable(['pair', 'clean', ...(corrupted ? [otherSide(experiment)] : []), 'patched'], values, ['pair'])}`,
     ...parts,
   ].join('\n\n')}\n`;
 }

@@ -1,9 +1,10 @@
-import { arrayNamed, type NamedArrays } from '../shared/arrays';
+import type { NamedArrays } from '../shared/arrays';
 import { rankCells } from '../shared/ranking';
+import { depthName, readoutOf, type Readout, type ReadoutSide } from '../shared/readout';
 import type { Run } from '../shared/run';
 import type { LensCommand } from './arguments';
 import { working } from './attribute';
-import { nestedIn, runJson, type Nested, type RunJson } from './json';
+import { nestedIn, runJson, shortest, type Nested, type RunJson } from './json';
 import { openRun } from './openRun';
 import type { Surroundings } from './prepare';
 import { alignedTable, facts, signed } from './text';
@@ -27,8 +28,7 @@ export interface LensSideJson {
   bias: Nested;
 }
 
-const PARTS = ['lens', 'heads', 'mlp', 'embed', 'position', 'bias'] as const;
-type Side = 'clean' | 'corrupted';
+const SIDES: readonly ReadoutSide[] = ['clean', 'corrupted'];
 
 export async function lens(command: LensCommand, surroundings: Surroundings): Promise<void> {
   const { run, settings } = await openRun(command, surroundings, () => []);
@@ -37,53 +37,50 @@ export async function lens(command: LensCommand, surroundings: Surroundings): Pr
 }
 
 export function lensJson(run: Run, arrays: NamedArrays): LensJson {
-  const sides = sidesOf(arrays);
-  const side = (name: Side, pair: number): LensSideJson =>
-    Object.fromEntries(
-      PARTS.map((part) => {
-        const { data, shape } = arrayNamed(arrays, `${name}.${part}`);
-        const size = data.length / shape[0]!;
-        return [part, nestedIn(shape.slice(1), data.subarray(pair * size, (pair + 1) * size))];
-      }),
-    ) as unknown as LensSideJson;
+  const { layers } = run.manifest.model;
   return {
     ...runJson(run),
     unit: 'raw',
-    depths: depthNames(run.manifest.model.layers),
-    pairs: run.manifest.pairs.map(({ name }, pair) => ({ name, clean: side('clean', pair), ...(sides.includes('corrupted') && { corrupted: side('corrupted', pair) }) })),
+    depths: Array.from({ length: 2 * layers + 1 }, (_, depth) => depthName(depth)),
+    pairs: run.manifest.pairs.map(({ name }, pair) => {
+      const corrupted = readoutOf(arrays, 'corrupted', pair);
+      return { name, clean: sideJson(readoutOf(arrays, 'clean', pair)!), ...(corrupted && { corrupted: sideJson(corrupted) }) };
+    }),
   };
 }
 
-function depthNames(layers: number): string[] {
-  return ['embedding', ...Array.from({ length: layers }, (_, layer) => [`attention ${layer}`, `MLP ${layer}`]).flat()];
-}
-
-function sidesOf(arrays: NamedArrays): Side[] {
-  return (['clean', 'corrupted'] as const).filter((side) => `${side}.lens` in arrays.entries);
+function sideJson({ lens, heads, mlp, embed, position, bias }: Readout): LensSideJson {
+  return {
+    lens: lens.map(shortest),
+    heads: nestedIn([heads.rows, heads.columns], heads.values),
+    mlp: mlp.map(shortest),
+    embed: shortest(embed),
+    position: shortest(position),
+    bias: shortest(bias),
+  };
 }
 
 function lensTables(run: Run, arrays: NamedArrays, top: number): string {
-  const { layers, heads } = run.manifest.model;
-  const sides = sidesOf(arrays);
-  const means = Object.fromEntries(sides.map((side) => [side, Object.fromEntries(PARTS.map((part) => [part, meanOf(arrays, `${side}.${part}`)]))])) as Record<Side, Record<(typeof PARTS)[number], Float32Array>>;
-  const columns = (part: (typeof PARTS)[number], i: number): string[] => sides.map((side) => signed(means[side][part][i]!));
-  const depths = depthNames(layers).map((name, i) => [name, ...columns('lens', i)]);
-  const strongest = rankCells({ axes: ['layer', 'head'], rows: layers, columns: heads, values: means.clean.heads })
+  const sides = SIDES.flatMap((name) => {
+    const readout = readoutOf(arrays, name, 'all');
+    return readout ? [{ name, readout }] : [];
+  });
+  const names = sides.map(({ name }) => name);
+  const columns = (read: (readout: Readout) => number): string[] => sides.map(({ readout }) => signed(read(readout)));
+  const { lens: depths, heads, mlp } = sides[0]!.readout;
+  const lensRows = depths.map((_, depth) => [depthName(depth), ...columns((readout) => readout.lens[depth]!)]);
+  const headRows = rankCells(heads)
     .slice(0, top)
-    .map(({ row, column }) => [`${row}.${column}`, ...columns('heads', row * heads + column)]);
-  const others = [...Array.from({ length: layers }, (_, layer) => [`MLP ${layer}`, ...columns('mlp', layer)]), ...(['embed', 'position', 'bias'] as const).map((part) => [part, ...columns(part, 0)])];
+    .map(({ row, column }) => [`${row}.${column}`, ...columns((readout) => readout.heads.values[row * heads.columns + column]!)]);
+  const others = [
+    ...mlp.map((_, layer) => [`MLP ${layer}`, ...columns((readout) => readout.mlp[layer]!)]),
+    ...(['embed', 'position', 'bias'] as const).map((part) => [part, ...columns((readout) => readout[part])]),
+  ];
   const of = run.manifest.pairs.length > 1 ? `, mean over ${run.manifest.pairs.length} pairs` : '';
   return `${[
     facts(run),
-    `Logit lens: the residual stream after each block, read out along correct − incorrect (logits${of})\n${alignedTable(['after', ...sides], depths, ['after'])}`,
-    `Direct logit attribution, top heads (logits${of})\n${alignedTable(['head', ...sides], strongest, ['head'])}`,
-    `Direct logit attribution of everything else (logits${of})\n${alignedTable(['part', ...sides], others, ['part'])}`,
+    `Logit lens: the residual stream after each block, read out along correct − incorrect (logits${of})\n${alignedTable(['depth', ...names], lensRows, ['depth'])}`,
+    `Direct logit attribution, top heads (logits${of})\n${alignedTable(['head', ...names], headRows, ['head'])}`,
+    `Direct logit attribution of everything else (logits${of})\n${alignedTable(['part', ...names], others, ['part'])}`,
   ].join('\n\n')}\n`;
-}
-
-/** Mean over the pairs, the first axis. */
-function meanOf(arrays: NamedArrays, name: string): Float32Array {
-  const { data, shape } = arrayNamed(arrays, name);
-  const size = data.length / shape[0]!;
-  return Float32Array.from({ length: size }, (_, i) => Array.from({ length: shape[0]! }, (_, pair) => data[pair * size + i]!).reduce((sum, value) => sum + value, 0) / shape[0]!);
 }

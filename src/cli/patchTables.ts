@@ -2,11 +2,12 @@ import { agreementOf, worstEstimates, type AgreementSummary } from '../shared/ag
 import type { PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
 import { SITES, type SiteName } from '../shared/sites';
+import { plural } from '../shared/text';
+import { tokenColumns } from '../shared/tokenColumns';
 import type { ViewOptions } from '../shared/views';
-import { tokenAt } from './attributionTables';
+import { columnText } from './attributionTables';
 import { measuredCells, type CellTable, type MeasuredCell } from './cellTables';
-import { alignedTable, count, facts, signed } from './text';
-import { unitTitle } from './words';
+import { alignedTable, facts, signed, unitTitle } from './text';
 
 const WORST = 3;
 const OVER = {
@@ -35,7 +36,7 @@ function sitePart(run: Run, tables: readonly CellTable[], exact: (cell: PatchCel
   const measured = measuredCells(tables, exact);
   const all = tables.reduce((sum, { cells }) => sum + cells.filter((cell) => cell).length, 0);
   const of = head ? ` of head ${head.layer}.${head.head}` : '';
-  const title = `${SITES[site].title}${of}, ${site === 'embed' ? 'position' : OVER[over]}: ${measured.length} of ${count(all, 'cell')} measured (${unitTitle(run.manifest, view.unit)})`;
+  const title = `${SITES[site].title}${of}, ${site === 'embed' ? 'position' : OVER[over]}: ${measured.length} of ${plural(all, 'cell')} measured (${unitTitle(run.manifest, view.unit)})`;
   const rows = measured.slice(0, top).map(({ cell, estimate, exact: value }, i) => [String(i + 1), ...placeOf(run, cell), Number.isNaN(estimate) ? '' : signed(estimate), signed(value)]);
   const hasTokens = rows.some(([, , token]) => token !== '');
   const shown = hasTokens ? rows : rows.map(([rank, cell, , ...values]) => [rank!, cell!, ...values]);
@@ -52,17 +53,17 @@ function sitePart(run: Run, tables: readonly CellTable[], exact: (cell: PatchCel
 function placeOf({ manifest }: Run, { layer, head, neuron, group, position, source }: PatchCell): [cell: string, token: string] {
   const unit = `${layer ?? ''}${head === undefined ? '' : `.${head}`}${neuron === undefined ? '' : `#${neuron}`}`;
   if (group === undefined || typeof position !== 'number') return [unit, ''];
-  const { pairs, positions, length } = manifest.groups[group]!;
-  const own = pairs.map((pair) => manifest.pairs[pair]!);
+  const { positions, length } = manifest.groups[group]!;
+  const tokens = tokenColumns(manifest.pairs, manifest.groups[group]!, 'all');
   const ofLength = manifest.groups.length > 1 ? ` (${length} tokens)` : '';
   const from = source === undefined ? '' : `<${source}`;
-  const token = tokenAt(own, positions === 'last' ? -1 : position);
-  return [`${unit}@${positions === 'last' ? 'last' : position}${from}${ofLength}`, source === undefined ? token : `${token} from ${tokenAt(own, source)}`];
+  const token = columnText(tokens[positions === 'last' ? 0 : position]!);
+  return [`${unit}@${positions === 'last' ? 'last' : position}${from}${ofLength}`, source === undefined ? token : `${token} from ${columnText(tokens[source]!)}`];
 }
 
 export function agreementText({ count: points, pearson, spearman, slope }: AgreementSummary): string {
   const figure = (value: number | undefined): string => (value === undefined ? 'undefined' : value.toFixed(3));
-  return `Estimate against exact over ${count(points, 'cell')}: r ${figure(pearson)}, Spearman ρ ${figure(spearman)}, slope ${figure(slope)}`;
+  return `Estimate against exact over ${plural(points, 'cell')}: r ${figure(pearson)}, Spearman ρ ${figure(spearman)}, slope ${figure(slope)}`;
 }
 
 function summaryPart(sites: readonly [SiteName, MeasuredCell[]][]): string {

@@ -1,6 +1,9 @@
-import { metricTitle } from '../shared/metrics';
+import { metricTitle, metricUnit } from '../shared/metrics';
+import { OTHER_WORDS, otherSide } from '../shared/otherSide';
 import type { Run, RunManifest } from '../shared/run';
-import { otherTitle, variantWords } from './words';
+import { plural } from '../shared/text';
+import { variantWords } from '../shared/variants';
+import type { ViewOptions } from '../shared/views';
 
 /** Parts of what is printed for people. */
 
@@ -11,8 +14,10 @@ export function signed(value: number): string {
   return `${rounded < 0 ? '-' : '+'}${Math.abs(rounded).toFixed(DIGITS)}`;
 }
 
-export function count(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? '' : 's'}`;
+/** What a score is measured in. */
+export function unitTitle({ experiment, pairs }: Pick<RunManifest, 'experiment' | 'pairs'>, unit: ViewOptions['unit']): string {
+  if (unit === 'raw') return metricUnit(experiment.metric);
+  return pairs[0]?.metric.corrupted === undefined ? 'share of the clean metric' : `share of the difference clean − ${otherSide(experiment)}`;
 }
 
 /** Columns padded to their widest cell: those of `texts` to the left, everything else to the right. */
@@ -26,15 +31,16 @@ export function alignedTable(titles: string[], rows: string[][], texts: readonly
 /** The run's title, model, settings and notes. */
 export function facts({ manifest }: Run): string {
   const { model, backend, pairs, experiment, timings } = manifest;
-  const corrupted = pairs.every(({ metric }) => metric.corrupted !== undefined) ? `, corrupted ${signed(mean(manifest, 'corrupted'))}` : '';
-  const settings = [count(pairs.length, 'pair'), experiment.direction, otherTitle(experiment.other), manifest.prependBos ? 'with BOS' : 'no BOS'];
-  const variant = variantWords(experiment.variant);
+  const corrupted = pairs.every(({ metric }) => metric.corrupted !== undefined) ? `, ${otherSide(experiment)} ${signed(mean(manifest, 'corrupted'))}` : '';
+  const { other = 'corrupted' } = experiment;
+  const settings = [plural(pairs.length, 'pair'), experiment.direction, ...(other === 'corrupted' ? [] : [OTHER_WORDS[other].name]), manifest.prependBos ? 'with BOS' : 'no BOS'];
+  const variant = variantWords(experiment);
   const lines = [
     manifest.title,
     `  ${model.id}: ${model.layers} layers of ${model.heads} heads, d_model ${model.dModel}`,
-    `  ${settings.filter((part) => part !== '').join(', ')}, ${metricTitle(experiment.metric)} clean ${signed(mean(manifest, 'clean'))}${corrupted}`,
-    ...(variant.length > 0 ? [`  Variant: ${variant.join(', ')}`] : []),
-    `  ${backend.name}, ${count(backend.threads, 'thread')}, load ${timings.load.toFixed(2)} s, run ${timings.run.toFixed(2)} s`,
+    `  ${settings.join(', ')}, ${metricTitle(experiment.metric)} clean ${signed(mean(manifest, 'clean'))}${corrupted}`,
+    ...(variant.length > 0 ? [`  Variant: ${variant.join('; ')}`] : []),
+    `  ${backend.name}, ${plural(backend.threads, 'thread')}, load ${timings.load.toFixed(2)} s, run ${timings.run.toFixed(2)} s`,
     ...manifest.notes.map(({ message }) => `  Note: ${message}`),
   ];
   return lines.join('\n');

@@ -5,11 +5,13 @@ import { pairAt, pairName, type PromptFile } from '../prompts/promptFile';
 import { tokenizePairs } from '../prompts/tokenizedPair';
 import type { ExperimentRunner } from '../runner/runner';
 import type { RunStore } from '../runs/store';
+import { metricTitle } from '../shared/metrics';
+import { otherSide } from '../shared/otherSide';
+import { capitalised } from '../shared/text';
 import type { Log } from './log';
 import { PROMPT_LANGUAGE, promptFileOf, rangeOf } from './promptDocuments';
 import { pairIndexIn, type RunIndex } from './runIndex';
 import { modelFor } from './tokenCheck';
-import { metricTitle } from '../shared/metrics';
 import { tokenChips } from './tokenChips';
 import { signed, topHeads } from './topHeads';
 
@@ -65,9 +67,8 @@ async function appendLastRun(text: vscode.MarkdownString, pair: TextPair, uri: v
     const run = await store.load(manifest.id);
     const of = manifest.pairs.length > 1 ? `, all ${manifest.pairs.length} pairs of the run` : '';
     const title = metricTitle(manifest.experiment.metric);
-    const side = manifest.experiment.other === 'resample' ? 'resampled' : 'corrupted';
-    const other = corrupted === undefined ? '' : `, ${side} ${signed(corrupted)}`;
-    text.appendMarkdown(escaped(`${title[0]!.toUpperCase()}${title.slice(1)} on ${manifest.model.id}: clean ${signed(clean)}${other}`));
+    const other = corrupted === undefined ? '' : `, ${otherSide(manifest.experiment)} ${signed(corrupted)}`;
+    text.appendMarkdown(escaped(`${capitalised(title)} on ${manifest.model.id}: clean ${signed(clean)}${other}`));
     const heads = topHeads(run, 3);
     if (heads !== undefined) text.appendMarkdown(`\n\n${escaped(`Top heads (${manifest.experiment.direction}${of}): ${heads}`)}`);
   } catch (error) {

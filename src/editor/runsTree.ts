@@ -1,7 +1,9 @@
 import * as vscode from 'vscode';
 import type { RunListing, RunStore } from '../runs/store';
 import { metricTitle } from '../shared/metrics';
+import { OTHER_WORDS } from '../shared/otherSide';
 import type { RunManifest } from '../shared/run';
+import { plural } from '../shared/text';
 import { COMMANDS } from './commandTable';
 import type { RunIndex } from './runIndex';
 import { topHeads } from './topHeads';
@@ -43,7 +45,7 @@ export class RunsTree implements vscode.TreeDataProvider<RunListing> {
   async resolveTreeItem(item: vscode.TreeItem, listing: RunListing): Promise<vscode.TreeItem> {
     if (!('manifest' in listing)) return item;
     const { title, createdAt, model, pairs } = listing.manifest;
-    const count = `${pairs.length} ${pairs.length === 1 ? 'pair' : 'pairs'}`;
+    const count = plural(pairs.length, 'pair');
     const heads = topHeads(await this.store.load(listing.id), 3);
     const facts = [model.id, count, ...settingsOf(listing.manifest)].join(', ');
     item.tooltip = [title, new Date(createdAt).toLocaleString(), facts, ...(heads === undefined ? [] : [`Top heads: ${heads}`])].join('\n');
@@ -54,7 +56,7 @@ export class RunsTree implements vscode.TreeDataProvider<RunListing> {
 /** "noise", "zero ablation", "probability", "no BOS": what a person changes between two runs of the same file. What is usual goes without saying. */
 function settingsOf({ experiment, prependBos }: RunManifest): string[] {
   const { direction, metric, other = 'corrupted' } = experiment;
-  return [direction, ...(other === 'corrupted' ? [] : [`${other} ablation`]), ...(metric === 'logitDiff' ? [] : [metricTitle(metric)]), prependBos ? 'with BOS' : 'no BOS'];
+  return [direction, ...(other === 'corrupted' ? [] : [OTHER_WORDS[other].name]), ...(metric === 'logitDiff' ? [] : [metricTitle(metric)]), prependBos ? 'with BOS' : 'no BOS'];
 }
 
 /** The time of day for today's runs, the date for older ones. */

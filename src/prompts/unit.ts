@@ -23,12 +23,6 @@ export function parseUnit(text: string): Unit {
   return unit;
 }
 
-/** The same in one word. */
-export function unitText({ site, layer, head, neuron, position, source }: Unit): string {
-  const place = layer === undefined ? '' : `:${layer}${head === undefined ? '' : `.${head}`}${neuron === undefined ? '' : `#${neuron}`}`;
-  return `${site}${place}${position === undefined ? '' : `@${position}`}${source === undefined ? '' : `<${source}`}`;
-}
-
 /** What is wrong with a part of a site, whatever the model; undefined when nothing is. */
 export function unitFault({ site, layer, head, neuron, source }: Unit): string | undefined {
   const { axes } = SITES[site];

@@ -1,5 +1,5 @@
 import type { Metric, Other, TextExperiment } from '../shared/experiment';
-import { metricTitle, metricUnit } from '../shared/metrics';
+import { metricCaveat, metricTitle, metricUnit } from '../shared/metrics';
 import type { BackendInfo } from '../shared/results';
 import type { RunNote, RunPair } from '../shared/run';
 import { canNormalise, meanDifference } from '../shared/views';
@@ -80,18 +80,9 @@ function swappedNotes(experiment: TextExperiment, pairs: RunPair[]): RunNote[] {
   return [{ severity: 'warning', message }];
 }
 
-/** Where the gradient of a metric is known to mislead. */
-function metricNotes({ metric, direction }: TextExperiment): RunNote[] {
-  if (metric === 'prob' || metric === 'probDiff') {
-    return [{ severity: 'info', message: 'The gradient of a probability vanishes where the probability saturates at 0 or 1, so that attribution says too little there; check what matters by exact patching, or use log-probability or logit difference.' }];
-  }
-  if (metric === 'kl') {
-    return [{ severity: 'info', message: `The metric is −KL(clean ‖ run) in nats: 0 where the clean distribution is met, negative elsewhere. ${direction === 'denoise' ? 'Its gradient is taken at the corrupted run.' : 'At the clean run its gradient is zero: without integrated gradients only exact patching says anything.'}` }];
-  }
-  if (typeof metric !== 'string' && metric.activation === 'directLogit') {
-    return [{ severity: 'info', message: 'Direct logit attribution is read through the final LayerNorm with the scale of the same run held constant, on raw weights: components are neither centred nor folded as TransformerLens’s are by default.' }];
-  }
-  return [];
+function metricNotes({ metric }: TextExperiment): RunNote[] {
+  const message = metricCaveat(metric);
+  return message === undefined ? [] : [{ severity: 'info', message }];
 }
 
 const OTHER_NOTES: Readonly<Partial<Record<Other, string>>> = {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
+import { readoutOf, type Readout } from '../../src/shared/readout';
 import { componentsOf, orderedComponents } from '../../webview/logits/components';
 import { formatPercent } from '../../webview/logits/predictionsView';
-import { readoutDifference, readoutOf, sumsOf, type Readout } from '../../webview/logits/readout';
+import { readoutDifference, sumsOf } from '../../webview/logits/readout';
 import { formatScore } from '../../webview/model/format';
 import { axeFindsNothing, eventually, requests, stageForViews, sticksOut, textIs } from './openView';
 import { screenshot } from './panelPage';
@@ -27,7 +28,7 @@ describe('the logits view in a browser', () => {
     assert.equal(await page.locator('.lens-line.line0 .mark').count(), 11);
     assert.equal(await page.locator('.lens-line.line1 .mark').count(), 11);
     const line = page.locator('.lens-readout');
-    await textIs(line, new RegExp(`^after MLP of L4clean \\${formatScore(clean.lens[10]!)}.*corrupted ${formatScore(corrupted.lens[10]!)}`));
+    await textIs(line, new RegExp(`^after MLP of layer 4clean \\${formatScore(clean.lens[10]!)}.*corrupted ${formatScore(corrupted.lens[10]!)}`));
     assert.match(await page.locator('.logits').innerText(), /final LayerNorm with the scale of the same run\. Raw weights/);
     const heights = await page.$$eval('.lens-line.line0 .mark', (marks) => marks.map((mark) => Number(mark.getAttribute('cy'))));
     assert.ok(heights[10]! < heights[0]!, 'more is higher');
@@ -35,14 +36,14 @@ describe('the logits view in a browser', () => {
     const plot = page.getByRole('slider', { name: 'Logit lens: depth' });
     const at = (await page.locator('.lens-line.line0 .mark').nth(7).boundingBox())!;
     await page.mouse.move(at.x + 2, at.y + 2);
-    await textIs(line, new RegExp(`^after attention of L3clean \\${formatScore(clean.lens[7]!)}`));
+    await textIs(line, new RegExp(`^after attention of layer 3clean \\${formatScore(clean.lens[7]!)}`));
     await page.mouse.move(0, 0);
     await plot.focus();
     await page.keyboard.press('Home');
-    await textIs(line, /^before L0/);
+    await textIs(line, /^before layer 0/);
     await page.keyboard.press('ArrowRight');
     await page.keyboard.press('ArrowRight');
-    assert.equal(await plot.getAttribute('aria-valuetext'), `after MLP of L0: clean ${formatScore(clean.lens[2]!)}, corrupted ${formatScore(corrupted.lens[2]!)}`);
+    assert.equal(await plot.getAttribute('aria-valuetext'), `after MLP of layer 0: clean ${formatScore(clean.lens[2]!)}, corrupted ${formatScore(corrupted.lens[2]!)}`);
   });
 
   it('has the lens as a table too', async () => {
@@ -51,7 +52,7 @@ describe('the logits view in a browser', () => {
     const rows = page.locator('.twin tbody tr');
     assert.equal(await rows.count(), 11);
     const { lens: values } = readout('ioi', 'clean', 'all');
-    assert.deepEqual((await rows.nth(7).locator('th, td').allTextContents()).slice(0, 3), ['after attention of L3', formatScore(values[7]!), formatScore(values[7]! - values[6]!)]);
+    assert.deepEqual((await rows.nth(7).locator('th, td').allTextContents()).slice(0, 3), ['after attention of layer 3', formatScore(values[7]!), formatScore(values[7]! - values[6]!)]);
     await page.locator('.twin').getByRole('button', { name: 'Copy table' }).click();
     await eventually(async () => assert.match(String((await requests(page, 'copy'))[0]!.text), /^Depth\tclean\twritten here\tcorrupted/));
   });

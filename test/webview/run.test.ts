@@ -75,7 +75,7 @@ describe('a run’s facts', () => {
     await change.click();
     const form = page.getByRole('region', { name: 'Change the experiment and run again' });
     assert.deepEqual(await form.getByRole('checkbox', { checked: true }).count(), 0, 'nothing is on unless chosen');
-    await form.getByLabel('Metric').selectOption({ label: 'KL to clean' });
+    await form.getByLabel('Metric').selectOption({ label: 'negative KL to clean' });
     await textIs(form.locator('.caption').first(), /gradient at the clean run is exactly zero/);
     await form.getByLabel('Metric').selectOption({ label: 'probability' });
     await textIs(form.locator('.caption').first(), /Probabilities saturate/);
@@ -103,16 +103,16 @@ describe('a run’s facts', () => {
     await cell(page, 'L4H6').click();
     await page.getByRole('button', { name: 'Change…' }).click();
     const field = page.locator('.interventions');
-    await textIs(field, /Selected: L4H6 \(z\)/);
+    await textIs(field, /Selected: head 4.6 \(z\)/);
     await field.getByRole('button', { name: 'Intervene' }).click();
-    await textIs(field.locator('li'), 'L4H6 (z) ← meansRemove');
+    await textIs(field.locator('li'), 'head 4.6 (z) ← meansRemove');
     await cell(page, 'L3H2').click();
-    await textIs(field, /Selected: L3H2 \(z\)/);
+    await textIs(field, /Selected: head 3.2 \(z\)/);
     await field.getByLabel('What stands in').selectOption('zero');
     await field.getByRole('button', { name: 'Intervene' }).click();
     await field.getByRole('button', { name: 'Stop gradient' }).click();
-    await field.getByRole('button', { name: 'Remove L4H6 (z) ← means' }).click();
-    await page.locator('.change').getByLabel('Metric').selectOption({ label: 'direct logits of L3H2' });
+    await field.getByRole('button', { name: 'Remove head 4.6 (z) ← means' }).click();
+    await page.locator('.change').getByLabel('Metric').selectOption({ label: 'direct logit attribution of head 3.2' });
     await page.getByRole('button', { name: 'Run again' }).click();
     await eventually(async () =>
       assert.deepEqual((await requests(page, 'rerunWith'))[0]!['change'], {
@@ -120,7 +120,7 @@ describe('a run’s facts', () => {
         variant: { interventions: [{ unit: { site: 'z', layer: 3, head: 2 }, with: 'zero' }], stopGradient: [{ site: 'z', layer: 3, head: 2 }] },
       }),
     );
-    await textIs(page.locator('.fact-list'), /gradient stopped at 1 part \+ 1 intervention/);
+    await textIs(page.locator('.fact-list'), /gradient stopped at head 3\.2 \(z\) \+ intervention: head 3\.2 \(z\) ← zeros/);
   });
 
   it('say why the experiment could not be run again, and offer neurons', async () => {

@@ -1,6 +1,8 @@
 import { arrayNamed, type NamedArrays } from '../../src/shared/arrays';
 import type { Other } from '../../src/shared/experiment';
+import { otherSide } from '../../src/shared/otherSide';
 import type { RunPair } from '../../src/shared/run';
+import { capitalised } from '../../src/shared/text';
 import { axisTokens, type AxisToken } from './tokenAxis';
 
 /** One head's attention, as the view shows it: matrices of the same head side by side. */
@@ -27,31 +29,12 @@ export interface LayerAttention {
   arrays: NamedArrays;
 }
 
-export interface OtherNames {
-  title: string;
-  short: string;
-}
-
-/** What stands on the other side of the difference. */
-export function otherNames(other: Other): OtherNames {
-  switch (other) {
-    case 'corrupted':
-      return { title: 'Corrupted', short: 'corrupted' };
-    case 'mean':
-      return { title: 'Mean of the clean prompts', short: 'mean' };
-    case 'resample':
-      return { title: 'Resampled from another pair', short: 'resampled' };
-    case 'zero':
-      return { title: 'Zero', short: 'zero' };
-  }
-}
-
 /** All matrices of one head: clean, other, with the interventions, clean − other, attribution; those that the answer has. */
 export function headMatrices(answer: LayerAttention, head: number, pair: RunPair, other: Other): PatternMatrix[] {
   const row = answer.heads.indexOf(head);
   const clean = axisTokens(pair, 'clean');
   const corrupted = other === 'corrupted' ? axisTokens(pair, 'corrupted') : clean;
-  const { title, short } = otherNames(other);
+  const side = otherSide({ other });
   const read = (name: string): Float32Array | undefined => {
     if (row === -1 || !(name in answer.arrays.entries)) return undefined;
     const { data, shape } = arrayNamed(answer.arrays, name);
@@ -62,9 +45,9 @@ export function headMatrices(answer: LayerAttention, head: number, pair: RunPair
   const [base, attribution] = [read('base'), read('attribution')];
   const matrices: (PatternMatrix | undefined)[] = [
     cleanValues && { kind: 'clean', title: 'Clean', tokens: clean, values: cleanValues },
-    otherValues && { kind: 'other', title, tokens: corrupted, values: otherValues },
+    otherValues && { kind: 'other', title: capitalised(side), tokens: corrupted, values: otherValues },
     base && { kind: 'base', title: 'With the interventions', tokens: clean, values: base },
-    cleanValues && otherValues && { kind: 'difference', title: `Clean − ${short}`, tokens: clean, values: cleanValues.map((value, cell) => value - otherValues[cell]!) },
+    cleanValues && otherValues && { kind: 'difference', title: `Clean − ${side}`, tokens: clean, values: cleanValues.map((value, cell) => value - otherValues[cell]!) },
     attribution && { kind: 'attribution', title: 'Attribution', tokens: clean, values: attribution },
   ];
   return matrices.filter((matrix) => matrix !== undefined);

@@ -1,9 +1,11 @@
+import { metricTitle, metricUnit } from '../../src/shared/metrics';
+import { directionWords, otherSide } from '../../src/shared/otherSide';
 import type { RunSummary } from '../../src/shared/panelProtocol';
-import { directionWords, metricWords, variantWords } from '../model/experiment';
+import { variantWords } from '../../src/shared/variants';
 import { formatScore } from '../model/format';
 import { signWords } from '../model/signs';
 import { isSigned } from './scales';
-import { otherNames, valueOf, type PatternCell, type PatternMatrix } from './patterns';
+import { valueOf, type PatternCell, type PatternMatrix } from './patterns';
 import { tokenWords } from './tokenAxis';
 
 type Experiment = Pick<RunSummary, 'direction' | 'other' | 'variant' | 'metric' | 'pairs'>;
@@ -11,7 +13,7 @@ type Experiment = Pick<RunSummary, 'direction' | 'other' | 'variant' | 'metric' 
 /** What one cell of the attribution is, and how far it can be trusted. */
 export function attributionWords(run: Experiment): string {
   const { other } = run;
-  const factor = other === 'zero' ? 'the clean pattern' : `(clean − ${otherNames(other).short})`;
+  const factor = other === 'zero' ? 'the clean pattern' : `(clean − ${otherSide(run)})`;
   const biases =
     other === 'zero'
       ? 'Value biases are not folded into the weights: a constant in the values of all sources adds to a row in proportion to its pattern, so single cells and rows’ sums both depend on it.'
@@ -20,9 +22,10 @@ export function attributionWords(run: Experiment): string {
 }
 
 /** In which run the gradient is taken. */
-function gradientPlace({ direction, other, variant }: Experiment): string {
+function gradientPlace(run: Experiment): string {
+  const { direction, other, variant } = run;
   const interventions = (variant.interventions ?? []).length > 0 ? ' with the interventions' : '';
-  if (variant.bothGradients) return `in the clean and the ${otherNames(other).short} run, averaged`;
+  if (variant.bothGradients) return `in the clean and the ${otherSide(run)} run, averaged`;
   const base = other === 'corrupted' && direction === 'denoise' ? 'corrupted' : 'clean';
   if (variant.integrated) return `averaged along the way from the ${base} run${interventions} to the other`;
   return `in the ${base} run${interventions}`;
@@ -30,8 +33,7 @@ function gradientPlace({ direction, other, variant }: Experiment): string {
 
 /** Stands under the view: what was run, and that the numbers are those of one pair alone. */
 export function attentionCaption(run: RunSummary, pair: number): string {
-  const { short, unit } = metricWords(run.metric);
-  const parts = [`${run.direction} (${directionWords(run)})`, `${short}, raw ${unit}`, ...variantWords(run.variant), run.prependBos ? 'BOS prepended' : 'no BOS', `${run.pairs[pair]!.name} alone`];
+  const parts = [`${run.direction} (${directionWords(run)})`, `${metricTitle(run.metric)}, raw ${metricUnit(run.metric)}`, ...variantWords(run), run.prependBos ? 'BOS prepended' : 'no BOS', `${run.pairs[pair]!.name} alone`];
   return parts.join(' · ');
 }
 

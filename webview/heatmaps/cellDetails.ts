@@ -1,11 +1,12 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import { hasHeads, type SiteName } from '../../src/shared/sites';
 import type { ViewOptions } from '../../src/shared/views';
+import { tokenColumns } from '../../src/shared/tokenColumns';
 import { headsBehind, positionsBehind } from '../model/behind';
 import { columnPlace, describeHead, describePosition, headName, numbersOf, rowNames, type CellDescription, type Described, type Loaded } from '../model/describe';
 import { formatScore } from '../model/format';
 import { describeRole, pairsBehind } from '../model/roles';
-import { cleanToken, tokenColumns } from '../model/tokens';
+import { cleanToken } from '../model/tokens';
 import type { Selection, ViewState } from '../model/viewState';
 import type { Numbers } from '../numbers';
 import { exactAt, type DrawnMap } from './drawnMap';

@@ -1,8 +1,8 @@
 import type { Matrix, MapOf, ViewOptions } from '../../src/shared/views';
+import type { TokenColumn } from '../../src/shared/tokenColumns';
 import { buildHeatmap, countMeasured, differenceOf, largestMeasured, type HeatmapModel } from '../model/heatmap';
 import { columnTitle } from '../model/describe';
 import { roleTitle, type RoleColumn } from '../model/roles';
-import type { TokenColumn } from '../model/tokens';
 import { BY_INDEX, type MapName, type MapSort, type Values } from '../model/viewState';
 
 /** What is on the screen: descriptions and copies are of this, even while other numbers are on their way. */

@@ -1,13 +1,15 @@
 import { SITES } from '../../src/shared/sites';
 import type { MapOf, Matrix } from '../../src/shared/views';
+import { plural } from '../../src/shared/text';
+import { tokenColumns, type TokenColumn } from '../../src/shared/tokenColumns';
 import type { Palette } from '../model/colour';
 import { headName, positionName, rowLabel, rowName, siteCaption, type CellDescription } from '../model/describe';
 import { viewCaption } from '../model/facts';
-import { formatScore, plural } from '../model/format';
+import { formatScore } from '../model/format';
 import { matrixAsTsv } from '../model/heatmap';
 import { gatherRoles, roleColumns } from '../model/roles';
 import { signWords } from '../model/signs';
-import { columnToken, tokenColumns, type TokenColumn } from '../model/tokens';
+import { columnToken } from '../model/tokens';
 import { groupOf, mapOf, rolesOf, sameSelection, selectedIn, selectionOf, toggleLine, type MapName, type MapSort, type Selection, type ViewState } from '../model/viewState';
 import { el } from '../view/dom';
 import type { RunParts, View } from '../view/tabs';

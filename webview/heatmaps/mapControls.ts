@@ -1,6 +1,6 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import { BLOCK_EVERY, HEAD_EVERY, SITES, type SiteName } from '../../src/shared/sites';
-import { plural } from '../model/format';
+import { plural } from '../../src/shared/text';
 import { groupOf, goingToGroup, rolesOf, sitesOf, type MapName, type Values, type ViewState } from '../model/viewState';
 import { dropDown, segmented, type Choice } from '../view/dom';
 

@@ -1,6 +1,7 @@
+import type { TokenColumn } from '../../src/shared/tokenColumns';
 import { columnPlace } from '../model/describe';
 import type { RoleColumn } from '../model/roles';
-import { shortTexts, type TokenColumn } from '../model/tokens';
+import { shortTexts } from '../model/tokens';
 import type { ColumnLabel } from './heatmapDrawing';
 
 /** Clean over corrupted where they differ; the common token, or the two most frequent, elsewhere. */

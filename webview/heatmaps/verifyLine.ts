@@ -1,6 +1,6 @@
+import { roughly } from '../../src/shared/durations';
 import type { CellChoice } from '../../src/shared/panelProtocol';
 import type { MapOf, ViewOptions } from '../../src/shared/views';
-import { formatRoughly } from '../model/format';
 import type { Numbers } from '../numbers';
 import type { Verifying } from '../verifying';
 import { button, el } from '../view/dom';
@@ -74,9 +74,9 @@ export class VerifyLine {
     const [ofTop, ofAll] = [this.numbers.cost({ map, options, top }), this.numbers.cost({ map, all: true })];
     if (ofTop.state === 'ready') {
       const { cells: wanted, known, seconds } = ofTop.value;
-      parts.push(known >= wanted ? `top ${wanted} measured` : `top ${wanted}: ${known > 0 ? `${wanted - known} more, ` : ''}${formatRoughly(seconds)}`);
+      parts.push(known >= wanted ? `top ${wanted} measured` : `top ${wanted}: ${known > 0 ? `${wanted - known} more, ` : ''}${roughly(seconds)}`);
     }
-    if (ofAll.state === 'ready' && ofAll.value.known < ofAll.value.cells) parts.push(`all: ${formatRoughly(ofAll.value.seconds)}`);
+    if (ofAll.state === 'ready' && ofAll.value.known < ofAll.value.cells) parts.push(`all: ${roughly(ofAll.value.seconds)}`);
     return parts.join(' · ');
   }
 }

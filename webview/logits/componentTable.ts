@@ -1,10 +1,10 @@
+import type { Readout } from '../../src/shared/readout';
 import { formatScore } from '../model/format';
 import type { Selection } from '../model/viewState';
 import { button, el } from '../view/dom';
 import { Slot } from '../view/slot';
 import { sortedTable, tableText, type TableHeading } from '../view/sortedTable';
 import { componentsOf, orderedComponents, valueIn, type ComponentColumn, type ComponentOrder } from './components';
-import type { Readout } from './readout';
 
 const FEW = 15;
 

@@ -1,5 +1,5 @@
+import type { Readout } from '../../src/shared/readout';
 import { headName } from '../model/describe';
-import type { Readout } from './readout';
 
 /** Everything that writes to the logits, as rows of a table: heads, MLPs, embeddings, biases. */
 export interface Component {

@@ -1,3 +1,4 @@
+import type { Readout } from '../../src/shared/readout';
 import { HeatmapView } from '../heatmaps/heatmapView';
 import type { Cell } from '../heatmaps/heatmapDrawing';
 import { legend } from '../view/legend';
@@ -9,7 +10,7 @@ import { BY_INDEX, toggleLine, type MapSort } from '../model/viewState';
 import { el } from '../view/dom';
 import { Slot } from '../view/slot';
 import { Tooltip } from '../view/tooltip';
-import { sumsOf, type Readout } from './readout';
+import { sumsOf } from './readout';
 import { signedBars } from './signedBars';
 
 export interface DirectAttributionEvents {

@@ -1,7 +1,8 @@
 import { axisBottom, axisLeft, line, pointer, scaleLinear, select, type Selection } from 'd3';
+import { depthName } from '../../src/shared/readout';
 import { formatScore } from '../model/format';
 import { el } from '../view/dom';
-import { depthName, writtenAt } from './readout';
+import { writtenAt } from './readout';
 
 export interface LensLine {
   name: string;

@@ -1,8 +1,9 @@
+import { depthName } from '../../src/shared/readout';
 import { formatScore } from '../model/format';
 import { button, el } from '../view/dom';
 import { tableText } from '../view/sortedTable';
 import type { LensLine } from './lensChart';
-import { depthName, writtenAt } from './readout';
+import { writtenAt } from './readout';
 
 /** The chart's twin: every depth with its logits and what was written there. */
 export function lensTable(lines: readonly LensLine[], copy: (text: string) => void): HTMLElement {

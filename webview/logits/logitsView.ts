@@ -1,5 +1,6 @@
 import type { Predictions } from '../../src/shared/panelProtocol';
 import type { NamedArrays } from '../../src/shared/arrays';
+import { readoutOf, type Readout } from '../../src/shared/readout';
 import { Computed } from '../computed';
 import type { Palette } from '../model/colour';
 import type { ViewState } from '../model/viewState';
@@ -13,7 +14,7 @@ import { LensChart } from './lensChart';
 import { lensTable } from './lensTable';
 import { logitsChoice, predictedPair, SHOWN, type LogitsChoice } from './ownState';
 import { predictionsView } from './predictionsView';
-import { readoutDifference, readoutOf, type Readout } from './readout';
+import { readoutDifference } from './readout';
 
 const LENS_WORDS =
   'The residual stream at the metric’s position, read out at each depth along correct − incorrect, through the final LayerNorm with the scale of the same run. Raw weights, nothing centred or folded.';

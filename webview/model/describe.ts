@@ -1,12 +1,13 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { Metric } from '../../src/shared/experiment';
+import { metricUnit } from '../../src/shared/metrics';
 import { hasHeads, SITES, type SiteName } from '../../src/shared/sites';
+import type { TokenColumn } from '../../src/shared/tokenColumns';
 import type { HeadPositions, Matrix, ViewOptions } from '../../src/shared/views';
 import { headsBehind, positionsBehind } from './behind';
-import { metricWords } from './experiment';
 import { formatScore } from './format';
 import { rankAt, valueAt, type HeatmapModel } from './heatmap';
-import { columnToken, listTexts, type TokenColumn } from './tokens';
+import { columnToken, listTexts } from './tokens';
 
 /** What the tooltip, the details and the live region say about a cell. */
 export interface CellDescription {
@@ -134,7 +135,7 @@ export function rowNames(site: SiteName, layer: number): { label: string; spoken
 type CellNumbers = Pick<CellDescription, 'value' | 'unit' | 'rank' | 'cells' | 'exact'>;
 
 export function numbersOf({ map, exact, options, metric }: Described, row: number, column: number): CellNumbers {
-  const unit = options.unit === 'normalised' ? 'normalised' : `raw ${metricWords(metric).unit}`;
+  const unit = options.unit === 'normalised' ? 'normalised' : `raw ${metricUnit(metric)}`;
   return { value: valueAt(map, row, column), unit, rank: rankAt(map, row, column), cells: map.matrix.values.length, exact };
 }
 

@@ -1,8 +1,11 @@
+import { metricRead, metricTitle, metricUnit } from '../../src/shared/metrics';
+import { directionWords, OTHER_WORDS, otherSide } from '../../src/shared/otherSide';
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { BackendName } from '../../src/shared/results';
+import { plural } from '../../src/shared/text';
+import { variantWords } from '../../src/shared/variants';
 import type { ViewOptions } from '../../src/shared/views';
-import { directionWords, metricPlace, metricWords, OTHER_WORDS, variantWords } from './experiment';
-import { formatScore, formatSeconds, plural } from './format';
+import { formatScore, formatSeconds } from './format';
 
 export interface Fact {
   name: string;
@@ -20,21 +23,20 @@ const BACKEND: Record<BackendName, string> = {
 
 export function runFacts(run: RunSummary): Fact[] {
   const { model, pairs, groups, backend, timings, other, direction } = run;
-  const metric = metricWords(run.metric);
   const clean = meanMetric(run, 'clean')!;
   const corrupted = meanMetric(run, 'corrupted');
-  const variant = variantWords(run.variant);
+  const variant = variantWords(run);
   return [
     { name: 'Model', value: model.id, detail: `${plural(model.layers, 'layer')} × ${plural(model.heads, 'head')}, ${model.dtype}` },
     { name: 'Pairs', value: String(pairs.length), detail: `${lengthsText(groups)}, BOS ${run.prependBos ? 'prepended' : 'not prepended'}` },
     other === 'corrupted'
       ? { name: 'Direction', value: direction, detail: directionWords(run) }
-      : { name: 'Direction', value: `${direction}, ${OTHER_WORDS[other].short}`, detail: directionWords(run) },
-    { name: 'Metric', value: metric.short, detail: [metric.words, metricPlace(run)].filter((part) => part !== '').join(', ') },
+      : { name: 'Direction', value: `${direction}, ${OTHER_WORDS[other].name}`, detail: directionWords(run) },
+    { name: 'Metric', value: metricTitle(run.metric), detail: [metricRead(run.metric), metricPlace(run)].filter((part) => part !== '').join(', ') },
     {
       name: pairs.length === 1 ? 'Metric of the pair' : 'Metric, mean',
       value: `clean\u00a0${formatScore(clean)}` + (corrupted === undefined ? '' : `, ${otherSide(run)}\u00a0${formatScore(corrupted)}`),
-      detail: `raw ${metric.unit}`,
+      detail: `raw ${metricUnit(run.metric)}`,
     },
     { name: 'Variant', value: variant.length === 0 ? 'plain gradient' : variant.join(' + '), detail: variant.length === 0 ? 'gradient at the base run × difference' : undefined },
     {
@@ -48,6 +50,15 @@ export function runFacts(run: RunSummary): Fact[] {
       detail: backend.note,
     },
   ];
+}
+
+/** Where the metric is read. */
+export function metricPlace({ metric, pairs }: Pick<RunSummary, 'metric' | 'pairs'>): string {
+  if (metric === 'continuation' || metric === 'promptLogProb') return '';
+  const places = [...new Set(pairs.map(({ at }) => at))];
+  const [place] = places;
+  if (places.length > 1) return 'at each pair’s own position';
+  return place === undefined ? 'at the last position' : `at position ${place}`;
 }
 
 /** "14 tokens each", or "6 with 14 tokens, 2 with 15". */
@@ -65,14 +76,9 @@ function meanMetric({ pairs }: RunSummary, side: 'clean' | 'corrupted'): number 
   return values.length === pairs.length ? values.reduce((sum, value) => sum + value, 0) / values.length : undefined;
 }
 
-/** What a run's other side is called where it has a metric of its own. */
-export function otherSide({ other }: Pick<RunSummary, 'other'>): string {
-  return other === 'resample' ? 'other pair' : 'corrupted';
-}
-
 /** "normalised: 0 corrupted … 1 clean", or the metric's own unit. */
 export function unitWords(run: Pick<RunSummary, 'metric' | 'pairs' | 'other'>, unit: ViewOptions['unit']): string {
-  if (unit === 'raw') return `raw ${metricWords(run.metric).unit}`;
+  if (unit === 'raw') return `raw ${metricUnit(run.metric)}`;
   return run.pairs[0]?.metric.corrupted === undefined ? 'normalised: share of the clean metric' : `normalised: 0 ${otherSide(run)} … 1 clean`;
 }
 
@@ -86,8 +92,8 @@ export function viewCaption(run: RunSummary, options: ViewOptions): string {
       : `${run.pairs[options.pair]!.name}${run.pairs.length > 1 ? `: its share of the mean of ${run.pairs.length}` : ''}`;
   return [
     `${run.direction} (${directionWords(run)})`,
-    `${metricWords(run.metric).short}, ${unitWords(run, options.unit)}`,
-    ...variantWords(run.variant),
+    `${metricTitle(run.metric)}, ${unitWords(run, options.unit)}`,
+    ...variantWords(run),
     run.prependBos ? 'BOS prepended' : 'no BOS',
     pairs,
   ].join(' · ');

@@ -1,8 +1,9 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { Matrix, ViewOptions } from '../../src/shared/views';
+import type { TextCount } from '../../src/shared/tokenColumns';
 import type { Behind, CellDescription } from './describe';
 import { formatScore } from './format';
-import { listTexts, shortTexts, type TextCount } from './tokens';
+import { listTexts, shortTexts } from './tokens';
 import { rolesOf } from './viewState';
 
 /** Positions lined up by the names that the file gives them, wherever they are in each pair. */

@@ -1,10 +1,12 @@
 import type { NeuronsPage } from '../../src/shared/panelProtocol';
+import { plural } from '../../src/shared/text';
+import { tokenColumns } from '../../src/shared/tokenColumns';
 import { Computed } from '../computed';
 import { columnPlace } from '../model/describe';
 import { viewCaption } from '../model/facts';
-import { formatScore, plural } from '../model/format';
+import { formatScore } from '../model/format';
 import { signWords } from '../model/signs';
-import { columnToken, tokenColumns } from '../model/tokens';
+import { columnToken } from '../model/tokens';
 import { groupOf, type ViewState } from '../model/viewState';
 import { Computing } from '../view/computing';
 import { button, dropDown, el } from '../view/dom';

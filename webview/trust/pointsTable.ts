@@ -1,4 +1,5 @@
-import { formatScore, plural } from '../model/format';
+import { plural } from '../../src/shared/text';
+import { formatScore } from '../model/format';
 import type { TrustPoint } from '../model/trust';
 import { button, el } from '../view/dom';
 import { moveInRows, takeStop } from '../view/rows';

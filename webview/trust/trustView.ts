@@ -1,14 +1,15 @@
-import type { Agreement } from '../../src/shared/panelProtocol';
 import { mapExtent } from '../../src/shared/exact';
+import { metricUnit } from '../../src/shared/metrics';
+import type { Agreement } from '../../src/shared/panelProtocol';
 import { SITES } from '../../src/shared/sites';
 import type { MapOf } from '../../src/shared/views';
+import { plural } from '../../src/shared/text';
+import { tokenColumns } from '../../src/shared/tokenColumns';
 import type { Palette } from '../model/colour';
 import { columnPlace, headName, positionName, rowLabel } from '../model/describe';
 import { viewCaption } from '../model/facts';
-import { metricWords } from '../model/experiment';
-import { plural } from '../model/format';
 import { formatCoefficient, pointSentence, pointsIn, trustPoints, type Area, type TrustPoint } from '../model/trust';
-import { columnToken, tokenColumns } from '../model/tokens';
+import { columnToken } from '../model/tokens';
 import { mapOf, sameSelection, selectedIn, selectionOf, type MapName, type ViewState } from '../model/viewState';
 import { headControls, positionControls } from '../heatmaps/mapControls';
 import { VerifyLine } from '../heatmaps/verifyLine';
@@ -182,7 +183,7 @@ export class TrustView implements View {
     const { run } = this.parts;
     const { state, area } = this;
     const selected = selectedIn(state, name);
-    const unit = state.options.unit === 'normalised' ? 'normalised' : `raw ${metricWords(run.metric).unit}`;
+    const unit = state.options.unit === 'normalised' ? 'normalised' : `raw ${metricUnit(run.metric)}`;
     const label = `Estimate against exact effect of ${plural(points.length, 'cell')}: r ${formatCoefficient(summary.pearson)}, slope ${formatCoefficient(summary.slope)}. The table of measured cells has every number.`;
     const { layers } = run.model;
     this.scatter.draw({ points, layers, palette: this.palette, unit, label, selected, area });

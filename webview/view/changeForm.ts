@@ -1,6 +1,8 @@
 import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS, type ActivationMetric, type Direction, type IntegrationRule, type Metric, type Other, type Unit, type Variant } from '../../src/shared/experiment';
+import { metricCaveat, metricRead, metricTitle, metricUnit } from '../../src/shared/metrics';
+import { OTHER_WORDS } from '../../src/shared/otherSide';
 import type { ExperimentChange, PanelHost, RunSummary } from '../../src/shared/panelProtocol';
-import { metricWords, OTHER_WORDS } from '../model/experiment';
+import { capitalised } from '../../src/shared/text';
 import { button, dropDown, el, segmented } from './dom';
 import { interventionsField } from './interventionsField';
 import { Slot } from './slot';
@@ -103,7 +105,7 @@ export class ChangeForm {
   private metricList(): HTMLElement {
     const activations = this.activationMetrics();
     const metrics: Metric[] = [...LOGIT_METRICS, ...activations];
-    const choices = metrics.map((metric) => ({ value: JSON.stringify(metric), label: metricWords(metric).short, group: typeof metric === 'string' ? 'Of the output' : 'Of an activation' }));
+    const choices = metrics.map((metric) => ({ value: JSON.stringify(metric), label: metricTitle(metric), group: typeof metric === 'string' ? 'Of the output' : 'Of an activation' }));
     return dropDown<string>('Metric', choices, JSON.stringify(this.draft.metric), (chosen) => this.set({ metric: metrics.find((metric) => JSON.stringify(metric) === chosen)! }));
   }
 
@@ -129,15 +131,15 @@ export class ChangeForm {
   }
 
   private otherList(): HTMLElement {
-    const choices = OTHERS.map((value) => ({ value, label: OTHER_WORDS[value].short }));
+    const choices = OTHERS.map((value) => ({ value, label: OTHER_WORDS[value].name }));
     // Ablations have the clean run as their base.
     return dropDown('Other side', choices, this.draft.other, (other) => this.set({ other, ...(other !== 'corrupted' && { direction: 'noise' }) }));
   }
 
   private caveats(): HTMLElement {
     const { metric, other } = this.draft;
-    const words = metricWords(metric);
-    const lines = [`${words.short}: ${words.words}${words.unit === words.short ? '' : `, in ${words.unit}`}.`, words.caveat ?? '', other === 'corrupted' ? '' : `Patched in: ${OTHER_WORDS[other].explained}.`];
+    const [title, unit] = [metricTitle(metric), metricUnit(metric)];
+    const lines = [`${capitalised(title)}: ${metricRead(metric)}${unit === title ? '' : `, in ${unit}`}.`, metricCaveat(metric) ?? '', other === 'corrupted' ? '' : `Patched in: ${OTHER_WORDS[other].explained}.`];
     return el('p', { class: 'caption', text: lines.filter((line) => line !== '').join(' ') });
   }
 

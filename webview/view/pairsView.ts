@@ -1,8 +1,8 @@
+import { metricTitle } from '../../src/shared/metrics';
+import { otherSide } from '../../src/shared/otherSide';
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { RunPair, TokenText } from '../../src/shared/run';
 import type { ViewOptions } from '../../src/shared/views';
-import { metricWords } from '../model/experiment';
-import { otherSide } from '../model/facts';
 import { formatScore } from '../model/format';
 import { chipColumns, quoted, visibleText } from '../model/tokens';
 import { el } from './dom';
@@ -31,8 +31,7 @@ function pairBlock(pair: RunPair, index: number, run: RunSummary, shown: ViewOpt
       ),
     ]);
   const { clean, corrupted } = pair.metric;
-  const { short } = metricWords(run.metric);
-  const measured = `${short} ${formatScore(clean)} clean${corrupted === undefined ? '' : `, ${formatScore(corrupted)} ${otherSide(run)}`}`;
+  const measured = `${metricTitle(run.metric)} ${formatScore(clean)} clean${corrupted === undefined ? '' : `, ${formatScore(corrupted)} ${otherSide(run)}`}`;
   const pickable = run.pairs.length > 1 && shown === 'all';
   return el('section', { class: 'pair' }, [
     el('div', { class: 'pair-line' }, [

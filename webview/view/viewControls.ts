@@ -1,7 +1,9 @@
+import { metricTitle, metricUnit } from '../../src/shared/metrics';
+import { otherSide } from '../../src/shared/otherSide';
 import type { RunSummary } from '../../src/shared/panelProtocol';
+import { capitalised } from '../../src/shared/text';
 import type { ViewOptions } from '../../src/shared/views';
-import { metricWords } from '../model/experiment';
-import { otherSide, unitWords } from '../model/facts';
+import { unitWords } from '../model/facts';
 import { dropDown, el, segmented } from './dom';
 
 export interface ViewChoices {
@@ -11,9 +13,9 @@ export interface ViewChoices {
 
 /** What is chosen for all views: which pairs, in which unit. */
 export function viewControls(run: RunSummary, options: ViewOptions, choose: ViewChoices): HTMLElement[] {
-  const { short } = metricWords(run.metric);
+  const title = metricTitle(run.metric);
   const alone = run.pairs[0]?.metric.corrupted === undefined;
-  const reason = alone ? `The ${short} of the clean run is too close to zero to divide by.` : `The ${short}s of clean and ${otherSide(run)} are too close to divide by.`;
+  const reason = alone ? `the ${title} of the clean run is too close to zero to divide by.` : `clean and ${otherSide(run)} are too close to divide by their difference in ${title}.`;
   return [
     ...(run.pairs.length === 1
       ? []
@@ -28,12 +30,12 @@ export function viewControls(run: RunSummary, options: ViewOptions, choose: View
     segmented(
       'Unit',
       [
-        { value: 'normalised', label: 'Normalised', disabled: !run.canNormalise, title: run.canNormalise ? unitWords(run, 'normalised') : reason },
-        { value: 'raw', label: `Raw ${metricWords(run.metric).unit}` },
+        { value: 'normalised', label: 'Normalised', disabled: !run.canNormalise, title: run.canNormalise ? unitWords(run, 'normalised') : capitalised(reason) },
+        { value: 'raw', label: `Raw ${metricUnit(run.metric)}` },
       ],
       options.unit,
       choose.unit,
     ),
-    ...(run.canNormalise ? [] : [el('p', { class: 'caption', text: `Not normalised: ${reason.toLowerCase()}` })]),
+    ...(run.canNormalise ? [] : [el('p', { class: 'caption', text: `Not normalised: ${reason}` })]),
   ];
 }

@@ -69,7 +69,7 @@ describe('attention, lens and intervene, the verbs', () => {
     it('has every part of every pair, in logits', async () => {
       cli.work.lens = async () => ({ arrays: sides(['clean', 'corrupted']) });
       const { pairs, depths, unit } = await json<LensJson>('lens', 'a.prompts.json');
-      assert.deepEqual([unit, depths], ['raw', ['embedding', 'attention 0', 'MLP 0', 'attention 1', 'MLP 1']]);
+      assert.deepEqual([unit, depths], ['raw', ['before layer 0', 'after attention of layer 0', 'after MLP of layer 0', 'after attention of layer 1', 'after MLP of layer 1']]);
       const expected: LensSideJson = { lens: [1, 1.125, 1.25, 1.375, 1.5], heads: [[1, 1.125, 1.25], [1.375, 1.5, 1.625]], mlp: [1, 1.125], embed: 1, position: 1, bias: 1 };
       assert.deepEqual(pairs[1], { name: 'second', clean: expected, corrupted: JSON.parse(JSON.stringify(expected).replace(/(?<=[:[,])1/g, '-1')) as LensSideJson });
     });
@@ -77,7 +77,7 @@ describe('attention, lens and intervene, the verbs', () => {
     it('prints means over the pairs, of the clean side alone where there is no other', async () => {
       cli.work.lens = async () => ({ arrays: sides(['clean']) });
       assert.equal(await cli.run('lens', 'a.prompts.json', '--top', '2'), 0, cli.err);
-      assert.match(cli.out, /Logit lens: .*\(logits, mean over 3 pairs\)\n {2}after +clean\n {2}embedding +\+1\.0000\n {2}attention 0 +\+1\.1250\n/);
+      assert.match(cli.out, /Logit lens: .*\(logits, mean over 3 pairs\)\n {2}depth +clean\n {2}before layer 0 +\+1\.0000\n {2}after attention of layer 0 +\+1\.1250\n/);
       assert.match(cli.out, /top heads .*\n {2}head +clean\n +1\.2 +\+1\.6250\n +1\.1 +\+1\.5000\n\n/);
       assert.match(cli.out, /everything else .*\n[^]*MLP 1 +\+1\.1250\n {2}embed +\+1\.0000/);
     });
@@ -109,7 +109,7 @@ describe('attention, lens and intervene, the verbs', () => {
 
     it('prints them side by side', async () => {
       assert.equal(await cli.run('intervene', 'a.prompts.json', '--intervene', 'z:1.2=other', '--top', '2'), 0, cli.err);
-      assert.match(cli.out, /Variant: z:1\.2=other\n/);
+      assert.match(cli.out, /Variant: intervention: head 1\.2 \(z\) ← the clean run’s activation\n/);
       assert.match(cli.out, /"patched" is the corrupted run with the interventions \(logits\)\n {2}pair +clean +corrupted +patched\n {2}first +\+2\.0000 +-1\.0000 +\+0\.5000\n/);
       assert.match(cli.out, /second: next tokens\n {2}clean +corrupted +patched\n {2}" Mary" 50\.0 % +" John" 25\.0 % +" p10" 12\.5 %\n +" p11" 12\.5 %/);
     });

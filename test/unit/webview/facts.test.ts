@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { lengthsText } from '../../../webview/model/facts';
+import { lengthsText, metricPlace } from '../../../webview/model/facts';
 
 const group = (count: number, length: number) => ({ pairs: Array.from({ length: count }, (_, index) => index), length, positions: 'all' as const });
 
@@ -9,5 +9,13 @@ describe('the lengths of the pairs', () => {
     assert.equal(lengthsText([group(1, 14)]), '14 tokens');
     assert.equal(lengthsText([group(6, 14), group(2, 15)]), '6 with 14 tokens, 2 with 15');
     assert.equal(lengthsText([group(1, 1)]), '1 token');
+  });
+});
+
+describe('the place of the metric', () => {
+  it('is the last position, a position, or each pair’s own', () => {
+    const pair = { name: '', clean: [], corrupted: [], correct: [], incorrect: [], metric: { clean: 1 } };
+    const at = (...places: (number | undefined)[]): string => metricPlace({ metric: 'logitDiff', pairs: places.map((place) => ({ ...pair, at: place })) });
+    assert.deepEqual([at(undefined), at(5, 5), at(5, 6)], ['at the last position', 'at position 5', 'at each pair’s own position']);
   });
 });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import type { Matrix } from '../../../src/shared/views';
+import type { TokenColumn } from '../../../src/shared/tokenColumns';
 import { headsBehind, positionsBehind } from '../../../webview/model/behind';
 import { describeHead, describePosition } from '../../../webview/model/describe';
 import { buildHeatmap, countMeasured, differenceOf, largestMeasured, matrixAsTsv, rankAt, valueAt } from '../../../webview/model/heatmap';
 import { listRows } from '../../../webview/model/rankedList';
-import type { TokenColumn } from '../../../webview/model/tokens';
 import { BY_INDEX } from '../../../webview/model/viewState';
 
 const matrix = (axes: [string, string], rows: number[][]): Matrix => ({ axes, rows: rows.length, columns: rows[0]!.length, values: Float32Array.from(rows.flat()) });

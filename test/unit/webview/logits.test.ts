@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { packArrays } from '../../../src/shared/arrays';
+import { readoutOf } from '../../../src/shared/readout';
 import { componentsOf, orderedComponents, valueIn } from '../../../webview/logits/components';
 import { logitsChoice, predictedPair } from '../../../webview/logits/ownState';
 import { predictionLists } from '../../../webview/logits/predictedTokens';
 import { formatPercent } from '../../../webview/logits/predictionsView';
-import { depthName, readoutDifference, readoutOf, sumsOf, writtenAt } from '../../../webview/logits/readout';
+import { readoutDifference, sumsOf, writtenAt } from '../../../webview/logits/readout';
 import { defaultState } from '../../../webview/model/viewState';
 
 /** Two pairs, one layer, two heads. */
@@ -48,8 +49,7 @@ describe('a readout of the logits', () => {
     assert.equal(readoutOf(alone, 'corrupted', 0), undefined);
   });
 
-  it('names its depths', () => {
-    assert.deepEqual([0, 1, 2, 3].map(depthName), ['before L0', 'after attention of L0', 'after MLP of L0', 'after attention of L1']);
+  it('tells what was written at each depth', () => {
     assert.deepEqual([0, 1, 2].map((depth) => writtenAt([3, 4, 8], depth)), [3, 1, 4]);
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { RunPair } from '../../../src/shared/run';
-import { chipColumns, columnToken, listTexts, shortTexts, tokenColumns, visibleText } from '../../../webview/model/tokens';
+import { tokenColumns } from '../../../src/shared/tokenColumns';
+import { chipColumns, columnToken, listTexts, shortTexts, visibleText } from '../../../webview/model/tokens';
 
 const ids = new Map<string, number>();
 const tokens = (text: string): RunPair['clean'] =>
