@@ -3,11 +3,11 @@ import { writeRunFile } from '../runs/file';
 import { arrayNamed } from '../shared/arrays';
 import { CircuitError } from '../shared/errors';
 import { cellKey, exactLookup, exactOf, withExact } from '../shared/exact';
-import type { TextExperiment } from '../shared/experiment';
-import type { PatchCell } from '../shared/results';
+import { hasGradient, type TextExperiment } from '../shared/experiment';
+import type { MeasuredEffects, PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
 import { DEFAULT_SITES, type SiteName } from '../shared/sites';
-import { scaleOf } from '../shared/views';
+import { meanDifference } from '../shared/views';
 import type { PatchCommand } from './arguments';
 import { working } from './attribute';
 import { cellTables, chosenCells, defaultOver, type CellTable } from './cellTables';
@@ -40,7 +40,7 @@ export async function patch(command: PatchCommand, surroundings: Surroundings): 
     throw error;
   }
   const view = viewOf(run.manifest, command.raw);
-  const factor = scaleOf(run.manifest, view.unit) / scaleOf(run.manifest, 'raw');
+  const factor = view.unit === 'raw' ? 1 : 1 / meanDifference(run.manifest);
   const shown = tables.map((table) => ({ ...table, ...(table.estimates && { estimates: table.estimates.map((value) => value * factor) }) }));
   const exact = exactLookup(run, view);
   print(command.json ? `${JSON.stringify(patchJson(run, shown, exact, view))}\n` : patchTables(run, shown, exact, view, command.top));
@@ -48,16 +48,11 @@ export async function patch(command: PatchCommand, surroundings: Surroundings): 
 
 /** Without --out only what is listed; a run that is kept has all that the panel shows. Nothing where attribution says nothing. */
 function sitesOf({ sites, out, over }: PatchCommand, experiment: TextExperiment): readonly SiteName[] | undefined {
-  if (hasNoGradient(experiment)) return [];
+  if (!hasGradient(experiment)) return [];
   const needed = over === 'cells' ? [] : sites;
   if (out === undefined) return needed;
   // Which of the usual sites prompts of unequal lengths have, the runner knows.
   return experiment.align === 'end' ? undefined : [...new Set([...DEFAULT_SITES, ...needed])];
-}
-
-/** KL to the clean run is at its best there: nothing to attribute, but patching is fine. */
-function hasNoGradient({ metric, direction, variant }: TextExperiment): boolean {
-  return metric === 'kl' && direction === 'noise' && !variant?.integrated;
 }
 
 /** Tables of all sites, estimates in raw units. */
@@ -69,7 +64,7 @@ async function tablesOf(opened: OpenRun, command: PatchCommand, surroundings: Su
     throw new CircuitError('usage', `There is no head ${head.layer}.${head.head}; ${run.manifest.model.id} has layers 0 to ${layers - 1} of heads 0 to ${heads - 1}.`);
   }
   const tables = command.sites.flatMap((site) => cellTables(run, site, command.over ?? defaultOver(site), { pair: 'all', unit: 'raw' }, head));
-  if (!head || hasNoGradient(run.manifest.experiment)) return tables;
+  if (!head || !hasGradient(run.manifest.experiment)) return tables;
   const found: CellTable[] = [];
   for (const table of tables) found.push(table.site === 'pattern' ? { ...table, estimates: await sourceEstimates(opened, table, head, command.file, surroundings) } : table);
   return found;
@@ -95,20 +90,24 @@ function chosenOf(tables: readonly CellTable[], { full, top, file }: PatchComman
 
 /** The run with the effects of these cells; when it was cancelled, with those that came before. */
 async function measure({ run, settings }: OpenRun, cells: readonly PatchCell[], label: string, surroundings: Surroundings): Promise<{ run: Run; error?: unknown }> {
-  let reached = run;
+  const parts: MeasuredEffects[] = [];
   try {
-    reached = await working(label, label, surroundings, ({ signal, onProgress }) =>
+    const patched = await working(label, label, surroundings, ({ signal, onProgress }) =>
       surroundings.runner.patch({ run, cells, settings }, {
         signal,
         onProgress: (step) => {
-          if (step.measured) reached = withExact(reached, step.measured);
+          if (step.measured) parts.push(step.measured);
           onProgress(step);
         },
       }),
     );
-    return { run: reached };
+    return { run: patched };
   } catch (error) {
     if (!CircuitError.is(error, 'cancelled')) throw error;
-    return { run: reached, error };
+    return { run: withExact(run, joined(parts)), error };
   }
+}
+
+function joined(parts: readonly MeasuredEffects[]): MeasuredEffects {
+  return { cells: parts.flatMap(({ cells }) => cells), effects: Float32Array.from(parts.flatMap(({ effects }) => Array.from(effects))) };
 }
