@@ -2,6 +2,7 @@ import path from 'node:path';
 import type { AttributionJob } from '../runner/runner';
 import { writeRunFile } from '../runs/file';
 import { CircuitError } from '../shared/errors';
+import { hasGradient } from '../shared/experiment';
 import type { Progress } from '../shared/results';
 import type { Run } from '../shared/run';
 import { DEFAULT_SITES, type SiteName } from '../shared/sites';
@@ -23,7 +24,9 @@ export async function attribute(command: AttributeCommand, surroundings: Surroun
   for (const [index, job] of jobs.entries()) {
     const name = files[index]!;
     const label = files.length > 1 ? `${name} (${index + 1} of ${files.length})` : name;
-    const run = await attributed({ ...job, ...(command.sites && { sites: withZ(command.sites) }) }, name, label, surroundings);
+    // Where there is no gradient the usual run is one without scores: asked for some, the engine says why there are none.
+    const sites = command.sites ?? (hasGradient(job.experiment) ? undefined : listed);
+    const run = await attributed({ ...job, ...(sites && { sites: withZ(sites) }) }, name, label, surroundings);
     // First: printing fails where scores cannot be normalised or the reader has gone, and the run is sound all the same.
     if (command.out !== undefined) await writeRunFile(path.resolve(folder, command.out), run);
     if (command.json) documents.push(attributionJson(run, command));

@@ -6,10 +6,10 @@ import { vocabularyNote } from '../models/vocabularyNote';
 import { toTokenExperiment } from '../prompts/tokenExperiment';
 import { tokenizePairs, type TokenizedPair } from '../prompts/tokenizedPair';
 import { CircuitError } from '../shared/errors';
-import type { TextExperiment, TokenExperiment } from '../shared/experiment';
+import { hasGradient, type TextExperiment, type TokenExperiment } from '../shared/experiment';
 import type { CallOptions } from '../shared/results';
 import type { Run, RunNote, TokenText } from '../shared/run';
-import { DEFAULT_SITES, type SiteName } from '../shared/sites';
+import { DEFAULT_SITES, hasSources, type SiteName } from '../shared/sites';
 import type { Tokenize, TokenizerInfo } from '../shared/tokenizer';
 import { stagesOf } from './progress';
 import { Queue } from './queue';
@@ -106,10 +106,14 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
   };
 }
 
-/** All but the neurons, and without the sites whose sources prompts of unequal lengths do not have in common. */
-function usualSites({ pairs }: TokenExperiment): readonly SiteName[] {
-  const areEqual = pairs.every(({ clean, corrupted }) => !corrupted || corrupted.length === clean.length);
-  return areEqual ? DEFAULT_SITES : DEFAULT_SITES.filter((site) => site !== 'scores' && site !== 'pattern');
+/**
+ * All but the neurons, and without the sites whose sources prompts of unequal lengths do not have in common. None where there
+ * is no gradient: such a run has the metric, and its cells can be patched exactly.
+ */
+function usualSites(experiment: TokenExperiment): readonly SiteName[] {
+  if (!hasGradient(experiment)) return [];
+  const areEqual = experiment.pairs.every(({ clean, corrupted }) => !corrupted || corrupted.length === clean.length);
+  return areEqual ? DEFAULT_SITES : DEFAULT_SITES.filter((site) => !hasSources(site));
 }
 
 /** GPT-2 was trained without BOS before its texts, so that "as the model was made" means none. */

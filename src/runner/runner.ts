@@ -11,7 +11,7 @@ export interface AttributionJob {
   settings: RunSettings;
   title: string;
   source?: { uri: string; pairIndices?: number[] };
-  /** Absent: `DEFAULT_SITES`. */
+  /** Absent: those of `DEFAULT_SITES` that the experiment has; none where its metric has no gradient (`hasGradient`). */
   sites?: readonly SiteName[];
 }
 

@@ -164,7 +164,8 @@ describe('attribute, the verb', () => {
   it('computes and lists the sites asked for, and z for the JSON', async () => {
     await run('a.prompts.json');
     await run('a.prompts.json', '--site', 'attn_out,mlp_out');
-    assert.deepEqual(cli.jobs.map(({ sites }) => sites), [undefined, ['z', 'attn_out', 'mlp_out']]);
+    await run('a.prompts.json', '--metric', 'kl', '--direction', 'noise');
+    assert.deepEqual(cli.jobs.map(({ sites }) => sites), [undefined, ['z', 'attn_out', 'mlp_out'], ['z']], 'asked for what has no gradient, the engine says so');
     assert.match(cli.out, /Attention output, top layers and positions[^]*MLP output, top layers/);
   });
 });

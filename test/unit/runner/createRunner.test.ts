@@ -148,6 +148,18 @@ describe('runner', () => {
     assert.deepEqual(engine.attributed[0]!.sites, ['z', 'mlp_post']);
   });
 
+  it('attributes nothing where there is no gradient, and says what can be done', async () => {
+    const { runner, engine } = runnerWith();
+    const { manifest } = await runner.attribute(job([PAIR], { metric: 'kl', direction: 'noise' }));
+    assert.deepEqual(engine.attributed[0]!.sites, []);
+    assert.equal(manifest.notes.filter(({ severity, message }) => severity === 'info' && /gradient is zero.*nothing is attributed.*exact patching/i.test(message)).length, 1, JSON.stringify(manifest.notes));
+    for (const change of [{ variant: { integrated: { steps: 2, rule: 'midpoint' } } }, { direction: 'denoise' }] satisfies Partial<TextExperiment>[]) {
+      const attributed = await runner.attribute(job([PAIR], { metric: 'kl', direction: 'noise', ...change }));
+      assert.ok(engine.attributed.at(-1)!.sites.includes('z'));
+      assert.ok(!attributed.manifest.notes.some(({ message }) => /nothing is attributed/.test(message)));
+    }
+  });
+
   it('warns of words that the bundled model never saw, and only there', async () => {
     const strange = { ...PAIR, clean: 'When JoHn left', corrupted: 'When MaRy left' };
     const notes = async (pair: TextPair, model: string): Promise<string[]> => {
