@@ -10,7 +10,7 @@ export interface LoadedTokenizer {
   info: TokenizerInfo;
   /** Cuts one text, without BOS. Throws `tokenizer` when the tokenizer cannot write the text. */
   encode(text: string): TokenizedText;
-  /** A token by its id, as a person reads it. Throws `tokenizer` for an id outside the vocabulary. */
+  /** A token by its id, as a person reads it; an id outside the vocabulary as ⟨50300⟩. */
   decode(id: number): TokenText;
 }
 
@@ -143,7 +143,8 @@ function wrap(tokenizer: Tokenizer, definition: JsonObject, bosNames: string[], 
   };
   const decode = (id: number): TokenText => {
     const token = tokenizer.id_to_token(id);
-    if (token === undefined) throw new CircuitError('tokenizer', `The model's vocabulary is larger than its tokenizer's: there is no token ${id}. Do tokenizer.json and the checkpoint belong together?`);
+    // Vocabularies are padded to round sizes; a model may predict an id that no text has.
+    if (token === undefined) return { id, text: `⟨${id}⟩` };
     return { id, text: added.has(token) ? token : readableBytes(bytesOf(token)) };
   };
   return { info: { vocabulary, bos, context }, encode, decode };
