@@ -1,4 +1,4 @@
-import type { Metric, Other, TextExperiment } from '../shared/experiment';
+import { hasGradient, type Metric, type Other, type TextExperiment } from '../shared/experiment';
 import { metricCaveat, metricTitle, metricUnit } from '../shared/metrics';
 import type { BackendInfo } from '../shared/results';
 import type { RunNote, RunPair } from '../shared/run';
@@ -16,7 +16,7 @@ export interface Noted {
 /** First what only a forward pass can tell, then what holds for every run of this kind. */
 export function notesOf(run: Noted): RunNote[] {
   const { experiment, pairs, backend, vocabulary } = run;
-  return [...differenceNotes(experiment, pairs), ...vocabulary, ...metricNotes(experiment), ...otherNotes(experiment), ...loneMeanNotes(experiment, pairs), ...variantNotes(experiment), ...alignmentNotes(experiment), ...backendNotes(backend)];
+  return [...differenceNotes(experiment, pairs), ...vocabulary, ...metricNotes(experiment), ...gradientNotes(experiment), ...otherNotes(experiment), ...loneMeanNotes(experiment, pairs), ...variantNotes(experiment), ...alignmentNotes(experiment), ...backendNotes(backend)];
 }
 
 type Side = 'clean' | 'corrupted';
@@ -83,6 +83,11 @@ function swappedNotes(experiment: TextExperiment, pairs: RunPair[]): RunNote[] {
 function metricNotes({ metric }: TextExperiment): RunNote[] {
   const message = metricCaveat(metric);
   return message === undefined ? [] : [{ severity: 'info', message }];
+}
+
+function gradientNotes(experiment: TextExperiment): RunNote[] {
+  if (hasGradient(experiment)) return [];
+  return [{ severity: 'info', message: 'At the clean run the gradient is zero: nothing is attributed. Exact patching measures the effects, and integrated gradients or the direction denoise attribute them.' }];
 }
 
 const OTHER_NOTES: Readonly<Partial<Record<Other, string>>> = {
