@@ -42,7 +42,7 @@ function neuronPart({ manifest, arrays }: Run, view: ViewOptions, top: number, u
 function positionPart({ manifest, arrays }: Run, site: SiteName, group: PairGroup, index: number, view: ViewOptions, top: number, unit: string): string | undefined {
   const matrix = positionScores(manifest, arrays, index, site, view);
   if (!matrix) return undefined;
-  const tokens = tokenColumns(manifest.pairs, group, view.pair);
+  const tokens = tokenColumns({ ...manifest.experiment, pairs: manifest.pairs }, group, view.pair);
   const hasLayers = SITES[site].axes.includes('layer');
   const cells = rankCells(matrix)
     .slice(0, top)

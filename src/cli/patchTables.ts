@@ -54,7 +54,7 @@ function placeOf({ manifest }: Run, { layer, head, neuron, group, position, sour
   const unit = `${layer ?? ''}${head === undefined ? '' : `.${head}`}${neuron === undefined ? '' : `#${neuron}`}`;
   if (group === undefined || typeof position !== 'number') return [unit, ''];
   const { positions, length } = manifest.groups[group]!;
-  const tokens = tokenColumns(manifest.pairs, manifest.groups[group]!, 'all');
+  const tokens = tokenColumns({ ...manifest.experiment, pairs: manifest.pairs }, manifest.groups[group]!, 'all');
   const ofLength = manifest.groups.length > 1 ? ` (${length} tokens)` : '';
   const from = source === undefined ? '' : `<${source}`;
   const token = columnText(tokens[positions === 'last' ? 0 : position]!);

@@ -27,7 +27,7 @@ export function mapCsv(run: Run, map: MapOf, options: ViewOptions): string {
 /** The position of a column, and every clean text there. */
 function placesOf({ manifest }: Run, group: number, { pair }: ViewOptions): { position: number; text: string }[] {
   const { length, positions } = manifest.groups[group]!;
-  return tokenColumns(manifest.pairs, manifest.groups[group]!, pair).map(({ position, clean }) => ({
+  return tokenColumns({ ...manifest.experiment, pairs: manifest.pairs }, manifest.groups[group]!, pair).map(({ position, clean }) => ({
     position: positions === 'last' ? length - 1 : position,
     text: clean.map(({ text }) => text).join(' | '),
   }));

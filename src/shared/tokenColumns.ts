@@ -1,3 +1,4 @@
+import type { TextExperiment } from './experiment';
 import type { PairGroup } from './results';
 import type { RunPair, TokenText } from './run';
 import type { ViewOptions } from './views';
@@ -10,10 +11,17 @@ export interface TokenColumn {
   corrupted: TextCount[];
   /** Clean and corrupted differ here in at least one of the pairs shown. */
   differs: boolean;
-  /** No pair shown has differed so far: every score up to here is exactly 0. */
+  /** Nothing has differed so far in the pairs shown: every score up to here is exactly 0. */
   shared: boolean;
   /** The metric's position. */
   last: boolean;
+  /** The group has no other position: the last one, or another that the metric is read at. */
+  only?: 'end' | 'metric';
+}
+
+/** What the columns of a run depend on. */
+export interface RunOfTokens extends Pick<TextExperiment, 'other' | 'variant'> {
+  pairs: readonly RunPair[];
 }
 
 export interface TextCount {
@@ -22,14 +30,18 @@ export interface TextCount {
 }
 
 /** The columns of a group, for all of its pairs or for one. A group that only has the metric's position gets one column. */
-export function tokenColumns(pairs: readonly RunPair[], group: PairGroup, shown: ViewOptions['pair']): TokenColumn[] {
+export function tokenColumns({ pairs, other = 'corrupted', variant = {} }: RunOfTokens, group: PairGroup, shown: ViewOptions['pair']): TokenColumn[] {
   const members = group.pairs.filter((index) => shown === 'all' || shown === index).map((index) => pairs[index]!);
   if (group.positions === 'last') {
-    const clean = countTexts(members.map((pair) => pair.clean.at(-1)));
-    const corrupted = countTexts(members.map((pair) => pair.corrupted.at(-1)));
-    return [{ position: 0, clean, corrupted, differs: members.some((pair) => pair.clean.at(-1)?.id !== pair.corrupted.at(-1)?.id), shared: false, last: true }];
+    // Prompts of unequal lengths are compared from their ends.
+    const tokens = members.map((pair) => (['clean', 'corrupted'] as const).map((side) => pair[side].at(readFromEnd(pair))));
+    const only = members.every(readsAtEnd) ? 'end' : 'metric';
+    const [clean, corrupted] = [0, 1].map((side) => countTexts(tokens.map((own) => own[side])));
+    return [{ position: 0, clean: clean!, corrupted: corrupted!, differs: tokens.some(([above, below]) => above?.id !== below?.id), shared: false, last: true, only }];
   }
-  const firstDifference = Math.min(...members.map((pair) => pair.differsAt ?? 0));
+  // What is done to the base run, and what comes from no corrupted prompt, differs from the start.
+  const alike = other === 'corrupted' && (variant.interventions ?? []).length === 0;
+  const firstDifference = alike ? Math.min(...members.map((pair) => pair.differsAt ?? 0)) : 0;
   return Array.from({ length: group.length }, (_, position) => ({
     position,
     clean: countTexts(members.map((pair) => pair.clean[position])),
@@ -38,6 +50,16 @@ export function tokenColumns(pairs: readonly RunPair[], group: PairGroup, shown:
     shared: position < firstDifference,
     last: members.every((pair) => (pair.at ?? group.length - 1) === position),
   }));
+}
+
+/** The metric's position, counted from the end: −1 is the last. */
+function readFromEnd({ at, clean }: Pick<RunPair, 'at' | 'clean'>): number {
+  return at === undefined ? -1 : at - clean.length;
+}
+
+/** Whether a pair's metric is read at its last position. */
+export function readsAtEnd(pair: Pick<RunPair, 'at' | 'clean'>): boolean {
+  return readFromEnd(pair) === -1;
 }
 
 function countTexts(tokens: readonly (TokenText | undefined)[]): TextCount[] {

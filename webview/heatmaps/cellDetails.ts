@@ -30,7 +30,7 @@ export class CellDetails {
     const { map, estimate, options, columns } = drawn;
     const common: Omit<Described, 'loaded'> = { map: estimate, exact: exactAt(drawn, row, column), options, metric: this.run.metric, most };
     if (map.over !== 'positions') {
-      const groups = this.run.groups.map((group) => tokenColumns(this.run.pairs, group, options.pair));
+      const groups = this.run.groups.map((group) => tokenColumns(this.run, group, options.pair));
       const loaded = this.load(options, map.site, this.shownGroups(options.pair), row);
       return describeHead({ layer: row, head: column }, map.over, groups, { ...common, loaded });
     }
@@ -52,7 +52,7 @@ export class CellDetails {
     if (known.length < details.length) return undefined;
     const [strongest] = positionsBehind(known, column, 1);
     if (!strongest || strongest.value === 0) return '–';
-    const token = tokenColumns(this.run.pairs, this.run.groups[strongest.group]!, options.pair)[strongest.position]!;
+    const token = tokenColumns(this.run, this.run.groups[strongest.group]!, options.pair)[strongest.position]!;
     return `${columnPlace(token)} ${cleanToken(token)}`;
   }
 

@@ -16,7 +16,7 @@ import type { RunParts, View } from '../view/tabs';
 import { CellDetails } from './cellDetails';
 import { columnWords, exactAt, MapModels, type DrawnMap } from './drawnMap';
 import type { Cell, Drawing } from './heatmapDrawing';
-import { headControls, positionControls } from './mapControls';
+import { columnsControl, headControls, positionControls, valuesControl } from './mapControls';
 import { MapSection } from './mapSection';
 import { Pointing } from './pointing';
 import { positionLabel, roleLabel } from './positionLabel';
@@ -151,15 +151,15 @@ export class HeatmapsView implements View {
   }
 
   private draw(name: MapName): void {
-    const { run, numbers, change } = this.parts;
+    const { run, numbers } = this.parts;
     const { state } = this;
     const { options } = state;
     const section = this.sections[name];
     const map = mapOf(state, name);
     const sort = state.sort[name];
-    const columns = map.over === 'positions' ? tokenColumns(run.pairs, run.groups[map.group]!, options.pair) : [];
+    const columns = map.over === 'positions' ? tokenColumns(run, run.groups[map.group]!, options.pair) : [];
     const signature = JSON.stringify([map, options.pair, state.values[name], state.columns]);
-    section.renderControls(signature, () => (name === 'heads' ? headControls : positionControls)(run, () => this.state, change), sort, {
+    section.renderControls(signature, () => this.controlsOf(name), sort, {
       ofRows: (line) => (name === 'heads' ? `H${line}` : `position ${line}`),
       ofColumns: (layer) => rowLabel(map.site, layer),
     });
@@ -179,6 +179,15 @@ export class HeatmapsView implements View {
     this.verifyLines[name].element.hidden = false;
     this.verifyLines[name].render({ map, options, cells: rows * width, measured: drawn.measured, top: state.top });
     this.drawSection(drawn, sort);
+  }
+
+  private controlsOf(name: MapName): HTMLElement[] {
+    const { run, change } = this.parts;
+    const stateOf = (): ViewState => this.state;
+    return [
+      ...(name === 'heads' ? headControls(run, stateOf, change) : [...positionControls(run, stateOf, change), ...columnsControl(run, stateOf, change)]),
+      ...(this.byRole(name) ? [] : [valuesControl(stateOf, name, change)]),
+    ];
   }
 
   /** Layer × named position: what every pair has at its own place, added up. */

@@ -1,5 +1,6 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import { BLOCK_EVERY, HEAD_EVERY, SITES, type SiteName } from '../../src/shared/sites';
+import { readsAtEnd } from '../../src/shared/tokenColumns';
 import { plural } from '../../src/shared/text';
 import { groupOf, goingToGroup, rolesOf, sitesOf, type MapName, type Values, type ViewState } from '../model/viewState';
 import { dropDown, segmented, type Choice } from '../view/dom';
@@ -24,7 +25,7 @@ export function valuesControl(stateOf: () => ViewState, map: MapName, change: (p
   return segmented('Show', choices, stateOf().values[map], (values) => change({ values: { ...stateOf().values, [map]: values } }));
 }
 
-/** What the layer × head map shows: which site, at which positions. */
+/** Which matrix the layer × head map is: of which site, at which positions. */
 export function headControls(run: RunSummary, stateOf: () => ViewState, change: (part: Partial<ViewState>) => void): HTMLElement[] {
   return [
     dropDown('Site', siteChoices(run, 'heads'), stateOf().sites.heads, (site) => change({ sites: { ...stateOf().sites, heads: site } })),
@@ -32,41 +33,42 @@ export function headControls(run: RunSummary, stateOf: () => ViewState, change: 
       'Heads',
       [
         { value: 'all', label: 'All positions', title: 'Scores of each head summed over all positions' },
-        { value: 'last', label: 'Last position', title: 'Scores of each head at the metric’s position only' },
+        { value: 'last', label: run.pairs.every(readsAtEnd) ? 'Last position' : 'Metric’s position', title: 'Scores of each head at the metric’s position only' },
       ],
       stateOf().headPositions,
       (headPositions) => change({ headPositions }),
     ),
-    valuesControl(stateOf, 'heads', change),
   ];
 }
 
-/** What the layer × position map shows: which site, of prompts of which length, in which columns. */
+/** Which matrix the layer × position map is: of which site and, where there is one column per token, of prompts of which length. */
 export function positionControls(run: RunSummary, stateOf: () => ViewState, change: (part: Partial<ViewState>) => void): HTMLElement[] {
   const state = stateOf();
   const controls = [dropDown('Site', siteChoices(run, 'positions'), state.sites.positions, (site) => change({ sites: { ...stateOf().sites, positions: site } }))];
-  const byRole = state.columns === 'roles';
-  if (run.groups.length > 1 && !byRole) {
+  if (run.groups.length > 1 && state.columns === 'tokens') {
     const fixed = groupOf(run, state.options.pair);
     const choices = run.groups.map(({ length, pairs, positions }, index) => ({
       value: String(index),
-      label: positions === 'last' ? `last position (${plural(pairs.length, 'pair')})` : `${length} tokens (${plural(pairs.length, 'pair')})`,
+      label: positions === 'last' ? `${pairs.every((pair) => readsAtEnd(run.pairs[pair]!)) ? 'last' : 'metric’s'} position (${plural(pairs.length, 'pair')})` : `${length} tokens (${plural(pairs.length, 'pair')})`,
       disabled: fixed !== undefined && index !== fixed,
     }));
     controls.push(dropDown('Length', choices, String(state.group), (value) => change(goingToGroup(stateOf(), Number(value)))));
   }
-  if (rolesOf(run).length > 0) {
-    controls.push(
-      segmented(
-        'Columns',
-        [
-          { value: 'tokens', label: 'Tokens', title: 'One column for each token position' },
-          { value: 'roles', label: 'By role', title: `One column for each named position (${rolesOf(run).join(', ')}), wherever it is in each pair` },
-        ],
-        state.columns,
-        (columns) => change({ columns, selection: stateOf().selection?.kind === 'head' ? stateOf().selection : undefined, sort: { ...stateOf().sort, positions: { rows: { by: 'index' }, columns: { by: 'index' } } } }),
-      ),
-    );
-  }
-  return byRole ? controls : [...controls, valuesControl(stateOf, 'positions', change)];
+  return controls;
+}
+
+/** In which columns the layer × position map is drawn; none where the file names no positions. */
+export function columnsControl(run: RunSummary, stateOf: () => ViewState, change: (part: Partial<ViewState>) => void): HTMLElement[] {
+  if (rolesOf(run).length === 0) return [];
+  return [
+    segmented(
+      'Columns',
+      [
+        { value: 'tokens', label: 'Tokens', title: 'One column for each token position' },
+        { value: 'roles', label: 'By role', title: `One column for each named position (${rolesOf(run).join(', ')}), wherever it is in each pair` },
+      ],
+      stateOf().columns,
+      (columns) => change({ columns, selection: stateOf().selection?.kind === 'head' ? stateOf().selection : undefined, sort: { ...stateOf().sort, positions: { rows: { by: 'index' }, columns: { by: 'index' } } } }),
+    ),
+  ];
 }

@@ -69,7 +69,8 @@ export interface HeadPlace {
 export function describeHead({ layer, head }: HeadPlace, positions: HeadPositions, columns: readonly (readonly TokenColumn[])[], described: Described): CellDescription {
   const { loaded, most } = described;
   const numbers = numbersOf(described, layer, head);
-  const heading = positions === 'last' ? 'Its strongest positions (the map shows the last one)' : 'Its strongest positions';
+  const atEnd = columns.every((own) => own.at(-1)?.last === true && own.at(-1)?.only !== 'metric');
+  const heading = positions === 'last' ? `Its strongest positions (the map shows ${atEnd ? 'the last one' : 'the metric’s'})` : 'Its strongest positions';
   const several = loaded.state === 'ready' && loaded.details.length > 1;
   return {
     title: headName(layer, head),
@@ -153,13 +154,15 @@ function behind(loaded: Loaded, heading: string, itemsOf: (details: { group: num
     : { state: 'ready', heading, items: items.slice(0, most), more: Math.max(0, items.length - most) };
 }
 
-/** 14, or END for a group that only has the metric's position. */
+/** 14, or END for a group that only has the last position, metric for one that only has another. */
 export function columnPlace(column: TokenColumn): string {
-  return column.last && column.position === 0 ? 'END' : String(column.position);
+  if (column.only === undefined) return String(column.position);
+  return column.only === 'end' ? 'END' : 'metric';
 }
 
 export function positionWords(column: TokenColumn): string {
-  return `${column.last && column.position === 0 ? 'last position' : `position ${column.position}`} ${columnToken(column)}`;
+  const place = column.only === undefined ? `position ${column.position}` : column.only === 'end' ? 'last position' : 'the metric’s position';
+  return `${place} ${columnToken(column)}`;
 }
 
 /** Clean and corrupted texts in full, where the short name left something out. */
@@ -170,7 +173,7 @@ export function fullTokens(column: TokenColumn): string | undefined {
 }
 
 export function columnTitle(column: TokenColumn): string {
-  const remarks = [column.differs ? 'clean and corrupted differ' : '', column.shared ? 'before the first difference' : '', column.last ? 'the metric’s position' : ''];
+  const remarks = [column.differs ? 'clean and corrupted differ' : '', column.shared ? 'before the first difference' : '', column.last && column.only !== 'metric' ? 'the metric’s position' : ''];
   return [positionWords(column), ...remarks].filter((part) => part !== '').join(', ');
 }
 

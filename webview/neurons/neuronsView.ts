@@ -101,7 +101,7 @@ export class NeuronsView implements View {
     return run.groups.flatMap((group, index) => {
       if (only !== undefined && index !== only) return [];
       const which = run.groups.length > 1 && only === undefined ? ` (${plural(group.length, 'token')})` : '';
-      return tokenColumns(run.pairs, group, pair).map((column) => ({ value: `${index} ${column.position}`, label: `${columnPlace(column)} ${columnToken(column)}${which}` }));
+      return tokenColumns(run, group, pair).map((column) => ({ value: `${index} ${column.position}`, label: `${columnPlace(column)} ${columnToken(column)}${which}` }));
     });
   }
 

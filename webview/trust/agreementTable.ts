@@ -8,7 +8,7 @@ import { el } from '../view/dom';
 export function mapWords(map: MapOf, { groups }: Pick<RunSummary, 'groups'>): string {
   if (map.over !== 'positions') return `layer × head, ${map.over === 'all' ? 'all positions' : 'metric’s position'}`;
   const { length, positions } = groups[map.group]!;
-  const which = positions === 'last' ? 'last position' : groups.length > 1 ? `${length} tokens` : 'by position';
+  const which = positions === 'last' ? 'metric’s position' : groups.length > 1 ? `${length} tokens` : 'by position';
   return map.site === 'embed' ? `by position, ${length} tokens` : `layer × position${which === 'by position' ? '' : `, ${which}`}`;
 }
 

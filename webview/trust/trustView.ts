@@ -120,7 +120,7 @@ export class TrustView implements View {
   private pointsOf(agreement: Agreement, map: MapOf): TrustPoint[] {
     if (this.last?.agreement === agreement) return this.last.points;
     const { run } = this.parts;
-    const columns = map.over === 'positions' ? tokenColumns(run.pairs, run.groups[map.group]!, this.state.options.pair) : [];
+    const columns = map.over === 'positions' ? tokenColumns(run, run.groups[map.group]!, this.state.options.pair) : [];
     const named =
       map.over === 'positions'
         ? { name: positionName, title: (row: number, column: number) => `${rowLabel(map.site, row)} · ${columnPlace(columns[column]!)} ${columnToken(columns[column]!)}` }
@@ -134,8 +134,8 @@ export class TrustView implements View {
     const { run } = this.parts;
     const { state } = this;
     const change = (part: Partial<ViewState>): void => this.parts.change(part);
-    // The values shown in the maps' cells and the roles belong to the heatmaps.
-    const own = (): HTMLElement[] => (name === 'heads' ? headControls(run, () => this.state, change) : positionControls(run, () => ({ ...this.state, columns: 'tokens' }), change)).filter((control) => !['Show', 'Columns'].includes(control.querySelector('legend')?.textContent ?? ''));
+    // Points are of tokens also while the heatmap gathers them by role.
+    const own = (): HTMLElement[] => (name === 'heads' ? headControls(run, () => this.state, change) : positionControls(run, () => ({ ...this.state, columns: 'tokens' }), change));
     this.controls.render(JSON.stringify([name, state.sites, state.headPositions, state.group, state.options.pair]), () => [
       segmented<MapName>('Map', [{ value: 'heads', label: 'Layer × head' }, { value: 'positions', label: 'Layer × position' }], name, (map) => change({ trust: { map } })),
       ...own(),
