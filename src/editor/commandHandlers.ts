@@ -70,7 +70,7 @@ export function commandHandlers(dependencies: CommandDependencies): CommandHandl
     chooseModelFolder,
     showLog: () => log.show(),
     openRun: (run) => openRun(runIdFrom(run)),
-    deleteRun: (run) => deleteRun(runIdFrom(run), store, runIndex),
+    deleteRun: (run) => deleteRun(runIdFrom(run), dependencies),
     revealRun: (run) => vscode.commands.executeCommand('revealFileInOS', vscode.Uri.file(store.fileOf(runIdFrom(run)))),
     refreshRuns: () => runIndex.refresh(),
   };

@@ -7,6 +7,7 @@ import { plural } from '../shared/text';
 import { COMMANDS } from './commandTable';
 import type { RunIndex } from './runIndex';
 import { topHeads } from './topHeads';
+import type { Verifications } from './verifications';
 
 /** The view "Runs": every stored run, newest first. */
 export class RunsTree implements vscode.TreeDataProvider<RunListing> {
@@ -74,9 +75,20 @@ export function runIdOf(argument: unknown): string | undefined {
   return typeof id === 'string' ? id : undefined;
 }
 
-export async function deleteRun(id: string, store: RunStore, runIndex: RunIndex): Promise<void> {
-  const choice = await vscode.window.showWarningMessage('Delete this run for good?', { modal: true, detail: store.fileOf(id) }, 'Delete');
-  if (choice !== 'Delete') return;
+interface Deleting {
+  store: RunStore;
+  runIndex: RunIndex;
+  verifications: Pick<Verifications, 'cancel'>;
+}
+
+export async function deleteRun(id: string, deleting: Deleting): Promise<void> {
+  const choice = await vscode.window.showWarningMessage('Delete this run for good?', { modal: true, detail: deleting.store.fileOf(id) }, 'Delete');
+  if (choice === 'Delete') await deleteForGood(id, deleting);
+}
+
+/** What is being verified of it ends first: saving what was measured would bring the run back. */
+export async function deleteForGood(id: string, { store, runIndex, verifications }: Deleting): Promise<void> {
+  await verifications.cancel(id);
   await store.delete(id);
   runIndex.refresh();
 }

@@ -6,7 +6,8 @@ import type { Attribution, Attributions } from '../../src/editor/attributions';
 import { createPanelWork } from '../../src/editor/panelWork';
 import { RunIndex } from '../../src/editor/runIndex';
 import { settingsOfRun } from '../../src/editor/settings';
-import { createVerifications, type Verifications } from '../../src/editor/verifications';
+import { deleteForGood } from '../../src/editor/runsTree';
+import { createVerifications, type VerificationDependencies, type Verifications } from '../../src/editor/verifications';
 import { createRunner } from '../../src/runner/createRunner';
 import type { AttributionJob } from '../../src/runner/runner';
 import { RunStore } from '../../src/runs/store';
@@ -56,6 +57,7 @@ interface Scene extends FakePanel {
   engine: FakeEngine;
   steps: Steps;
   store: RunStore;
+  runIndex: RunIndex;
   verifications: Verifications;
   /** What was logged as an error. */
   errors: string[];
@@ -68,7 +70,7 @@ describe('exact patching from the panel', () => {
   after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
 
   /** A panel on a run of two layers with three heads, and all that stands behind it but for the engine. */
-  async function scene({ saveEvery }: { saveEvery?: number } = {}): Promise<Scene> {
+  async function scene({ saveEvery, withProgress }: Pick<VerificationDependencies, 'saveEvery' | 'withProgress'> = {}): Promise<Scene> {
     const folder = await mkdtemp(path.join(tmpdir(), 'circuit-explorer-runs-'));
     folders.push(folder);
     const steps = new Steps();
@@ -91,10 +93,10 @@ describe('exact patching from the panel', () => {
     };
     const work = createPanelWork(() => ({ runner, attributions, verifications, log }));
     const fake = openPanel({ work, log });
-    const verifications: Verifications = createVerifications({ runner, store, runIndex, panels: { all: [fake.panel] }, statusBar, log, settingsOf: settingsOfRun, saveEvery });
+    const verifications: Verifications = createVerifications({ runner, store, runIndex, panels: { all: [fake.panel] }, statusBar, log, settingsOf: settingsOfRun, saveEvery, ...(withProgress && { withProgress }) });
     fake.panel.showRun(run);
     await fake.host.ready({});
-    return { ...fake, run, engine, steps, store, verifications, errors: log.errors, attributed };
+    return { ...fake, run, engine, steps, store, runIndex, verifications, errors: log.errors, attributed };
   }
 
   const measuredIn = (run: Run): number => exactOf(run).cells.length;
@@ -125,6 +127,20 @@ describe('exact patching from the panel', () => {
     assert.deepEqual(shown, [], 'the webview follows by its own call');
   });
 
+  it('says how many cells are measured, whatever else it spends its time on', async () => {
+    const { host, run, steps } = await scene();
+    const cells: CellChoice = { map: HEADS, options: RAW, top: 4 };
+    const told: (number | undefined)[] = [];
+    const verifying = host.verify({ runId: run.manifest.id, cells }, { onProgress: ({ done }) => told.push(done) });
+    await eventually('the first progress', () => told.length > 0);
+    assert.deepEqual([...new Set(told)], [0]);
+    steps.allow(2);
+    await eventually('two cells', () => told.at(-1) === 2);
+    steps.allow(2);
+    await verifying;
+    assert.equal(told.at(-1), 4);
+  });
+
   it('keeps what was measured when it is cancelled by the webview or by the panel’s button, and goes on from there', async () => {
     const { host, panel, run, engine, steps, store } = await scene();
     const runId = run.manifest.id;
@@ -140,6 +156,7 @@ describe('exact patching from the panel', () => {
     steps.allow(2);
     await eventually('four cells', () => measuredIn(panel.run!) >= 3);
     await host.act({ action: 'cancel' });
+    await host.cancelVerifying({ runId });
     await assert.rejects(second, isCode('cancelled'));
     const kept = measuredIn(await store.load(runId));
     assert.ok(kept >= 3 && kept < 6, String(kept));
@@ -192,13 +209,88 @@ describe('exact patching from the panel', () => {
     steps.allow(2);
     await eventually('two cells', () => measuredIn(panel.run!) === 2);
     const again = reload();
-    assert.equal((await again.ready({})).kind, 'run');
+    const content = await again.ready({});
+    assert.ok(content.kind === 'run');
+    assert.deepEqual([content.verifying?.cells, content.verifying?.done], [6, 2]);
     const before = await again.map({ runId, map: HEADS, options: RAW, values: 'exact' });
     assert.equal(before.values.filter((value) => !Number.isNaN(value)).length, 2);
     steps.allow(4);
-    await eventually('the news', () => shown.some(({ kind }) => kind === 'run'));
+    await eventually('the end', () => shown.some((news) => news.kind === 'run' && news.verifying === undefined));
     const now = await again.map({ runId, map: HEADS, options: RAW, values: 'exact' });
     assert.equal(now.values.filter((value) => !Number.isNaN(value)).length, 6);
+  });
+
+  it('is stopped by a webview that was loaded anew meanwhile', async () => {
+    const { host, run, steps, reload, panel, store, verifications } = await scene();
+    const runId = run.manifest.id;
+    const stopped = assert.rejects(verifications.verify({ run, panel, cells: [{ site: 'z', layer: 0, head: 0 }, { site: 'z', layer: 1, head: 1 }] }, {}), isCode('cancelled'));
+    steps.allow(1);
+    await eventually('a cell', () => measuredIn(panel.run!) === 1);
+    const again = reload();
+    await again.ready({});
+    await again.cancelVerifying({ runId });
+    await stopped;
+    assert.equal(measuredIn(await store.load(runId)), 1, 'saved once the button has worked');
+    assert.ok(host);
+  });
+
+  it('goes on while the panel shows another run, and can be followed when it is back', async () => {
+    const { host, run, steps, panel, store, verifications, shown } = await scene();
+    const runId = run.manifest.id;
+    host.verify({ runId, cells: ALL }).catch(() => undefined);
+    steps.allow(1);
+    await eventually('a cell', () => measuredIn(panel.run!) === 1);
+    panel.showRun({ ...run, manifest: { ...run.manifest, id: 'another' } });
+    steps.allow(1);
+    await eventually('two cells', () => measuredIn(verifications.current(runId)!) === 2);
+    assert.equal(measuredIn(panel.run!), 0);
+    panel.showRun(verifications.current(runId)!);
+    shown.splice(0);
+    steps.allow(1);
+    await eventually('news of three cells', () => shown.some((news) => news.kind === 'run' && news.verifying?.done === 3));
+    steps.allow(3);
+    await eventually('the end', () => verifications.current(runId) === undefined);
+    assert.equal(measuredIn(await store.load(runId)), 6);
+  });
+
+  it('is of the run that was named, whatever the panel shows by then', async () => {
+    const { run, steps, panel, store, verifications } = await scene();
+    panel.showRun({ ...run, manifest: { ...run.manifest, id: 'another' } });
+    steps.allow(1);
+    await verifications.verify({ run, panel, cells: [{ site: 'z', layer: 0, head: 0 }] }, {});
+    assert.equal(measuredIn(await store.load(run.manifest.id)), 1);
+    assert.equal(measuredIn(panel.run!), 0);
+  });
+
+  it('ends before its run is deleted, so that saving does not bring the run back', async () => {
+    const { host, run, steps, panel, store, runIndex, verifications } = await scene({ saveEvery: 0 });
+    const runId = run.manifest.id;
+    const stopped = assert.rejects(host.verify({ runId, cells: ALL }), isCode('cancelled'));
+    steps.allow(2);
+    await eventually('two cells', () => measuredIn(panel.run!) === 2);
+    await deleteForGood(runId, { store, runIndex, verifications });
+    await stopped;
+    steps.allow(5);
+    assert.deepEqual(await store.list(), []);
+    assert.equal(verifications.current(runId), undefined);
+  });
+
+  it('shows a notification once it takes longer than it should have', async () => {
+    const messages: (string | undefined)[] = [];
+    let ended = false;
+    const withProgress: VerificationDependencies['withProgress'] = async (_options, task) => {
+      const result = await task({ report: ({ message }) => messages.push(message) }, { isCancellationRequested: false, onCancellationRequested: () => ({ dispose: () => undefined }) });
+      ended = true;
+      return result;
+    };
+    const { host, run, steps } = await scene({ withProgress });
+    const verifying = host.verify({ runId: run.manifest.id, cells: { map: HEADS, cells: [{ row: 0, column: 0 }] } });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    assert.deepEqual(messages, []);
+    await eventually('the notification', () => messages.length > 0);
+    steps.allow(1);
+    await verifying;
+    await eventually('its end', () => ended);
   });
 
   it('says why it cannot, and leaves the run as it is', async () => {
@@ -233,7 +325,9 @@ describe('exact patching from the panel', () => {
       ['lens', { runId: 'another' }],
       ['predictions', { runId, pair: 1 }],
       ['neurons', { runId, options: RAW, from: 0, count: 10 }],
-      ['rerunWith', { change: { metric: 'accuracy' } }],
+      ['rerunWith', { runId, change: { metric: 'accuracy' } }],
+      ['rerunWith', { runId: 'another', change: { metric: 'logProb' } }],
+      ['cancelVerifying', { runId: 'another' }],
       ['exportMap', { runId, map: { site: 'z', over: 'sideways' }, options: RAW }],
       ['act', { action: 'format' }],
     ];
@@ -246,13 +340,13 @@ describe('exact patching from the panel', () => {
   it('runs the same prompts with a change, the rest as on show', async () => {
     const { host, panel, run, attributed } = await scene();
     panel.showRun({ ...run, manifest: { ...run.manifest, experiment: { ...run.manifest.experiment, metric: 'logProb', direction: 'noise' } } });
-    await host.rerunWith({ change: { variant: { freezeLayerNorm: true } } });
+    await host.rerunWith({ runId: run.manifest.id, change: { variant: { freezeLayerNorm: true } } });
     const { experiment, sites } = await attributed[0]!.plan();
     assert.deepEqual([experiment.metric, experiment.direction, experiment.variant], ['logProb', 'noise', { freezeLayerNorm: true }]);
     assert.deepEqual(experiment.pairs, JOB.experiment.pairs);
     assert.deepEqual(sites, ['z'], 'the sites of the run on show');
     panel.showRun(run);
-    await host.rerunWith({ change: { other: 'mean', sites: ['z', 'mlp_post'] } });
+    await host.rerunWith({ runId: run.manifest.id, change: { other: 'mean', sites: ['z', 'mlp_post'] } });
     const ablation = await attributed[1]!.plan();
     assert.deepEqual([ablation.experiment.other, ablation.experiment.direction, ablation.sites], ['mean', 'noise', ['z', 'mlp_post']]);
   });
