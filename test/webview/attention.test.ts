@@ -14,7 +14,7 @@ const readout = (page: Page): Locator => page.locator('.attention-readout');
 
 function expected(run: SampleName, pair: number, layer: number, head: number): PatternMatrix[] {
   const sample = sampleRun(run);
-  return headMatrices(attention(sample, pair, layer, [head]), head, sample.manifest.pairs[pair]!, { other: 'corrupted', ...sample.manifest.experiment });
+  return headMatrices(attention(sample, pair, layer, [head]), head, sample.manifest.pairs[pair]!, sample.manifest.experiment);
 }
 
 /** The middle of a cell on the screen, where nothing is scrolled. */

@@ -149,7 +149,7 @@ export class AttentionView implements View {
     const signature = `${pair} ${layer} ${heads.join()}`;
     if (signature !== this.drawn) {
       this.drawn = signature;
-      this.shown = heads.map((head) => ({ head, matrices: headMatrices(answer, head, run.pairs[pair]!, run.other) }));
+      this.shown = heads.map((head) => ({ head, matrices: headMatrices(answer, head, run.pairs[pair]!, run) }));
       this.drawHeads(layer);
       this.mark();
       this.drawTable();

@@ -1,5 +1,5 @@
 import { arrayNamed, type NamedArrays } from '../../src/shared/arrays';
-import type { Other } from '../../src/shared/experiment';
+import type { TextExperiment } from '../../src/shared/experiment';
 import { otherSide } from '../../src/shared/otherSide';
 import type { RunPair } from '../../src/shared/run';
 import { capitalised } from '../../src/shared/text';
@@ -30,7 +30,7 @@ export interface LayerAttention {
 }
 
 /** All matrices of one head: clean, other, with the interventions, clean − other, attribution; those that the answer has. */
-export function headMatrices(answer: LayerAttention, head: number, pair: RunPair, other: Other): PatternMatrix[] {
+export function headMatrices(answer: LayerAttention, head: number, pair: RunPair, { other = 'corrupted', direction }: Pick<TextExperiment, 'other' | 'direction'>): PatternMatrix[] {
   const row = answer.heads.indexOf(head);
   const clean = axisTokens(pair, 'clean');
   const corrupted = other === 'corrupted' ? axisTokens(pair, 'corrupted') : clean;
@@ -46,7 +46,7 @@ export function headMatrices(answer: LayerAttention, head: number, pair: RunPair
   const matrices: (PatternMatrix | undefined)[] = [
     cleanValues && { kind: 'clean', title: 'Clean', tokens: clean, values: cleanValues },
     otherValues && { kind: 'other', title: capitalised(side), tokens: corrupted, values: otherValues },
-    base && { kind: 'base', title: 'With the interventions', tokens: clean, values: base },
+    base && { kind: 'base', title: 'With the interventions', tokens: direction === 'denoise' ? corrupted : clean, values: base },
     cleanValues && otherValues && { kind: 'difference', title: `Clean − ${side}`, tokens: clean, values: cleanValues.map((value, cell) => value - otherValues[cell]!) },
     attribution && { kind: 'attribution', title: 'Attribution', tokens: clean, values: attribution },
   ];

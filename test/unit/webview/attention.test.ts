@@ -16,6 +16,7 @@ const pair: RunPair = {
   ...{ name: 'one', clean: tokens('John', ' saw', ' Mary'), corrupted: tokens('Dan', ' saw', ' Mary'), correct: [], incorrect: [], differsAt: 0 },
   ...{ positions: { S1: 0, END: 2 }, metric: { clean: 1, corrupted: -1 } },
 };
+const denoise = { other: 'corrupted', direction: 'denoise' } as const;
 const axes = ['head', 'dest', 'src'];
 const shape = [2, 3, 3];
 /** Heads 4 and 1, in that order. */
@@ -46,13 +47,13 @@ describe('the axes of an attention matrix', () => {
 
 describe('the matrices of a head', () => {
   it('are those of that head, with the difference', () => {
-    const matrices = headMatrices(answer, 4, pair, 'corrupted');
+    const matrices = headMatrices(answer, 4, pair, denoise);
     assert.deepEqual(matrices.map(({ kind, title }) => [kind, title]), [['clean', 'Clean'], ['other', 'Corrupted'], ['difference', 'Clean − corrupted'], ['attribution', 'Attribution']]);
     assert.deepEqual(Array.from(matrices[2]!.values), [0, 0, 0, -0.25, 0.25, 0, 0, -0.25, 0.25]);
     assert.equal(valueOf(matrices[3]!, { dest: 2, src: 2 }), 3);
     assert.equal(matrices[1]!.tokens[0]!.text, 'Dan');
     assert.equal(sharedLargest(matrices, 'attribution'), 3);
-    assert.deepEqual(headMatrices(answer, 7, pair, 'corrupted'), []);
+    assert.deepEqual(headMatrices(answer, 7, pair, denoise), []);
   });
 
   it('under an ablation by zero have no other side; with interventions they have one more', () => {
@@ -61,12 +62,18 @@ describe('the matrices of a head', () => {
       { name: 'base', axes, shape, data: other },
       { name: 'attribution', axes, shape, data: attribution },
     ]);
-    assert.deepEqual(headMatrices({ heads: [4, 1], arrays }, 1, pair, 'zero').map(({ kind }) => kind), ['clean', 'base', 'attribution']);
+    assert.deepEqual(headMatrices({ heads: [4, 1], arrays }, 1, pair, { other: 'zero', direction: 'noise' }).map(({ kind }) => kind), ['clean', 'base', 'attribution']);
+  });
+
+  it('name in the base run with the interventions the tokens of the prompt that it is of', () => {
+    const arrays = packArrays(['clean', 'other', 'base'].map((name) => ({ name, axes, shape, data: clean })));
+    const firstOf = (direction: 'denoise' | 'noise'): string => headMatrices({ heads: [4, 1], arrays }, 4, pair, { other: 'corrupted', direction }).find(({ kind }) => kind === 'base')!.tokens[0]!.text;
+    assert.deepEqual([firstOf('denoise'), firstOf('noise')], ['Dan', 'John']);
   });
 
   it('share scales: patterns 0 … 1, the signed ones up to their largest in any head', () => {
     const palette = paletteFor('#ffffff');
-    const scales = scalesFor(headMatrices(answer, 4, pair, 'corrupted'), palette);
+    const scales = scalesFor(headMatrices(answer, 4, pair, denoise), palette);
     assert.equal(scales.difference.largest, 0.25);
     assert.equal(scales.attribution.largest, 3);
     assert.equal(scales.attribution.colourOf(3), palette.colourAt(1));
@@ -78,7 +85,7 @@ describe('the matrices of a head', () => {
   });
 
   it('as a table: strongest first by magnitude, then as asked', () => {
-    const heads = [4, 1].map((head) => ({ head, matrices: headMatrices(answer, head, pair, 'corrupted') }));
+    const heads = [4, 1].map((head) => ({ head, matrices: headMatrices(answer, head, pair, denoise) }));
     const top = strongestCells(heads, 'attribution', { by: 'attribution', descending: true }, 3);
     assert.deepEqual(top.map(({ head, dest, src, values }) => [head, dest, src, values.attribution]), [[4, 2, 2, 3], [4, 1, 0, -2], [4, 1, 1, 1]]);
     assert.equal(top[1]!.values.difference, -0.25);
@@ -139,7 +146,7 @@ describe('the room of an attention matrix', () => {
 
 describe('what the attention view says', () => {
   it('of a cell: its place and every matrix, its own first', () => {
-    const matrices = headMatrices(answer, 4, pair, 'corrupted');
+    const matrices = headMatrices(answer, 4, pair, denoise);
     assert.equal(cellSentence(matrices[1]!, matrices, { dest: 1, src: 0 }), '“ saw” (1) attends to S1 “Dan” (0): Corrupted 0.750, Clean 0.500, Clean − corrupted −0.250, Attribution −2.00');
     assert.equal(formatProbability(0), '0');
     assert.equal(formatProbability(0.00012), '1.2e−4');
