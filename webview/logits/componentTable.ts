@@ -1,4 +1,5 @@
 import type { Readout } from '../../src/shared/readout';
+import { capitalised } from '../../src/shared/text';
 import { formatScore } from '../model/format';
 import type { Selection } from '../model/viewState';
 import { button, el } from '../view/dom';
@@ -15,25 +16,26 @@ export class ComponentTable {
   private order: ComponentOrder = { by: 'clean', descending: true };
   private all = false;
   private active?: string;
-  private shown?: { clean: Readout; corrupted?: Readout; selection?: Selection };
+  private shown?: { clean: Readout; corrupted?: Readout; side: string; selection?: Selection };
 
   constructor(private readonly actions: { copy(text: string, done: string): void; select(layer: number, head: number): void }) {}
 
-  show(clean: Readout, corrupted: Readout | undefined, selection: Selection | undefined): void {
-    this.shown = { clean, corrupted, selection };
+  /** `side`: what the other side is called. */
+  show(clean: Readout, corrupted: Readout | undefined, side: string, selection: Selection | undefined): void {
+    this.shown = { clean, corrupted, side, selection };
     this.render();
   }
 
   private render(): void {
-    const { clean, corrupted, selection } = this.shown!;
+    const { clean, corrupted, side, selection } = this.shown!;
     const components = componentsOf(clean, corrupted);
     const rows = orderedComponents(components, this.order, this.all ? Infinity : FEW);
     const sides: TableHeading<ComponentColumn>[] = [
       { key: 'clean', text: 'Clean', numeric: true, title: 'Sorts by magnitude' },
       ...(corrupted
         ? [
-            { key: 'corrupted' as const, text: 'Corrupted', numeric: true, title: 'Sorts by magnitude' },
-            { key: 'difference' as const, text: 'Difference', numeric: true, title: 'Clean − corrupted; sorts by magnitude' },
+            { key: 'corrupted' as const, text: capitalised(side), numeric: true, title: 'Sorts by magnitude' },
+            { key: 'difference' as const, text: 'Difference', numeric: true, title: `Clean − ${side}; sorts by magnitude` },
           ]
         : []),
     ];

@@ -1,6 +1,8 @@
+import { otherSide } from '../../src/shared/otherSide';
 import type { Predictions } from '../../src/shared/panelProtocol';
 import type { NamedArrays } from '../../src/shared/arrays';
 import { readoutOf, type Readout } from '../../src/shared/readout';
+import { capitalised } from '../../src/shared/text';
 import { Computed } from '../computed';
 import type { Palette } from '../model/colour';
 import type { ViewState } from '../model/viewState';
@@ -108,20 +110,21 @@ export class LogitsView implements View {
     const { pair } = this.state.options;
     const clean = readoutOf(answer.value.arrays, 'clean', pair)!;
     const corrupted = readoutOf(answer.value.arrays, 'corrupted', pair);
-    const lines = [{ name: 'clean', values: clean.lens }, ...(corrupted ? [{ name: 'corrupted', values: corrupted.lens }] : [])];
+    const lines = [{ name: 'clean', values: clean.lens }, ...(corrupted ? [{ name: otherSide(run), values: corrupted.lens }] : [])];
     this.chart.show(lines);
     this.chartTable.render(JSON.stringify(lines), () => [lensTable(lines, (text) => this.parts.copy(text, 'Copied the table'))]);
     this.renderDirect(clean, corrupted);
-    this.components.show(clean, corrupted, this.state.selection);
+    this.components.show(clean, corrupted, otherSide(run), this.state.selection);
   }
 
   private renderDirect(clean: Readout, corrupted: Readout | undefined): void {
+    const side = otherSide(this.parts.run);
     const shown = corrupted ? this.choice.shown : 'clean';
     this.directControls.render(`${shown} ${corrupted !== undefined}`, () =>
-      corrupted ? [segmented('Shown', SHOWN.map((value) => ({ value, label: { clean: 'Clean', corrupted: 'Corrupted', difference: 'Clean − corrupted' }[value] })), shown, (value) => this.choose({ shown: value }))] : [],
+      corrupted ? [segmented('Shown', SHOWN.map((value) => ({ value, label: { clean: 'Clean', corrupted: capitalised(side), difference: `Clean − ${side}` }[value] })), shown, (value) => this.choose({ shown: value }))] : [],
     );
     const readout = shown === 'clean' ? clean : shown === 'corrupted' ? corrupted! : readoutDifference(clean, corrupted!);
-    const sum = shown === 'difference' ? 'Change of the logit difference' : `Logit difference, ${shown}`;
+    const sum = shown === 'difference' ? 'Change of the logit difference' : `Logit difference, ${shown === 'clean' ? shown : side}`;
     const { selection } = this.state;
     this.direct.show(readout, sum, this.palette, selection?.kind === 'head' ? { row: selection.layer, column: selection.head } : undefined);
   }
@@ -137,7 +140,7 @@ export class LogitsView implements View {
     this.predicting.render(answer);
     const { element } = this.predictions;
     element.classList.toggle('waiting', answer.state !== 'ready');
-    if (answer.state === 'ready') this.predictions.render(JSON.stringify([pair, answer.value]), () => predictionsView(answer.value, run.pairs[pair]!, run.metric === 'continuation'));
+    if (answer.state === 'ready') this.predictions.render(JSON.stringify([pair, answer.value]), () => predictionsView(answer.value, run.pairs[pair]!, run));
   }
 
   /** Which pairs, and that these numbers are logits whatever the unit chosen above. */

@@ -1,5 +1,5 @@
 import { format } from 'd3';
-import type { Predictions } from '../../src/shared/panelProtocol';
+import type { Predictions, RunSummary } from '../../src/shared/panelProtocol';
 import type { RunPair } from '../../src/shared/run';
 import { quoted } from '../model/tokens';
 import { el } from '../view/dom';
@@ -9,8 +9,8 @@ const percent = format('.1%');
 const tiny = format('.0e');
 
 /** What the model would say next, prompt by prompt, with the answers marked. */
-export function predictionsView(predictions: Predictions, pair: RunPair, continuation: boolean): HTMLElement[] {
-  return predictionLists(predictions, pair, continuation).map(listView);
+export function predictionsView(predictions: Predictions, pair: RunPair, run: Pick<RunSummary, 'metric' | 'other'>): HTMLElement[] {
+  return predictionLists(predictions, pair, run).map(listView);
 }
 
 function listView({ title, tokens, missing }: PredictionList): HTMLElement {

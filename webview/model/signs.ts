@@ -21,7 +21,7 @@ export function signWords(run: RunOfSigns, unit: ViewOptions['unit']): SignWords
       return { sentence: 'Positive (blue) lowers the metric, because the clean run’s, by which scores are divided, is negative.', negative: 'raises the metric', positive: 'lowers the metric' };
     }
     const clean = ofAnswer ? 'favours the incorrect answer' : 'has the smaller metric';
-    return { sentence: `Positive (blue) moves towards the clean run, which here ${clean}.`, negative: 'towards corrupted', positive: 'towards clean' };
+    return { sentence: `Positive (blue) moves towards the clean run, which here ${clean}.`, negative: `towards ${run.other === 'resample' ? 'the other pair' : 'corrupted'}`, positive: 'towards clean' };
   }
   if (run.variant.gradDrop) return { sentence: 'GradDrop gives magnitudes: how much a part matters, not in which direction.', negative: '', positive: 'matters' };
   if (run.metric === 'kl') return { sentence: 'Positive (blue) brings the output closer to the clean run’s.', negative: 'further from clean', positive: 'closer to clean' };

@@ -48,7 +48,7 @@ function pairBlock(pair: RunPair, index: number, run: RunSummary, shown: ViewOpt
             ...columns.map(({ place }) => el('th', { text: place.replace('-', '−'), attributes: { scope: 'col' } })),
           ]),
         ]),
-        el('tbody', {}, [line('clean'), corrupted !== undefined && line('corrupted')]),
+        el('tbody', {}, [line('clean'), pair.differsAt !== undefined && line('corrupted')]),
       ]),
     ]),
   ]);

@@ -72,21 +72,28 @@ describe('the parts that write the logits', () => {
 
 describe('predictions', () => {
   const pair = { correct: [{ id: 1, text: ' Mary' }, { id: 2, text: ' Ann' }], incorrect: [{ id: 3, text: ' John' }] };
+  const run = { metric: 'logitDiff', other: 'corrupted' } as const;
   const predictions = {
     clean: [{ text: ' Mary', logit: 12, probability: 0.6 }, { text: ' the', logit: 10, probability: 0.1 }],
     corrupted: [{ text: ' John', logit: 12, probability: 0.6 }],
   };
 
   it('mark the answers, and name those that are not among them', () => {
-    const [clean, corrupted] = predictionLists(predictions, pair, false);
+    const [clean, corrupted] = predictionLists(predictions, pair, run);
     assert.deepEqual(clean!.tokens.map(({ rank, answer }) => [rank, answer]), [[1, 'correct'], [2, undefined]]);
     assert.deepEqual(clean!.missing, [{ text: ' Ann', answer: 'correct' }, { text: ' John', answer: 'incorrect' }]);
     assert.equal(corrupted!.tokens[0]!.answer, 'incorrect');
-    assert.equal(predictionLists({ ...predictions, patched: predictions.clean }, pair, false).length, 3);
+    assert.equal(predictionLists({ ...predictions, patched: predictions.clean }, pair, run).length, 3);
+  });
+
+  it('stand under the prompt that they follow', () => {
+    const titles = (other: 'corrupted' | 'resample'): string[] => predictionLists(predictions, pair, { ...run, other }).map(({ title }) => title);
+    assert.deepEqual(titles('corrupted'), ['After the clean prompt', 'After the corrupted prompt']);
+    assert.deepEqual(titles('resample'), ['After the clean prompt', 'After the other pair’s prompt']);
   });
 
   it('of a continuation can only be its first token', () => {
-    assert.deepEqual(predictionLists(predictions, pair, true)[0]!.missing.map(({ text }) => text), [' John']);
+    assert.deepEqual(predictionLists(predictions, pair, { ...run, metric: 'continuation' })[0]!.missing.map(({ text }) => text), [' John']);
   });
 
   it('read as percentages down to the smallest', () => {

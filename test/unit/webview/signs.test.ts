@@ -22,6 +22,7 @@ describe('the words for signs', () => {
       positive: 'towards clean',
     });
     assert.equal(signWords(reversed, 'raw').positive, 'supports the correct answer');
+    assert.equal(signWords({ ...reversed, other: 'resample' }, 'normalised').negative, 'towards the other pair');
   });
 
   it('follow the metric, and what it is divided by', () => {
