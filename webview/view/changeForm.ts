@@ -93,7 +93,7 @@ export class ChangeForm {
         this.checkBox('MLP neurons too', 'Also attributes every neuron after the activation function; they have a view of their own.', draft.neurons, (neurons) => this.set({ neurons })),
         this.checkBox('BOS prepended', 'Every prompt begins with the model’s token for the beginning of a text.', draft.prependBos, (prependBos) => this.set({ prependBos })),
       ]),
-      interventionsField(draft.variant, this.selected, (joint) => this.setVariant(joint)),
+      interventionsField(draft.variant, draft, this.selected, (joint) => this.setVariant(joint)),
       el('div', { class: 'actions' }, [
         button('Run again', () => this.submit(), { secondary: false }),
         button('Cancel', () => this.setOpen(false), { key: 'cancel change' }),
@@ -174,7 +174,7 @@ export class ChangeForm {
       ...(prependBos !== run.prependBos && { prependBos }),
       ...(neurons !== had && { sites: neurons ? [...run.sites, 'mlp_post'] : run.sites.filter((site) => site !== 'mlp_post') }),
     };
-    this.host.rerunWith({ change }).catch((error: unknown) => {
+    this.host.rerunWith({ runId: run.id, change }).catch((error: unknown) => {
       this.failure = error instanceof Error ? error.message : String(error);
       this.render();
     });
