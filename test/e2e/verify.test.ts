@@ -73,7 +73,7 @@ describe('verifying attribution in the workbench', () => {
     await workbench.settles(() => figure('n'), agreement.count);
     for (const [name, expected] of [['r', agreement.pearson], ['ρ', agreement.spearman], ['slope', agreement.slope]] as const) {
       const shown = await figure(name);
-      assert.ok(Math.abs(shown - expected!) <= 0.0051, `${name} ${shown} on the screen, ${expected} from the command line`);
+      assert.ok(Math.abs(shown - expected!) <= 0.00051, `${name} ${shown} on the screen, ${expected} from the command line`);
     }
     assert.equal(await panel.frame.locator('.scatter circle').count(), agreement.count);
     await workbench.screenshot('trust');

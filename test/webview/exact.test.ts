@@ -180,7 +180,7 @@ describe('the trust view', () => {
     await page.locator('.trust-message').getByRole('button', { name: 'Verify top 10' }).click();
     const points = measuredTop('gpt2', 10);
     const { pearson, spearman, slope } = agreementOf(points);
-    const text = (value: number): string => value.toFixed(2).replace('-', '−');
+    const text = (value: number): string => value.toFixed(3).replace('-', '−');
     await textIs(page.locator('.figures dl'), `r${text(pearson!)}ρ${text(spearman!)}slope${text(slope!)}n10`);
     const { over, under } = worstEstimates(points, 5);
     const worst = (place: number): Promise<string[]> => page.locator('.worst').nth(place).locator('button').allTextContents();
@@ -260,7 +260,7 @@ describe('the trust view', () => {
     const rows = page.locator('.agreement tbody tr');
     await eventually(async () => assert.equal(await rows.count(), 2));
     const z = agreement(measure(sampleRun('ioi'), HEADS, measuredTop('ioi', 10)), HEADS, ALL).summary;
-    await textIs(rows.first(), `Head output (z)layer × head, all positions10 of 40${z.pearson!.toFixed(2)}${z.spearman!.toFixed(2)}${z.slope!.toFixed(2)}`);
+    await textIs(rows.first(), `Head output (z)layer × head, all positions10 of 40${z.pearson!.toFixed(3)}${z.spearman!.toFixed(3)}${z.slope!.toFixed(3)}`);
     assert.equal(await rows.nth(1).getAttribute('class'), 'selected', 'the site shown');
     await rows.first().getByRole('button').click();
     await eventually(async () => assert.equal(await rows.first().getAttribute('class'), 'selected'));

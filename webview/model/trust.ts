@@ -70,9 +70,9 @@ export function rankLines(points: readonly TrustPoint[], most: number): RankLine
     });
 }
 
-/** A coefficient with two decimals, − for minus, or – where there is none. */
+/** A coefficient with three decimals, − for minus, or – where there is none. */
 export function formatCoefficient(value: number | undefined): string {
-  return value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(2).replace('-', '−');
+  return value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3).replace('-', '−');
 }
 
 /** "L9H6: estimate +0.31, exact +0.18" */

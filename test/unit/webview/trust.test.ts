@@ -35,7 +35,7 @@ describe('measured cells', () => {
     ]);
   });
 
-  it('have coefficients in two decimals, or none', () => {
-    assert.deepEqual([formatCoefficient(-0.456), formatCoefficient(1), formatCoefficient(undefined), formatCoefficient(NaN)], ['−0.46', '1.00', '–', '–']);
+  it('have coefficients in three decimals, or none', () => {
+    assert.deepEqual([formatCoefficient(-0.4561), formatCoefficient(0.997), formatCoefficient(undefined), formatCoefficient(NaN)], ['−0.456', '0.997', '–', '–']);
   });
 });
