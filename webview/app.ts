@@ -55,7 +55,7 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
       // The run that is on show with more of it measured, or after a rerun that came to nothing.
       progress?.element.remove();
       progress = undefined;
-      shown.measuredMore();
+      shown.measuredMore(content.verifying);
       return;
     }
     clear();
@@ -69,7 +69,7 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
     shown = new RunView(host, run, state, save, act);
     place.append(shown.element);
     save(state);
-    shown.start();
+    shown.start(content.verifying);
   };
 
   serveRpc<PanelWebview>(seam.port, {

@@ -1,12 +1,12 @@
 import { CircuitError } from '../src/shared/errors';
-import type { CellChoice, PanelHost } from '../src/shared/panelProtocol';
+import type { CellChoice, PanelHost, RunningVerification } from '../src/shared/panelProtocol';
 import { plural } from '../src/shared/text';
 import type { Numbers } from './numbers';
 
 /** Exact patching of chosen cells, while it runs. One at a time: the engine computes one thing at a time anyway. */
 export interface Job {
   title: string;
-  /** Cells that were not measured before; undefined while that is being found out. */
+  /** To be measured; undefined while that is being found out. */
   cells?: number;
   done: number;
   fraction: number;
@@ -19,8 +19,10 @@ const LOOK_EVERY_MS = 250;
 export class Verifying {
   job?: Job;
   failure?: string;
+  /** Of the call that was made here; absent while what runs was asked for elsewhere. */
   private abort?: AbortController;
   private looking?: ReturnType<typeof setTimeout>;
+  private closed = false;
 
   constructor(
     private readonly host: PanelHost,
@@ -45,16 +47,19 @@ export class Verifying {
         { runId, cells },
         {
           signal: abort.signal,
-          onProgress: ({ stage, fraction }) => {
-            Object.assign(job, { stage, fraction, done: Math.floor(fraction * (job.cells ?? 0) + 1e-6) });
+          onProgress: ({ stage, fraction, done = job.done }) => {
+            if (this.closed) return;
+            Object.assign(job, { stage, fraction, done });
             this.changed();
             this.looking ??= setTimeout(() => this.look(), LOOK_EVERY_MS);
           },
         },
       );
+      if (this.closed) return;
       this.say(job.cells === 0 ? `All of ${title} had been measured already` : `Measured ${plural(job.cells, 'cell')}: ${title}`);
     } catch (error) {
-      if (CircuitError.is(error, 'cancelled')) this.say(`Stopped. ${plural(job.done, 'cell')} of ${job.cells ?? 0} measured`);
+      if (this.closed) return;
+      if (CircuitError.is(error, 'cancelled')) this.say(`Stopped. ${job.done} of ${plural(job.cells ?? 0, 'cell')} measured`);
       else this.fail(error instanceof Error ? error.message : String(error));
     }
     this.job = undefined;
@@ -62,13 +67,22 @@ export class Verifying {
     this.look();
   }
 
-  cancel(): void {
-    this.abort?.abort();
+  /** Shows what the host says is being verified of this run, where that was not asked for here: by a command, or before a reload. */
+  follow(running: RunningVerification | undefined): void {
+    if (this.abort) return;
+    this.job = running && { title: plural(running.cells, 'cell'), ...running };
+    this.changed();
   }
 
+  cancel(): void {
+    if (this.abort) this.abort.abort();
+    else this.host.cancelVerifying({ runId: this.numbers.runId }).catch((error: unknown) => this.fail(error instanceof Error ? error.message : String(error)));
+  }
+
+  /** The run is no longer shown here. What is being verified goes on: the person has asked for it, and it is saved. */
   close(): void {
+    this.closed = true;
     clearTimeout(this.looking);
-    this.cancel();
   }
 
   private look(): void {

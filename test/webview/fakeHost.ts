@@ -83,13 +83,14 @@ const CELLS_PER_BATCH = 3;
 
 async function verify(cells: CellChoice, { signal, onProgress }: ServedCall): Promise<void> {
   const all = unmeasured(current!, cells);
+  onProgress({ stage: 'Loading the model', fraction: 0.2, done: 0 });
   for (let done = 0; done < all.length; ) {
     const batch = all.slice(done, done + CELLS_PER_BATCH);
     await new Promise((resume) => setTimeout(resume, fake.pace));
     if (signal.aborted) throw cancelled();
     current = measure(current!, cells.map, batch);
     done += batch.length;
-    onProgress({ stage: 'Patching exactly', fraction: done / all.length });
+    onProgress({ stage: 'Patching exactly', fraction: 0.2 + (0.8 * done) / all.length, done });
   }
 }
 
@@ -114,6 +115,7 @@ serveRpc<PanelHost>(port, {
       return { cells: all.length, known: all.length - left.length, seconds: patchSeconds(current!.manifest, left.map(({ row, column }) => cellAt(map, row, column))) };
     }),
   verify: (params, call) => answer('verify', params, () => verify(params.cells, call)),
+  cancelVerifying: (params) => answer('cancelVerifying', params, () => undefined),
   agreement: (params) => answer('agreement', params, () => agreement(current!, params.map, params.options)),
   agreementTable: (params) => answer('agreementTable', params, () => agreementTable(current!, params.options, summaryOf(current!).sites.filter((site) => site !== 'mlp_post'))),
   attention: (params) => answer('attention', params, () => attention(current!, params.pair, params.layer, params.heads)),

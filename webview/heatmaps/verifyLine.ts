@@ -1,4 +1,5 @@
 import { roughly } from '../../src/shared/durations';
+import { plural } from '../../src/shared/text';
 import type { CellChoice } from '../../src/shared/panelProtocol';
 import type { MapOf, ViewOptions } from '../../src/shared/views';
 import type { Numbers } from '../numbers';
@@ -37,7 +38,7 @@ export class VerifyLine {
     if (job) {
       this.slot.render(`running ${job.title}`, () => [el('span', { text: `Verifying ${job.title}` }), this.bar, this.stage, button('Cancel', () => this.verifying.cancel(), { key: 'cancel verifying' })]);
       this.bar.setAttribute('value', String(Math.round(job.fraction * 100)));
-      this.stage.textContent = job.cells === undefined ? job.stage : `${job.done} of ${job.cells} cells`;
+      this.stage.textContent = job.cells === undefined ? job.stage : `${job.done} of ${plural(job.cells, 'cell')}${job.done === 0 ? ` · ${job.stage}` : ''}`;
       return;
     }
     const { map, options, cells } = state;

@@ -78,8 +78,9 @@ export function defaultState(options: ViewOptions): ViewState {
 
 type ShapeOfRun = Pick<RunSummary, 'id' | 'model' | 'groups' | 'sites' | 'canNormalise'> & { pairs: readonly Pick<RunSummary['pairs'][number], 'positions'>[] };
 
-/** The views a run has. */
+/** The views a run has. One that has no estimates, because there is no gradient, has no maps. */
 export function viewsOf({ sites }: Pick<RunSummary, 'sites'>): ViewName[] {
+  if (sites.length === 0) return ['logits', 'attention'];
   return VIEW_NAMES.filter((name) => name !== 'neurons' || sites.includes('mlp_post'));
 }
 
@@ -105,8 +106,8 @@ export function selectionOf({ group }: Pick<ViewState, 'group'>, map: MapName, {
 }
 
 /** The part of the model that is selected, where it is one and the same for all pairs. */
-export function selectedUnit({ groups }: Pick<RunSummary, 'groups'>, { selection, sites }: Pick<ViewState, 'selection' | 'sites'>): Unit | undefined {
-  if (selection?.kind === 'head') return { site: sites.heads, layer: selection.layer, head: selection.head };
+export function selectedUnit({ groups }: Pick<RunSummary, 'groups'>, { selection, sites, headPositions }: Pick<ViewState, 'selection' | 'sites' | 'headPositions'>): Unit | undefined {
+  if (selection?.kind === 'head') return { site: sites.heads, layer: selection.layer, head: selection.head, ...(headPositions === 'last' && { position: 'last' as const }) };
   if (selection?.kind !== 'position') return undefined;
   const layer = sites.positions === 'embed' ? {} : { layer: selection.layer };
   const { positions } = groups[selection.group]!;
@@ -136,7 +137,7 @@ export function stateFor(run: ShapeOfRun, fallback: ViewOptions, stored?: { runI
   if (!run.canNormalise) state.options = { ...state.options, unit: 'raw' };
 
   if (view.headPositions === 'all' || view.headPositions === 'last') state.headPositions = view.headPositions;
-  state.view = viewsOf(run).find((name) => name === view.view) ?? 'heatmaps';
+  state.view = viewsOf(run).find((name) => name === view.view) ?? viewsOf(run)[0]!;
   for (const name of ['heads', 'positions'] as const) {
     const sites = sitesOf(run, name);
     state.sites[name] = sites.find((site) => site === record(view.sites)[name]) ?? sites[0] ?? 'z';

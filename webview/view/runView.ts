@@ -1,7 +1,7 @@
 import { AttentionView } from '../attention/attentionView';
 import { HeatmapsView } from '../heatmaps/heatmapsView';
 import { LogitsView } from '../logits/logitsView';
-import type { PanelHost, RunSummary } from '../../src/shared/panelProtocol';
+import type { PanelHost, RunningVerification, RunSummary } from '../../src/shared/panelProtocol';
 import { signWords } from '../model/signs';
 import { choosingPair, selectedUnit, viewsOf, type ViewName, type ViewState } from '../model/viewState';
 import { NeuronsView } from '../neurons/neuronsView';
@@ -16,6 +16,10 @@ import { Slot } from './slot';
 import { tabPanel, Tabs, type RunParts, type View } from './tabs';
 import { currentPalette } from './theme';
 import { viewControls } from './viewControls';
+
+/** What to do with a run that has nothing to draw a map of. */
+const NO_ESTIMATES =
+  'This run has no estimates, and so no maps: at its base run the gradient of the metric is exactly zero. With “Change…” choose the direction denoise, integrated gradients or another metric; exact effects can then be measured beside the estimates. The command line measures them without: circuit-explorer patch --full.';
 
 const VIEWS: Record<ViewName, new (parts: RunParts) => View> = {
   heatmaps: HeatmapsView,
@@ -66,7 +70,7 @@ export class RunView {
     this.form = new ChangeForm(host, run);
     this.element = el('div', { class: 'run' }, [
       factsView(run, act, this.form),
-      this.reading.element,
+      ...(run.sites.length === 0 ? [el('p', { class: 'note info', text: NO_ESTIMATES, attributes: { role: 'note' } })] : [this.reading.element]),
       this.controls.element,
       this.pairs.element,
       el('div', { class: 'tab-line' }, [this.tabs.element]),
@@ -76,8 +80,9 @@ export class RunView {
     document.addEventListener('keydown', this.onKey);
   }
 
-  /** Called once the element is in the page. */
-  start(): void {
+  /** Called once the element is in the page. `verifying`: what is being verified of it already. */
+  start(verifying?: RunningVerification): void {
+    this.verifying.follow(verifying);
     this.render();
   }
 
@@ -93,8 +98,9 @@ export class RunView {
     return this.run.id;
   }
 
-  /** The host has measured more of this run, which this panel did not ask for. */
-  measuredMore(): void {
+  /** The host has measured more of this run, which this panel did not ask for; `verifying`: what is still under way. */
+  measuredMore(verifying?: RunningVerification): void {
+    this.verifying.follow(verifying);
     this.numbers.measuredMore();
   }
 
@@ -125,8 +131,8 @@ export class RunView {
     const { run, state } = this;
     const signs = signWords(run, state.options.unit);
     this.reading.render(signs.sentence, () => readingAid(signs));
-    this.controls.render(JSON.stringify(state.options), () =>
-      viewControls(run, state.options, {
+    this.controls.render(JSON.stringify([state.options, state.view]), () =>
+      viewControls(run, state.options, state.view, {
         pair: (pair) => this.change(choosingPair(run, this.state, pair)),
         unit: (unit) => this.change({ options: { ...this.state.options, unit } }),
       }),

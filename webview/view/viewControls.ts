@@ -4,6 +4,7 @@ import type { RunSummary } from '../../src/shared/panelProtocol';
 import { capitalised } from '../../src/shared/text';
 import type { ViewOptions } from '../../src/shared/views';
 import { unitWords } from '../model/facts';
+import type { ViewName } from '../model/viewState';
 import { dropDown, el, segmented } from './dom';
 
 export interface ViewChoices {
@@ -11,8 +12,15 @@ export interface ViewChoices {
   unit(unit: ViewOptions['unit']): void;
 }
 
+/** Views whose numbers have a unit of their own, and which. */
+const FIXED_UNITS: Partial<Record<ViewName, string>> = {
+  attention: 'Attention is a probability, and its attribution always in raw units',
+  logits: 'This view is always in logits',
+};
+
 /** What is chosen for all views: which pairs, in which unit. */
-export function viewControls(run: RunSummary, options: ViewOptions, choose: ViewChoices): HTMLElement[] {
+export function viewControls(run: RunSummary, options: ViewOptions, view: ViewName, choose: ViewChoices): HTMLElement[] {
+  const fixed = FIXED_UNITS[view];
   const title = metricTitle(run.metric);
   const alone = run.pairs[0]?.metric.corrupted === undefined;
   const reason = alone ? `the ${title} of the clean run is too close to zero to divide by.` : `clean and ${otherSide(run)} are too close to divide by their difference in ${title}.`;
@@ -30,8 +38,8 @@ export function viewControls(run: RunSummary, options: ViewOptions, choose: View
     segmented(
       'Unit',
       [
-        { value: 'normalised', label: 'Normalised', disabled: !run.canNormalise, title: run.canNormalise ? unitWords(run, 'normalised') : capitalised(reason) },
-        { value: 'raw', label: `Raw ${metricUnit(run.metric)}` },
+        { value: 'normalised', label: 'Normalised', disabled: fixed !== undefined || !run.canNormalise, title: fixed ?? (run.canNormalise ? unitWords(run, 'normalised') : capitalised(reason)) },
+        { value: 'raw', label: `Raw ${metricUnit(run.metric)}`, disabled: fixed !== undefined, title: fixed },
       ],
       options.unit,
       choose.unit,

@@ -79,11 +79,14 @@ describe('state kept over reloads', () => {
     assert.deepEqual([sitesOf(all, 'heads'), sitesOf(all, 'positions')], [['z'], ['z', 'resid_pre', 'embed']]);
     assert.deepEqual([viewsOf(run).includes('neurons'), viewsOf(all).includes('neurons')], [false, true]);
     assert.deepEqual(rolesOf(run), ['S1', 'END']);
+    assert.deepEqual(viewsOf({ sites: [] }), ['logits', 'attention'], 'there are no maps of a run without estimates');
+    assert.equal(stateFor({ ...run, sites: [] }, fallback).view, 'logits');
   });
 
   it('knows the selected part of the model where it is the same for all pairs', () => {
     const state = { ...defaultState(fallback), sites: { heads: 'q', positions: 'mlp_out' } as const };
     assert.deepEqual(selectedUnit(run, { ...state, selection: { kind: 'head', layer: 2, head: 3 } }), { site: 'q', layer: 2, head: 3 });
+    assert.deepEqual(selectedUnit(run, { ...state, headPositions: 'last', selection: { kind: 'head', layer: 2, head: 3 } }), { site: 'q', layer: 2, head: 3, position: 'last' }, 'what the map shows');
     assert.equal(selectedUnit(run, { ...state, selection: { kind: 'position', group: 0, layer: 1, position: 4 } }), undefined, 'the lengths differ');
     const one = { groups: run.groups.slice(0, 1) };
     assert.deepEqual(selectedUnit(one, { ...state, selection: { kind: 'position', group: 0, layer: 1, position: 4 } }), { site: 'mlp_out', layer: 1, position: 4 });
