@@ -76,7 +76,7 @@ async function tutorialTable(folder: string): Promise<Named[]> {
     heads === naive.heads ? '' : disagreement(heads, naive.heads).toExponential(0),
   ]);
   console.log(`\n## The tutorial's shape at GPT-2 small's size\n`);
-  console.log('8 pairs of 15 tokens that differ at position 10, random weights, all four sites. Median (min to max).\n');
+  console.log('8 pairs of 15 tokens that differ at position 10, random weights, the sites z, attn_out, mlp_out and resid_pre. Median (min to max).\n');
   console.log(markdown(['', 'load, s', 'first run, s', 'run, s', 'quicker than naive', 'peak memory, MB', 'differs by'], rows));
   return results;
 }
