@@ -36,7 +36,7 @@ whose experiment is its own. Options (what is given here wins over what the file
   --bos, --no-bos      put the model's BOS token before each prompt, or do not
   --backend NAME       auto (the default), wasm-threads, wasm-simd, wasm or cpu
   --threads N          threads of wasm-threads; 0 (the default): as many as serve
-  --raw                scores in the metric's units, not as shares of the clean-corrupted difference
+  --raw                scores in the metric's units, not as shares of the difference
   --top K              how many lines to list (10); of patch also: how many cells to verify
   --site NAMES         a list: what is listed (z) and computed (of attribute all but mlp_post)
                        ${SITE_NAMES.slice(0, 9).join(', ')},

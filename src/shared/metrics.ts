@@ -23,7 +23,7 @@ const LOGIT_WORDS: Readonly<Record<LogitMetric, MetricWords>> = {
     read: '−KL(clean ‖ run)',
     unit: 'nats',
     caveat:
-      '−KL(clean ‖ run), in nats, is 0 where the clean run’s distribution is met and negative elsewhere. Its gradient at the clean run is exactly zero: under noise attribution says nothing without integrated gradients. Exact patching works in both directions.',
+      '−KL(clean ‖ run), in nats, is 0 where the clean run’s distribution is met and negative elsewhere. Its gradient at the clean run is exactly zero: under noise attribution says nothing unless gradients are integrated or interventions lead the base run away from it. Exact patching works in both directions.',
   },
   continuation: { title: 'log-probability of the continuation', read: 'sum over its tokens, correct − incorrect', unit: 'nats' },
   promptLogProb: { title: 'log-probability of the prompt', read: 'mean over a range of positions', unit: 'nats' },
