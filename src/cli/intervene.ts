@@ -49,7 +49,8 @@ function interveneTables(run: Run, { patched, pairs }: InterventionOutcome): str
   const parts = pairs.map((predictions, i) => {
     const sides = (['clean', 'corrupted', 'patched'] as const).filter((side) => predictions[side]);
     const rows = predictions.patched!.map((_, rank) => sides.map((side) => predictionText(predictions[side]![rank])));
-    return `${own[i]!.name}: next tokens\n${alignedTable(sides, rows, sides)}`;
+    const titles = sides.map((side) => (side === 'corrupted' ? otherSide(experiment) : side));
+    return `${own[i]!.name}: next tokens\n${alignedTable(titles, rows, titles)}`;
   });
   return `${[
     facts(run),
