@@ -1,6 +1,6 @@
 import { agreementOf } from '../shared/agreement';
 import { CircuitError } from '../shared/errors';
-import { cellAt, cellKey, exactLookup, exactOf, exactScores, mapExtent, patchSeconds } from '../shared/exact';
+import { cellAt, cellKey, exactLookup, exactOf, exactScores, patchSeconds } from '../shared/exact';
 import { summaryOf, type Agreement, type AgreementPoint, type CellChoice, type MapRequest, type PanelContent, type PatchCost, type SiteAgreement, type ViewRequest } from '../shared/panelProtocol';
 import { rankCells } from '../shared/ranking';
 import type { PatchCell } from '../shared/results';
@@ -22,13 +22,15 @@ export function layerDetailOf({ manifest, arrays }: Run, { site, group, layer, o
   return found(layerDetail(manifest, arrays, site, group, layer, options), options);
 }
 
-/** The patches that a choice of cells stands for. */
+/** All pairs, as the metric counts them. */
+const WHOLE: ViewOptions = { pair: 'all', unit: 'raw' };
+
+/** The patches that a choice of cells stands for, strongest estimates first where none are named. */
 export function cellsOf(run: Run, choice: CellChoice): PatchCell[] {
   const { map } = choice;
   if ('cells' in choice) return choice.cells.map(({ row, column }) => cellAt(map, row, column));
   if ('top' in choice) return rankCells(estimates(run, map, choice.options)).slice(0, choice.top).map(({ row, column }) => cellAt(map, row, column));
-  const { rows, columns } = mapExtent(run.manifest, map);
-  return Array.from({ length: rows * columns }, (_, i) => cellAt(map, Math.floor(i / columns), i % columns));
+  return rankCells(estimates(run, map, WHOLE)).map(({ row, column }) => cellAt(map, row, column));
 }
 
 export function patchCostOf(run: Run, choice: CellChoice): PatchCost {

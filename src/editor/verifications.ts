@@ -13,13 +13,14 @@ import type { Log } from './log';
 import type { Panel } from './panel';
 import type { Panels } from './panels';
 import { withoutLinks } from './plainText';
+import { portionsOf } from './portions';
 import type { RunIndex } from './runIndex';
 import type { StatusBar } from './statusBar';
 
 /** Exact patching of cells of the runs on show. */
 export interface Verifications {
   /**
-   * Patches cells of a run for a panel that shows or showed it. What is measured is added to the run as it comes, wherever it is
+   * Patches cells of a run, in portions in the order given, for a panel that shows or showed it. What is measured is added to the run as it comes, wherever it is
    * shown, and saved in the end, also when it is cancelled: by the call, the notification or `cancel`. Throws what the runner
    * throws. It goes on when the panel is hidden or closed, or shows another run.
    */
@@ -108,7 +109,7 @@ export function createVerifications(dependencies: VerificationDependencies): Ver
     };
 
     const patch = async (report: (stage: string, fraction: number) => void): Promise<void> => {
-      const before = exactOf(live.run).cells.length;
+      const measuredBefore = exactOf(live.run).cells.length;
       let saved = Date.now();
       let saving = Promise.resolve();
       // One after the other, so that the last one is what stays.
@@ -123,13 +124,21 @@ export function createVerifications(dependencies: VerificationDependencies): Ver
         if (measured.length > 0 && Date.now() - saved >= saveEvery) void save();
       });
       try {
-        const { run } = live;
-        const patched = await runner.patch({ run, cells, settings: settingsOf(run.manifest) }, { signal: abort.signal, onProgress: arriving.take });
-        arriving.flush();
-        add([exactOf(patched)]);
+        const wanted = unmeasured(live.run, cells);
+        const portions = portionsOf(cells.filter((cell) => wanted.has(cellKey(cell))));
+        let before = 0;
+        for (const portion of portions) {
+          const [from, share] = [before / wanted.size, portion.length / wanted.size];
+          const onProgress: CallOptions['onProgress'] = (progress) => arriving.take({ ...progress, fraction: from + share * progress.fraction });
+          const { run } = live;
+          const patched = await runner.patch({ run, cells: portion, settings: settingsOf(run.manifest) }, { signal: abort.signal, onProgress });
+          arriving.flush();
+          add([exactOf(patched)]);
+          before += portion.length;
+        }
       } finally {
         arriving.flush();
-        if (exactOf(live.run).cells.length > before) await save();
+        if (exactOf(live.run).cells.length > measuredBefore) await save();
       }
     };
 

@@ -61,9 +61,11 @@ describe('panel model', () => {
       strongest.map((i): PatchCell => ({ site: 'z', layer: Math.floor(i / 3), head: i % 3 })),
     );
     assert.deepEqual(cellsOf(run, { map: { site: 'z', over: 'last' }, cells: [{ row: 1, column: 2 }] }), [{ site: 'z', layer: 1, head: 2, position: 'last' }]);
-    const sweep = cellsOf(run, { map: { site: 'mlp_out', over: 'positions', group: 1 }, all: true });
+    const map: MapOf = { site: 'mlp_out', over: 'positions', group: 1 };
+    const sweep = cellsOf(run, { map, all: true });
     assert.equal(sweep.length, 8);
-    assert.deepEqual(sweep[5], { site: 'mlp_out', group: 1, layer: 1, position: 1 });
+    assert.deepEqual(sweep, cellsOf(run, { map, options: all, top: 8 }), 'strongest first, so that one that is cancelled holds what matters');
+    assert.ok(sweep.every(({ site, group, layer, position }) => site === 'mlp_out' && group === 1 && layer! < 2 && Number(position) < 4));
   });
 
   it('says what exact patching would cost, and that the known is free', () => {
