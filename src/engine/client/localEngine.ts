@@ -6,7 +6,7 @@ import { SITE_NAMES } from '../../shared/sites';
 import { heapGrowth, startBackend, stopBackend } from '../backend/start';
 import { fingerprint, openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { lastLogits } from '../model/logits';
-import { checkLoad, checkPatch, checkPrompts, checkRun, fillableBytes, freeMemory, weightBytes } from '../model/memory';
+import { checkLoad, checkPrompts, fillableBytes, freeMemory, weightBytes } from '../model/memory';
 import { topPredictions } from '../model/predictions';
 import { sequencesWork } from '../model/trailing';
 import { disposeWeights, loadWeights, type Gpt2 } from '../model/weights';
@@ -19,6 +19,7 @@ import { intervene, interveneWork } from '../patching/intervene';
 import { lens, LENS_SITES, lensWork } from '../patching/lens';
 import { metricTail } from '../patching/metricPositions';
 import { checkPrompt, planChunks, planWork } from '../patching/plan';
+import { checkPatch, checkRun } from '../patching/planMemory';
 import type { AttentionParams, AttributeParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PatchParams, PredictParams } from './engine';
 
 export interface LocalEngineOptions {
@@ -105,7 +106,7 @@ export class LocalEngine implements Engine {
       const variant = experiment.variant?.interventions && { interventions: experiment.variant.interventions };
       const plan = planChunks({ ...experiment, variant }, model.config);
       const exact = planExact(plan, cells, model.config, fillableBytes(model.config, ...this.limits()));
-      checkPatch(model.config, plan, [...new Set(cells.map(({ site }) => site))], ...this.limits());
+      checkPatch(model.config, plan, cells, ...this.limits());
       const result = await patchExactly(model, exact, new Work(call, exact.work));
       return { ...result, backend, seconds: (performance.now() - start) / 1000 };
     });

@@ -39,7 +39,7 @@ export type Through<Site> = (site: Site, x: tf.Tensor4D) => tf.Tensor4D;
  * From this many pattern cells on, heads are done one by one: wasm's batched matMul is a scalar loop, while a
  * two-dimensional one runs on all threads but costs a fixed time per call.
  */
-const CELLS_FOR_HEAD_BY_HEAD = 4096;
+export const CELLS_FOR_HEAD_BY_HEAD = 4096;
 
 /** Mask for the last `queries` of `positions`; undefined when nothing is hidden. */
 export function causalMask(queries: number, positions: number): tf.Tensor2D | undefined {

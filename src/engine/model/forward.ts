@@ -7,6 +7,9 @@ import type { Change, SiteTensors } from './sites';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
 
+/** Rows (sequences · positions) of one forward pass; bounds its memory. */
+export const ROWS_AT_ONCE = 256;
+
 /** Keys and values of one layer: [batch, head, positions, dHead]. */
 export type KeyValues = {
   key: tf.Tensor4D;
@@ -111,9 +114,9 @@ export async function forward(model: Gpt2, batch: Batch, options: ForwardOptions
  * Keys and values of every layer for sequences whose other activations nobody asks for, such as a prefix that clean and
  * corrupted prompt share. Long ones are run in pieces of positions. The caller disposes them.
  */
-export async function keysAndValues(model: Gpt2, tokens: readonly (readonly number[])[], work: Work, rowsAtOnce = 256): Promise<KeyValues[]> {
+export async function keysAndValues(model: Gpt2, tokens: readonly (readonly number[])[], work: Work): Promise<KeyValues[]> {
   const length = tokens[0]!.length;
-  const step = Math.max(1, Math.floor(rowsAtOnce / tokens.length));
+  const step = Math.max(1, Math.floor(ROWS_AT_ONCE / tokens.length));
   let past: KeyValues[] | undefined;
   for (let start = 0; start < length; start += step) {
     const piece = { tokens: tokens.map((sequence) => sequence.slice(start, start + step)), start, past };

@@ -2,14 +2,15 @@ import os from 'node:os';
 import { CircuitError } from '../../shared/errors';
 import type { BackendName } from '../../shared/results';
 import type { SiteName } from '../../shared/sites';
-import { isDistributionMetric, LOGITS_AT_ONCE } from '../patching/metricDistribution';
-import type { Chunk, Plan } from '../patching/plan';
+import { CELLS_FOR_HEAD_BY_HEAD } from './attention';
 import type { Checkpoint } from './checkpoint';
 import type { Gpt2Config } from './config';
+import { ROWS_AT_ONCE } from './forward';
+import { sequencesOfLength } from './trailing';
 
 /** Estimates in bytes, made before anything is allocated, so that what does not fit is refused instead of crashing. */
 
-const FLOAT = 4;
+export const FLOAT = 4;
 const WASM_HEAP = 2 ** 32;
 /** Part of the wasm heap that can be counted on: it never shrinks and it fragments. */
 const USABLE = 0.92;
@@ -63,9 +64,6 @@ export interface Pass {
   record: boolean;
 }
 
-/** From this many cells on attention is computed head by head, unless it is looked at. */
-const CELLS_HEAD_BY_HEAD = 4096;
-
 /** Most bytes that passes hold at a time beside the weights. */
 export function passBytes(config: Gpt2Config, { sequences, length, prefix, sites, rows, layers = config.layers, runs, record }: Pass): number {
   const { heads, dModel, dMlp } = config;
@@ -78,35 +76,9 @@ export function passBytes(config: Gpt2Config, { sequences, length, prefix, sites
   const prefixes = 2 * config.layers * prefix * dModel * (sequences === 1 ? 2 : 1 + Math.max(1, runs));
   // While a layer runs: MLP and its slope, gradients, and the attention cells (of one head where they are many).
   const cells = own * length;
-  const oneByOne = !isShown && cells >= CELLS_HEAD_BY_HEAD;
+  const oneByOne = !isShown && cells >= CELLS_FOR_HEAD_BY_HEAD;
   const transient = sequences * own * (5 * dMlp + 12 * dModel) + 6 * cells * (oneByOne ? 1 : sequences * heads);
   return FLOAT * (sequences * (captured + recorded + prefixes) + transient);
-}
-
-/** What a plan's chunks keep. */
-export type ChunkUse = Pick<Pass, 'sites' | 'layers' | 'record'>;
-
-/** The passes of one chunk: base and other side, and what interventions ask for. */
-function chunkPass({ experiment: { other, variant = {} } }: Plan, { pairs, prefix, cleanLength, corruptedLength }: Chunk, { sites, layers, record }: ChunkUse): Pass {
-  const { interventions = [], qkFix, integrated } = variant;
-  const hasOther = other !== 'zero' && other !== 'mean';
-  // A mean takes as much as one sequence more; at an interpolated input nothing but the record is kept.
-  const runs = 2 + (interventions.length > 0 ? 1 : 0) + (interventions.some((own) => own.with === 'resample') ? 1 : 0);
-  const fixed: readonly SiteName[] = qkFix ? ['pattern'] : [];
-  const edited = interventions.map(({ unit }) => unit.site);
-  const all = [...new Set([...sites, ...fixed, ...edited, ...(integrated ? (['embed'] as const) : [])])];
-  return { sequences: pairs.length, length: Math.max(cleanLength, corruptedLength), prefix, sites: all, layers, runs: hasOther || other === 'mean' ? runs : runs - 1, record };
-}
-
-/** Most bytes that one chunk of a plan holds at a time beside the weights. */
-export function chunkBytes(config: Gpt2Config, plan: Plan, chunk: Chunk, use: ChunkUse): number {
-  return passBytes(config, chunkPass(plan, chunk, use)) + (use.record ? distributionBytes(config, plan, chunk) : 0);
-}
-
-/** What the gradient of a metric of the whole distribution takes: XNNPACK's packed copy of the unembedding, and logits of some rows. */
-function distributionBytes({ vocabulary, dModel }: Gpt2Config, { branches }: Plan, { branch, pairs, tail }: Chunk): number {
-  if (!isDistributionMetric(branches[branch]!.experiment.metric)) return 0;
-  return FLOAT * (vocabulary * dModel + 6 * Math.min(pairs.length * tail * vocabulary, LOGITS_AT_ONCE));
 }
 
 /** Bytes that can be filled beside the loaded model: of `free`, what the backend's heap has room for. */
@@ -114,36 +86,13 @@ export function fillableBytes(config: Gpt2Config, backend: BackendName, free: nu
   return Math.max(0, backend === 'cpu' ? free : Math.min(free, WASM_HEAP * USABLE - weightBytes(config, backend)));
 }
 
-/** Throws `too-big` when a chunk of the plan would not fit beside the loaded model. */
-export function checkRun(config: Gpt2Config, plan: Plan, use: ChunkUse, backend: BackendName, free: number): void {
-  const limit = fillableBytes(config, backend, free);
-  for (const chunk of plan.chunks) {
-    if (chunkBytes(config, plan, chunk, use) <= limit) continue;
-    const fewer = use.sites.length > 1 && use.sites.some((site) => chunkBytes(config, plan, chunk, { ...use, sites: [site] }) <= limit);
-    refusePair(plan, chunk, limit, (own) => chunkBytes(config, plan, own, use), fewer ? 'or fewer sites at a time' : undefined);
-  }
-}
-
-/** Throws `too-big` when the base and other runs of patching these sites would not fit. Their cells always do: they come in batches and layer by layer. */
-export function checkPatch(config: Gpt2Config, plan: Plan, sites: readonly SiteName[], backend: BackendName, free: number): void {
-  const limit = fillableBytes(config, backend, free);
-  const use: ChunkUse = { sites: [], record: false };
-  // What the patches of a layer take from both sides, in plain memory.
-  const needs = (chunk: Chunk): number => {
-    const length = Math.max(chunk.cleanLength, chunk.corruptedLength);
-    const taken = [...sites, 'resid_pre' as const].reduce((sum, site) => sum + siteFloats(config, site, length - chunk.prefix, length), 0);
-    return chunkBytes(config, plan, chunk, use) + FLOAT * chunk.pairs.length * taken;
-  };
-  for (const chunk of plan.chunks) if (needs(chunk) > limit) refusePair(plan, chunk, limit, needs);
-}
-
 /** Throws `too-big` for the first prompt that is too long to be run with these sites captured at its `tail` last positions. */
 export function checkPrompts(config: Gpt2Config, prompts: readonly (readonly number[])[], { sites, tail }: { sites: readonly SiteName[]; tail: number }, backend: BackendName, free: number): void {
   const limit = fillableBytes(config, backend, free);
-  // Prompts are run 256 rows and 32 sequences at a time, one after the other where they are longer; their logits are [sequence, vocabulary].
+  // Sequences of that length are run together, positions one piece after the other; their logits are [sequence, vocabulary].
   const needs = (length: number): number => {
-    const sequences = Math.max(1, Math.min(32, Math.floor(256 / length)));
-    const step = Math.min(length, 256);
+    const sequences = sequencesOfLength(length);
+    const step = Math.min(length, ROWS_AT_ONCE);
     return passBytes(config, { sequences, length, prefix: length - step, sites, rows: Math.min(tail, length), runs: 1, record: false }) + FLOAT * 2 * sequences * config.vocabulary;
   };
   prompts.forEach(({ length }, index) => {
@@ -153,27 +102,13 @@ export function checkPrompts(config: Gpt2Config, prompts: readonly (readonly num
   });
 }
 
-function refusePair({ experiment: { other, variant } }: Plan, chunk: Chunk, limit: number, needs: (chunk: Chunk) => number, alternative?: string): never {
-  const suffix = Math.max(chunk.cleanLength, chunk.corruptedLength) - chunk.prefix;
-  // Nothing is shared under an ablation, or when something is done to the base run early on.
-  const isWhole = chunk.prefix === 0 && (other === 'zero' || other === 'mean' || (variant?.interventions ?? []).length > 0);
-  const fits = longest(suffix, (length) => needs(shortened(chunk, suffix - length)) <= limit);
-  const advice = [...(fits > 0 ? [`about ${fits} tokens${isWhole ? '' : ' from the first difference on'} would fit`] : []), ...(alternative ? [alternative] : [])].join(', ');
-  const runs = isWhole ? `is run over all its ${suffix} tokens` : `differs over ${suffix} tokens`;
-  throw new CircuitError('too-big', `Pair ${chunk.pairs[0]! + 1} ${runs} and needs about ${gigabytes(needs(chunk))}, but ${gigabytes(limit)} are free${advice ? `: ${advice}` : ''}. Use shorter prompts or a smaller model.`);
-}
-
 /** The largest number up to `most` that fits, or 0. */
-function longest(most: number, fits: (length: number) => boolean): number {
+export function longest(most: number, fits: (length: number) => boolean): number {
   let length = most;
   while (length > 0 && !fits(length)) length--;
   return length;
 }
 
-function shortened(chunk: Chunk, by: number): Chunk {
-  return { ...chunk, cleanLength: Math.max(chunk.prefix, chunk.cleanLength - by), corruptedLength: Math.max(chunk.prefix, chunk.corruptedLength - by) };
-}
-
-function gigabytes(bytes: number): string {
+export function gigabytes(bytes: number): string {
   return bytes < 1e8 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

@@ -1,9 +1,7 @@
-import { disposeKeyValues, disposeRun, forward, keysAndValues, type ForwardOptions, type ForwardRun } from './forward';
+import { disposeKeyValues, disposeRun, forward, keysAndValues, ROWS_AT_ONCE, type ForwardOptions, type ForwardRun } from './forward';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
 
-/** Rows (sequences · positions) of one forward pass; bounds its memory. */
-const ROWS_AT_ONCE = 256;
 const SEQUENCES_AT_ONCE = 32;
 
 /**
@@ -12,7 +10,7 @@ const SEQUENCES_AT_ONCE = 32;
  */
 export async function withTrailingRun<T>(model: Gpt2, tokens: readonly (readonly number[])[], options: Omit<ForwardOptions, 'tail'> & { tail: number }, use: (run: ForwardRun) => T | Promise<T>, work: Work): Promise<T> {
   const start = tokens[0]!.length - options.tail;
-  const past = start > 0 ? await keysAndValues(model, tokens.map((sequence) => sequence.slice(0, start)), work, ROWS_AT_ONCE) : undefined;
+  const past = start > 0 ? await keysAndValues(model, tokens.map((sequence) => sequence.slice(0, start)), work) : undefined;
   try {
     const run = await forward(model, { tokens: tokens.map((sequence) => sequence.slice(start)), start, past }, options, work);
     try {
@@ -25,14 +23,18 @@ export async function withTrailingRun<T>(model: Gpt2, tokens: readonly (readonly
   }
 }
 
+/** Sequences of one length that are run at a time. */
+export function sequencesOfLength(length: number): number {
+  return Math.max(1, Math.min(SEQUENCES_AT_ONCE, Math.floor(ROWS_AT_ONCE / length)));
+}
+
 /** Indices of the sequences in chunks of one length that can be run at a time. */
 export function chunksByLength(sequences: readonly (readonly number[])[]): number[][] {
   const byLength = new Map<number, number[][]>();
   sequences.forEach(({ length }, index) => {
     const chunks = byLength.get(length) ?? [[]];
     byLength.set(length, chunks);
-    const atOnce = Math.max(1, Math.floor(ROWS_AT_ONCE / length));
-    if (chunks.at(-1)!.length >= Math.min(atOnce, SEQUENCES_AT_ONCE)) chunks.push([]);
+    if (chunks.at(-1)!.length >= sequencesOfLength(length)) chunks.push([]);
     chunks.at(-1)!.push(index);
   });
   return [...byLength.values()].flat();

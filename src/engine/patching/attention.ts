@@ -26,7 +26,8 @@ export interface AttentionPlace {
  * Attention of one pair's heads in one layer, cell by cell, see AttentionResult for the arrays: softmax(q·kᵀ/√dHead) of the
  * clean run, of the other side and, where there are interventions, of the base run with them; and what each cell
  * contributes to first order, ∂M/∂pattern[dest, src] at the base run · (clean − other), with the gradient as the
- * experiment's variant says. A row's cells add up to `attribute`'s pattern at that position. Under zero, `other` being
+ * experiment's variant says. A row's cells add up to `attribute`'s pattern at that position, except under GradDrop, which is
+ * of magnitudes. Under zero, `other` being
  * nothing, that is ∂M/∂pattern · pattern: attention attribution. Cells are those of the prompt, all destinations by all sources;
  * prompts are run whole. Throws `experiment` for a pair, layer or head that is not there, a pair of unequal token counts,
  * and where attribution is refused; `cancelled`; `model-invalid` when a result is not finite. Work: `attentionWork`.
@@ -48,7 +49,7 @@ export async function attention(model: Gpt2, plan: Plan, place: AttentionPlace, 
   const attribution = new Float32Array(heads.length * length * length);
   const { variant = {} } = experiment;
   const sites = variant.integrated ? (['pattern', 'embed'] as const) : (['pattern'] as const);
-  const means = new GroupMeans(model, own, sites);
+  const means = new GroupMeans(model, own, [{ site: 'pattern', layer }, ...(variant.integrated ? [{ site: 'embed' as const, layer: 0 }] : [])]);
   try {
     for (const chunk of own.chunks) {
       const weight = own.branches[chunk.branch]!.weights[place.pair]!;

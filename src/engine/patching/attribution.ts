@@ -7,7 +7,7 @@ import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { attributeRuns } from './attributeRuns';
 import { runChunk } from './chunkRuns';
-import { GroupMeans } from './groupMeans';
+import { GroupMeans, inAllLayers } from './groupMeans';
 import { checkAttributable } from './metricChecks';
 import { metricPosition } from './metricPositions';
 import type { Chunk, Plan } from './plan';
@@ -46,7 +46,7 @@ export async function attribute(model: Gpt2, plan: Plan, sites: readonly SiteNam
   const count = experiment.pairs.length;
   const clean = new Array<number>(count).fill(0);
   const corrupted = experiment.other === 'zero' || experiment.other === 'mean' ? undefined : new Array<number>(count).fill(0);
-  const means = new GroupMeans(model, plan, experiment.variant?.integrated ? [...sites, 'embed'] : sites);
+  const means = new GroupMeans(model, plan, inAllLayers(experiment.variant?.integrated ? [...sites, 'embed'] : sites, model.config.layers));
   try {
     for (const [index, chunk] of chunks.entries()) {
       work.begin(chunks.length === 1 ? 'Attributing' : `Attributing, part ${index + 1} of ${chunks.length}`);

@@ -27,7 +27,7 @@ export async function patchExactly(model: Gpt2, plan: ExactPlan, work: Work): Pr
   const { cells, blocks, keeps } = plan;
   const shape = { ...plan, config: model.config };
   const table = new Table(plan.plan.groups, cells, work);
-  const means = new GroupMeans(model, plan.plan, [...new Set(cells.map(({ site }) => site))]);
+  const means = new GroupMeans(model, plan.plan, cells.map(({ site, layer = 0 }) => ({ site, layer })));
   const runs = plan.jobs.map((job) => new JobRun(model, job, means, work));
   const all = cells.map((_, index) => index);
   work.begin('Patching');

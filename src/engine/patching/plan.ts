@@ -2,6 +2,7 @@ import { firstDifference, LOGIT_METRICS, type Intervention, type TokenExperiment
 import { CircuitError } from '../../shared/errors';
 import type { PairGroup } from '../../shared/results';
 import type { Gpt2Config } from '../model/config';
+import { ROWS_AT_ONCE } from '../model/forward';
 import { branchesOf, type Branch } from './continuation';
 import { checkMetric } from './metricChecks';
 import { metricPosition, metricTail, rangeOf } from './metricPositions';
@@ -32,9 +33,6 @@ export interface Plan {
   branches: Branch[];
   chunks: Chunk[];
 }
-
-/** Rows (prompts · positions after the prefix) of one chunk; bounds the memory of its recorded activations. */
-const ROWS_AT_ONCE = 256;
 
 /**
  * Which pairs are computed together. Groups (the result's) are by token count; chunks, finer, also by first difference.

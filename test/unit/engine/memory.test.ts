@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import { parseConfig } from '../../../src/engine/model/config';
-import { checkPatch, checkPrompts, checkRun, chunkBytes, passBytes, siteFloats } from '../../../src/engine/model/memory';
+import { checkPrompts, passBytes, siteFloats } from '../../../src/engine/model/memory';
 import { planChunks, type Plan } from '../../../src/engine/patching/plan';
+import { checkPatch, checkRun, chunkBytes } from '../../../src/engine/patching/planMemory';
 import { CircuitError } from '../../../src/shared/errors';
 import type { TokenExperiment } from '../../../src/shared/experiment';
-import { DEFAULT_SITES, HEAD_EVERY } from '../../../src/shared/sites';
+import { DEFAULT_SITES, HEAD_EVERY, type SiteName } from '../../../src/shared/sites';
 
 const GPT2 = parseConfig(JSON.stringify({ model_type: 'gpt2', n_layer: 12, n_head: 12, n_embd: 768, n_inner: 3072, n_positions: 1024, vocab_size: 50257 }));
 
 describe('memory estimates of the engine\'s calls', () => {
   const plan = (length: number, first: number, change: Partial<TokenExperiment> = {}): Plan => {
     const clean = Array.from({ length }, (_, i) => i + 1);
-    const corrupted = change.other === 'zero' ? undefined : clean.map((token, i) => (i === first ? 0 : token));
+    const corrupted = change.other ? undefined : clean.map((token, i) => (i === first ? 0 : token));
     return planChunks({ metric: 'logitDiff', direction: 'noise', pairs: [{ clean, corrupted, correct: [1], incorrect: [2] }], ...change }, GPT2);
   };
   const refusal = (check: () => void): string => {
@@ -24,6 +25,8 @@ describe('memory estimates of the engine\'s calls', () => {
     assert.fail('was not refused');
   };
   const bytes = (own: Plan, sites = DEFAULT_SITES): number => chunkBytes(GPT2, own, own.chunks[0]!, { sites, record: true });
+
+  const places = (sites: readonly SiteName[]): { site: SiteName; layer: number }[] => sites.flatMap((site) => Array.from({ length: 12 }, (_, layer) => ({ site, layer })));
 
   it('know a site\'s size', () => {
     assert.deepEqual((['z', 'mlp_post', 'pattern'] as const).map((site) => siteFloats(GPT2, site, 5, 15)), [5 * 768, 5 * 3072, 12 * 5 * 15]);
@@ -54,12 +57,33 @@ describe('memory estimates of the engine\'s calls', () => {
   });
 
   it('of exact patching count the runs, not the cells, and say what would fit', () => {
-    checkPatch(GPT2, plan(15, 10), HEAD_EVERY, 'wasm-threads', 1e8);
-    checkPatch(GPT2, plan(1000, 0), ['z'], 'wasm-threads', 1.5e8);
-    const message = refusal(() => checkPatch(GPT2, plan(1000, 0), HEAD_EVERY, 'wasm-threads', 1.5e8));
+    checkPatch(GPT2, plan(15, 10), places(HEAD_EVERY), 'wasm-threads', 1e8);
+    checkPatch(GPT2, plan(1000, 0), places(['z']), 'wasm-threads', 1.5e8);
+    const message = refusal(() => checkPatch(GPT2, plan(1000, 0), places(HEAD_EVERY), 'wasm-threads', 1.5e8));
     const fits = Number(/about (\d+) tokens from the first difference on would fit/.exec(message)![1]);
-    checkPatch(GPT2, plan(fits, 0), HEAD_EVERY, 'wasm-threads', 1.5e8);
+    checkPatch(GPT2, plan(fits, 0), places(HEAD_EVERY), 'wasm-threads', 1.5e8);
     assert.ok(fits > 100 && fits < 1000, message);
+  });
+
+  it('of exact patching count the means that are taken, of the layers that are patched', () => {
+    const own = plan(1000, 0, { other: 'mean' });
+    checkPatch(GPT2, own, [{ site: 'pattern', layer: 3 }, { site: 'z', layer: 11 }], 'wasm-threads', 7e8);
+    const message = refusal(() => checkPatch(GPT2, own, places(['pattern']), 'wasm-threads', 7e8));
+    const fits = Number(/about (\d+) tokens would fit/.exec(message)![1]);
+    checkPatch(GPT2, plan(fits, 0, { other: 'mean' }), places(['pattern']), 'wasm-threads', 7e8);
+    assert.ok(fits > 100 && fits < 1000, message);
+    const interventions = [{ unit: { site: 'pattern', layer: 0 }, with: 'mean' } as const];
+    checkPatch(GPT2, plan(1000, 0, { other: 'zero' }), places(['z']), 'wasm-threads', 1.5e8);
+    refusal(() => checkPatch(GPT2, plan(1000, 0, { other: 'zero', variant: { interventions } }), places(['z']), 'wasm-threads', 1.5e8));
+  });
+
+  it('of attribution count the means of every length', () => {
+    const prompts = [20, 30, 40].map((length) => Array.from({ length }, (_, i) => i + 1));
+    const of = (other: 'zero' | 'mean'): number => {
+      const own = planChunks({ metric: 'logitDiff', direction: 'noise', other, pairs: prompts.map((clean) => ({ clean, correct: [1], incorrect: [2] })) }, GPT2);
+      return chunkBytes(GPT2, own, own.chunks[0]!, { sites: ['z'], record: true });
+    };
+    assert.equal(of('mean') - of('zero'), 4 * 12 * 768 * (20 + 30 + 40));
   });
 
   it('of predictions know the longest prompt', () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { parseConfig } from '../../../src/engine/model/config';
-import { checkLoad, checkRun, chunkBytes, weightBytes } from '../../../src/engine/model/memory';
+import { checkLoad, weightBytes } from '../../../src/engine/model/memory';
 import { planChunks } from '../../../src/engine/patching/plan';
+import { checkRun, chunkBytes } from '../../../src/engine/patching/planMemory';
 import { shareRuns } from '../../../src/engine/patching/sharing';
 import { CircuitError } from '../../../src/shared/errors';
 import type { TokenExperiment, TokenPair } from '../../../src/shared/experiment';
