@@ -2,15 +2,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { version } from '../package.json';
 import { parseArguments, type AttributeCommand, type RunCommand } from './cli/arguments';
-import { attention } from './cli/attention';
-import { attribute } from './cli/attribute';
 import { EXIT, exitCodeOf } from './cli/exitCode';
 import { HELP } from './cli/help';
-import { intervene } from './cli/intervene';
-import { lens } from './cli/lens';
 import { modelsText } from './cli/models';
-import { patch } from './cli/patch';
-import type { Surroundings } from './cli/prepare';
+import { perform } from './cli/perform';
 import { ProgressBar } from './cli/progressBar';
 import { startWorkerEngine } from './engine/client/workerEngine';
 import { hubCacheFolder } from './models/hubCache';
@@ -43,21 +38,6 @@ async function run(command: AttributeCommand | RunCommand): Promise<void> {
     await perform(command, { runner, progress: new ProgressBar(process.stderr), signal: abort.signal, folder: process.cwd(), print, warn });
   } finally {
     await runner.dispose();
-  }
-}
-
-function perform(command: AttributeCommand | RunCommand, surroundings: Surroundings): Promise<void> {
-  switch (command.verb) {
-    case 'attribute':
-      return attribute(command, surroundings);
-    case 'patch':
-      return patch(command, surroundings);
-    case 'attention':
-      return attention(command, surroundings);
-    case 'lens':
-      return lens(command, surroundings);
-    case 'intervene':
-      return intervene(command, surroundings);
   }
 }
 

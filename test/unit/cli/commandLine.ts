@@ -3,12 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { parseArguments, type AttributeCommand, type RunCommand } from '../../../src/cli/arguments';
-import { attention } from '../../../src/cli/attention';
-import { attribute } from '../../../src/cli/attribute';
 import { exitCodeOf } from '../../../src/cli/exitCode';
-import { intervene } from '../../../src/cli/intervene';
-import { lens } from '../../../src/cli/lens';
-import { patch } from '../../../src/cli/patch';
+import { perform } from '../../../src/cli/perform';
 import type { Surroundings } from '../../../src/cli/prepare';
 import { ProgressBar } from '../../../src/cli/progressBar';
 import type { AttributionJob, ExperimentRunner } from '../../../src/runner/runner';
@@ -94,19 +90,4 @@ export function commandLine(): CommandLine {
   });
   afterEach(() => rm(cli.folder, { recursive: true }));
   return cli;
-}
-
-function perform(command: AttributeCommand | RunCommand, surroundings: Surroundings): Promise<void> {
-  switch (command.verb) {
-    case 'attribute':
-      return attribute(command, surroundings);
-    case 'patch':
-      return patch(command, surroundings);
-    case 'attention':
-      return attention(command, surroundings);
-    case 'lens':
-      return lens(command, surroundings);
-    case 'intervene':
-      return intervene(command, surroundings);
-  }
 }
