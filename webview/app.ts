@@ -16,6 +16,8 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
   let stored: PanelState | undefined = seam.getState();
   let shown: RunView | undefined;
   let progress: ProgressView | undefined;
+  /** What failed since, above the run that is shown. */
+  let failure: HTMLElement | undefined;
 
   const fail = (title: string, error: unknown): void => show({ kind: 'failed', title, message: error instanceof Error ? error.message : String(error), fromFile: false });
   const act = (action: PanelAction): void => {
@@ -32,6 +34,7 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
     shown?.close();
     shown = undefined;
     progress = undefined;
+    failure = undefined;
     place.replaceChildren();
   };
 
@@ -43,6 +46,8 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
   const showProgress = (content: Extract<PanelContent, { kind: 'running' }>): void => {
     // Above the run that is shown, which stays readable while its successor is computed.
     if (!progress) {
+      failure?.remove();
+      failure = undefined;
       if (!shown) keepingFocus(place, clear);
       progress = new ProgressView(act);
       place.prepend(progress.element);
@@ -50,12 +55,23 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
     progress.update(content);
   };
 
+  const endProgress = (): void => {
+    progress?.element.remove();
+    progress = undefined;
+  };
+
   const showResult = (content: Exclude<PanelContent, { kind: 'running' }>): void => {
     if (content.kind === 'run' && shown?.runId === content.run.id) {
       // The run that is on show with more of it measured, or after a rerun that came to nothing.
-      progress?.element.remove();
-      progress = undefined;
+      endProgress();
       shown.measuredMore(content.verifying);
+      return;
+    }
+    if (content.kind === 'failed' && shown) {
+      endProgress();
+      failure?.remove();
+      place.prepend((failure = messageView(content, act)));
+      failure.scrollIntoView({ block: 'nearest' });
       return;
     }
     clear();

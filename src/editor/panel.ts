@@ -119,12 +119,17 @@ export class Panel implements vscode.Disposable {
     if (this.client && this.following.has(this.client)) return;
     this.refreshing ??= setTimeout(() => {
       this.refreshing = undefined;
-      if (this.content.kind === 'run') this.show(this.content);
+      // What failed since stays said above it.
+      if (this.content.kind === 'run' || this.content.kind === 'failed') this.send(contentOf(run));
     }, REFRESH_INTERVAL);
   }
 
   show(content: PanelContent): void {
     this.content = content;
+    this.send(content);
+  }
+
+  private send(content: PanelContent): void {
     const { client } = this;
     client?.remote.show({ content: this.withVerification(content) }).catch((error: unknown) => {
       // A webview that went meanwhile asks again when it is back.
@@ -159,8 +164,8 @@ export class Panel implements vscode.Disposable {
       ready: async () => {
         this.disconnect('The panel was loaded anew.');
         this.client = connectRpc<PanelWebview>(this.port);
-        if (this.content.kind !== 'running' || !this.shown) return this.withVerification(this.content);
-        // The run first, as it was before: it stays readable while its successor is computed. The progress follows this answer.
+        if ((this.content.kind !== 'running' && this.content.kind !== 'failed') || !this.shown) return this.withVerification(this.content);
+        // The run first, as it was before: it stays readable while its successor is computed, or has failed. That follows this answer.
         setTimeout(() => this.show(this.content));
         return this.withVerification(contentOf(this.shown));
       },

@@ -3,6 +3,7 @@ import { CircuitError, toFailure } from '../shared/errors';
 import { summaryOf, type ExperimentChange, type PanelAction } from '../shared/panelProtocol';
 import { changeExperiment } from '../prompts/rules';
 import type { TextExperiment } from '../shared/experiment';
+import type { Run } from '../shared/run';
 import { rerunOf, type Attribution, type Attributions } from './attributions';
 import { fileAttribution } from './fileAttribution';
 import type { Log } from './log';
@@ -29,9 +30,15 @@ export async function actOfPanel(action: PanelAction, panel: Panel, dependencies
 
 async function act(action: PanelAction, panel: Panel, { attributions, log }: ActionDependencies): Promise<void> {
   switch (action) {
+    // Not awaited: the panel follows the run by its content.
     case 'rerun':
-      // Not awaited: the panel follows the run by its content.
-      void attributions.runAll([attributionOf(panel, attributions)]);
+      void attributions.runAll([changedAttribution(panel, {})]);
+      return;
+    case 'fileSettings':
+      void attributions.runAll([asWritten(runOf(panel))]);
+      return;
+    case 'retry':
+      void attributions.runAll([attributions.lastTried(panel.key) ?? asWritten(runOf(panel))]);
       return;
     case 'cancel':
       attributions.cancel(panel.key);
@@ -43,24 +50,25 @@ async function act(action: PanelAction, panel: Panel, { attributions, log }: Act
   }
 }
 
-/** What failed, again; else the pairs on show, as they are written now. */
-function attributionOf(panel: Panel, attributions: Attributions): Attribution {
-  const failed = panel.state === 'failed' ? attributions.lastTried(panel.key) : undefined;
-  if (failed) return failed;
-  if (!panel.run) throw new CircuitError('internal', 'There is nothing to run again here.');
-  const { source } = panel.run.manifest;
-  return source ? fileAttribution(vscode.Uri.parse(source.uri), source.pairIndices) : rerunOf(panel.run, runSettings());
+/** The pairs of a run as they are written now, with the settings of their file. */
+function asWritten(run: Run): Attribution {
+  const { source } = run.manifest;
+  return source ? fileAttribution(vscode.Uri.parse(source.uri), source.pairIndices) : rerunOf(run, runSettings());
+}
+
+function runOf({ run }: Panel): Run {
+  if (!run) throw new CircuitError('internal', 'There is nothing to run again here.');
+  return run;
 }
 
 /**
  * The prompts of the run on show, as they are written now, once more: with the settings of that run, not with those of the
- * file, but for what is changed. A plain rerun returns to the file's own.
+ * file, but for what is changed.
  */
 export function changedAttribution(panel: Panel, change: ExperimentChange): Attribution {
-  const { run } = panel;
-  if (!run) throw new CircuitError('internal', 'There is nothing to run again here.');
-  const { source, experiment, prependBos } = run.manifest;
-  const written = source ? fileAttribution(vscode.Uri.parse(source.uri), source.pairIndices) : rerunOf(run, runSettings());
+  const run = runOf(panel);
+  const { experiment, prependBos } = run.manifest;
+  const written = asWritten(run);
   const { sites = summaryOf(run).sites, ...settings } = change;
   return {
     ...written,

@@ -7,7 +7,7 @@ import type { MapOf, ViewOptions } from '../shared/views';
 
 /** What comes from the webview is untrusted: each reader returns a value of the type it names, or throws. */
 
-const ACTIONS: readonly PanelAction[] = ['rerun', 'openSource', 'showLog', 'cancel'];
+const ACTIONS: readonly PanelAction[] = ['rerun', 'fileSettings', 'retry', 'openSource', 'showLog', 'cancel'];
 const LONGEST_COPY = 5_000_000;
 /** More than a screen shows, and few enough for one message. */
 const MOST_NEURONS = 1000;

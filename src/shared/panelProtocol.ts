@@ -50,7 +50,11 @@ export interface PanelWebview {
   show(params: { content: PanelContent }, call?: CallOptions): Promise<void>;
 }
 
-export type PanelAction = 'rerun' | 'openSource' | 'showLog' | 'cancel';
+/**
+ * rerun: what is on show, with the prompts as they are written now. fileSettings: the same prompts as their file says.
+ * retry: what failed.
+ */
+export type PanelAction = 'rerun' | 'fileSettings' | 'retry' | 'openSource' | 'showLog' | 'cancel';
 
 export interface ViewRequest {
   runId: string;

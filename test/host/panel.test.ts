@@ -21,6 +21,15 @@ describe('the panel', () => {
     assert.deepEqual(shown.map(({ kind }) => kind), ['run', 'running']);
   });
 
+  it('that is loaded anew after a rerun has failed shows the earlier run, then what failed', async () => {
+    const { panel, host, shown } = openPanel({ log });
+    panel.showRun(exampleRun());
+    panel.show({ kind: 'failed', title: 'a', message: 'It failed.', fromFile: false });
+    shown.push(await host.ready({}));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual(shown.map(({ kind }) => kind), ['run', 'failed']);
+  });
+
   it('that is loaded anew before it has drawn is no error', async () => {
     const { panel, host } = openPanel({ log });
     await host.ready({});
@@ -30,7 +39,7 @@ describe('the panel', () => {
     assert.deepEqual(errors, []);
   });
 
-  it('tries again what failed, not the earlier run', async () => {
+  it('reruns what is on show, and tries again what failed', async () => {
     const { panel } = openPanel({ log });
     const failing: Attribution = { title: 'what failed', panelKey: SELECTED_PROMPTS, plan: () => Promise.reject(new Error('never asked')) };
     const started: string[] = [];
@@ -47,8 +56,10 @@ describe('the panel', () => {
     await actOfPanel('rerun', panel, { attributions, log });
     panel.show({ kind: 'failed', title: 'what failed', message: 'It failed.', fromFile: false });
     await actOfPanel('rerun', panel, { attributions, log });
+    await actOfPanel('retry', panel, { attributions, log });
     const { source, title } = run.manifest;
-    assert.deepEqual(started, [source ? source.uri.split('/').pop() : title, 'what failed']);
+    const ofRun = source ? source.uri.split('/').pop() : title;
+    assert.deepEqual(started, [ofRun, ofRun, 'what failed']);
   });
 
   it('keeps what it shows when a button of it cannot do its work', async () => {

@@ -190,16 +190,33 @@ describe('the panel in use', () => {
     });
 
     it('says what failed, with buttons that help', async () => {
-      const page = await open({ run: 'ioi' });
+      const page = await open({});
       await page.evaluate(() => window.fakeHost.show({ kind: 'failed', title: 'ioi.prompts.json', message: 'The prompts are longer than the model’s 1024 tokens.', fromFile: true }));
       assert.match(await page.getByRole('alert').innerText(), /failed[^]*longer than the model’s 1024 tokens\./);
       await page.getByRole('button', { name: 'Show log' }).click();
-      await page.getByRole('button', { name: 'Rerun' }).click();
-      await eventually(async () => assert.deepEqual(await requests(page, 'act'), [{ action: 'showLog' }, { action: 'rerun' }]));
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await eventually(async () => assert.deepEqual(await requests(page, 'act'), [{ action: 'showLog' }, { action: 'retry' }]));
       assert.equal(await page.getByRole('button', { name: 'Open prompts' }).count(), 1);
       await page.evaluate(() => window.fakeHost.show({ kind: 'failed', title: 'selected prompts', message: 'Lengths differ.', fromFile: false }));
       assert.equal(await page.getByRole('button', { name: 'Open prompts' }).count(), 0);
     });
+  });
+
+  it('keeps the earlier run under what failed, until the next run begins', async () => {
+    const page = await open({ run: 'ioi' });
+    await page.getByRole('button', { name: 'Change…' }).click();
+    await page.evaluate(() => window.fakeHost.show({ kind: 'running', title: 'ioi.prompts.json', stage: 'Gradients', fraction: 0.2 }));
+    await page.evaluate(() => window.fakeHost.show({ kind: 'failed', title: 'ioi.prompts.json', message: 'There is no such head.', fromFile: true }));
+    const alert = page.getByRole('alert');
+    assert.match(await alert.innerText(), /There is no such head\./);
+    assert.equal(await page.locator('.progress').count(), 0);
+    assert.equal(await cell(page, 'L4H6').count(), 1);
+    assert.equal(await page.getByRole('button', { name: 'Run again' }).isVisible(), true, 'the form keeps what was chosen');
+    await page.getByRole('button', { name: 'Rerun' }).click();
+    await page.getByRole('button', { name: 'Back to the file’s settings' }).click();
+    await eventually(async () => assert.deepEqual(await requests(page, 'act'), [{ action: 'rerun' }, { action: 'fileSettings' }]));
+    await page.evaluate(() => window.fakeHost.show({ kind: 'running', title: 'ioi.prompts.json', stage: 'Gradients', fraction: 0.1 }));
+    assert.equal(await alert.count(), 0);
   });
 
   describe('beside an editor', () => {

@@ -1,7 +1,7 @@
 import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS, type ActivationMetric, type Direction, type IntegrationRule, type Metric, type Other, type Unit, type Variant } from '../../src/shared/experiment';
 import { metricCaveat, metricRead, metricTitle, metricUnit } from '../../src/shared/metrics';
 import { OTHER_WORDS } from '../../src/shared/otherSide';
-import type { ExperimentChange, PanelHost, RunSummary } from '../../src/shared/panelProtocol';
+import type { ExperimentChange, PanelAction, PanelHost, RunSummary } from '../../src/shared/panelProtocol';
 import { capitalised } from '../../src/shared/text';
 import { button, dropDown, el, segmented } from './dom';
 import { interventionsField } from './interventionsField';
@@ -39,6 +39,7 @@ export class ChangeForm {
   constructor(
     private readonly host: PanelHost,
     private readonly run: RunSummary,
+    private readonly act: (action: PanelAction) => void,
   ) {
     this.draft = this.fromRun();
     this.toggle.setAttribute('aria-expanded', 'false');
@@ -96,6 +97,7 @@ export class ChangeForm {
       interventionsField(draft.variant, draft, this.selected, (joint) => this.setVariant(joint)),
       el('div', { class: 'actions' }, [
         button('Run again', () => this.submit(), { secondary: false }),
+        this.run.source && button('Back to the file’s settings', () => this.act('fileSettings'), { title: 'Runs these prompts as their file says, whatever was chosen here' }),
         button('Cancel', () => this.setOpen(false), { key: 'cancel change' }),
         el('span', { class: 'failure', text: this.failure, attributes: { role: 'status' } }),
       ]),

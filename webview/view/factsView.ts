@@ -7,7 +7,7 @@ import { button, el } from './dom';
 /** The top of the panel: what was run, on what, how long it took, and what to know when reading the numbers. */
 export function factsView(run: RunSummary, act: (action: PanelAction) => void, form: ChangeForm): HTMLElement {
   const actions = [
-    button('Rerun', () => act('rerun'), { secondary: false }),
+    button('Rerun', () => act('rerun'), { secondary: false, title: 'The same once more, with the prompts as they are written now' }),
     form.toggle,
     run.source && button('Open prompts', () => act('openSource')),
     button('Show log', () => act('showLog')),

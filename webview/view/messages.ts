@@ -1,7 +1,7 @@
 import type { PanelAction, PanelContent } from '../../src/shared/panelProtocol';
 import { button, el } from './dom';
 
-/** What stands in the panel when there is no run to draw. */
+/** What stands in the panel when there is no run to draw, or above the run when its successor has failed. */
 export function messageView(content: Exclude<PanelContent, { kind: 'run' | 'running' }>, act: (action: PanelAction) => void): HTMLElement {
   if (content.kind === 'empty') {
     return el('div', { class: 'message', attributes: { role: 'status' } }, [
@@ -13,7 +13,7 @@ export function messageView(content: Exclude<PanelContent, { kind: 'run' | 'runn
   return el('div', { class: 'message failed', attributes: { role: 'alert' } }, [
     el('h1', { text: `${content.title}: failed` }),
     el('p', { text: content.message }),
-    el('div', { class: 'actions' }, [button('Rerun', () => act('rerun'), { secondary: false }), content.fromFile && button('Open prompts', () => act('openSource')), button('Show log', () => act('showLog'))]),
+    el('div', { class: 'actions' }, [button('Try again', () => act('retry'), { secondary: false }), content.fromFile && button('Open prompts', () => act('openSource')), button('Show log', () => act('showLog'))]),
   ]);
 }
 

@@ -67,7 +67,7 @@ export class RunView {
     this.numbers = new Numbers(host, run.id, () => this.schedule());
     this.verifying = new Verifying(host, this.numbers, () => this.schedule(), (text) => this.say(text));
     this.tabs = new Tabs(viewsOf(run), (view) => this.change({ view }));
-    this.form = new ChangeForm(host, run);
+    this.form = new ChangeForm(host, run, act);
     this.element = el('div', { class: 'run' }, [
       factsView(run, act, this.form),
       ...(run.sites.length === 0 ? [el('p', { class: 'note info', text: NO_ESTIMATES, attributes: { role: 'note' } })] : [this.reading.element]),
