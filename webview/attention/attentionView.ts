@@ -11,7 +11,7 @@ import { attentionControls } from './attentionControls';
 import { HeadBlock } from './headBlock';
 import type { Scroll } from './matrixGeometry';
 import { attendedPair, attentionChoice, followSelection, type AttentionChoice } from './ownState';
-import { headMatrices, type LayerAttention, type PatternCell, type PatternKind, type PatternMatrix } from './patterns';
+import { headMatrices, resampledFrom, type LayerAttention, type PatternCell, type PatternKind, type PatternMatrix } from './patterns';
 import { scaleLegends } from './scaleLegends';
 import { scalesFor } from './scales';
 import { strongestCells, type CellOrder } from './strongestCells';
@@ -149,7 +149,8 @@ export class AttentionView implements View {
     const signature = `${pair} ${layer} ${heads.join()}`;
     if (signature !== this.drawn) {
       this.drawn = signature;
-      this.shown = heads.map((head) => ({ head, matrices: headMatrices(answer, head, run.pairs[pair]!, run) }));
+      const sides = { ...run, resampled: resampledFrom(run, pair) };
+      this.shown = heads.map((head) => ({ head, matrices: headMatrices(answer, head, run.pairs[pair]!, sides) }));
       this.drawHeads(layer);
       this.mark();
       this.drawTable();

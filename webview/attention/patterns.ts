@@ -1,6 +1,7 @@
 import { arrayNamed, type NamedArrays } from '../../src/shared/arrays';
 import type { TextExperiment } from '../../src/shared/experiment';
 import { otherSide } from '../../src/shared/otherSide';
+import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { RunPair } from '../../src/shared/run';
 import { capitalised } from '../../src/shared/text';
 import { axisTokens, type AxisToken } from './tokenAxis';
@@ -29,11 +30,25 @@ export interface LayerAttention {
   arrays: NamedArrays;
 }
 
+/** What an experiment's two sides are. */
+interface Sides extends Pick<TextExperiment, 'other' | 'direction'> {
+  /** Under `resample`: the pair whose clean prompt is the other side. */
+  resampled?: RunPair;
+}
+
+/** Under `resample` the other side of a pair is the next one of its length. */
+export function resampledFrom({ other, pairs, groups }: Pick<RunSummary, 'other' | 'pairs' | 'groups'>, pair: number): RunPair | undefined {
+  if (other !== 'resample') return undefined;
+  const group = groups.find((own) => own.pairs.includes(pair))!.pairs;
+  return pairs[group[(group.indexOf(pair) + 1) % group.length]!];
+}
+
 /** All matrices of one head: clean, other, with the interventions, clean − other, attribution; those that the answer has. */
-export function headMatrices(answer: LayerAttention, head: number, pair: RunPair, { other = 'corrupted', direction }: Pick<TextExperiment, 'other' | 'direction'>): PatternMatrix[] {
+export function headMatrices(answer: LayerAttention, head: number, pair: RunPair, { other = 'corrupted', direction, resampled }: Sides): PatternMatrix[] {
   const row = answer.heads.indexOf(head);
   const clean = axisTokens(pair, 'clean');
-  const corrupted = other === 'corrupted' ? axisTokens(pair, 'corrupted') : clean;
+  // Means have no tokens of their own.
+  const corrupted = other === 'corrupted' ? axisTokens(pair, 'corrupted') : resampled ? axisTokens({ ...resampled, corrupted: pair.clean }, 'clean') : clean;
   const side = otherSide({ other });
   const read = (name: string): Float32Array | undefined => {
     if (row === -1 || !(name in answer.arrays.entries)) return undefined;

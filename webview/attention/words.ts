@@ -18,7 +18,7 @@ export function attributionWords(run: Experiment): string {
     other === 'zero'
       ? 'Value biases are not folded into the weights: a constant in the values of all sources adds to a row in proportion to its pattern, so single cells and rows’ sums both depend on it.'
       : 'Value biases are not folded into the weights, so single cells of a row are only defined up to a constant in the values of all sources; rows’ sums do not depend on it.';
-  return `Attribution of a cell: ${factor} × the gradient of the metric with respect to that cell ${gradientPlace(run)}, in the metric’s raw units. ${signWords(run, 'raw').sentence} ${biases}`;
+  return `Attribution of a cell: ${factor} × the gradient of the metric with respect to that cell ${gradientPlace(run)}, in the metric’s raw units. ${signWords(run, { pair: 'all', unit: 'raw' }).sentence} ${biases}`;
 }
 
 /** In which run the gradient is taken. */

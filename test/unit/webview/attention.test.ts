@@ -3,7 +3,7 @@ import { packArrays } from '../../../src/shared/arrays';
 import type { RunPair, TokenText } from '../../../src/shared/run';
 import { cellUnder, fitMatrix, labelExtent, scrollToCell, wishedWidth } from '../../../webview/attention/matrixGeometry';
 import { attendedPair, attentionChoice, followSelection, toggleHead } from '../../../webview/attention/ownState';
-import { headMatrices, moveCell, sharedLargest, valueOf } from '../../../webview/attention/patterns';
+import { headMatrices, moveCell, resampledFrom, sharedLargest, valueOf } from '../../../webview/attention/patterns';
 import { patternScale, scalesFor } from '../../../webview/attention/scales';
 import { strongestCells } from '../../../webview/attention/strongestCells';
 import { axisLabel, axisTokens, tokenWords } from '../../../webview/attention/tokenAxis';
@@ -63,6 +63,16 @@ describe('the matrices of a head', () => {
       { name: 'attribution', axes, shape, data: attribution },
     ]);
     assert.deepEqual(headMatrices({ heads: [4, 1], arrays }, 1, pair, { other: 'zero', direction: 'noise' }).map(({ kind }) => kind), ['clean', 'base', 'attribution']);
+  });
+
+  it('of resampling have on the other side the tokens of the next pair of that length', () => {
+    const next: RunPair = { ...pair, name: 'two', clean: tokens('Ann', ' met', ' Bob') };
+    const run = { other: 'resample' as const, direction: 'noise' as const, pairs: [pair, { ...pair, name: 'longer' }, next], groups: [{ pairs: [0, 2], length: 3, positions: 'all' as const }, { pairs: [1], length: 4, positions: 'all' as const }] };
+    assert.deepEqual([0, 2].map((index) => resampledFrom(run, index)!.name), ['two', 'one']);
+    const sides = { ...run, resampled: resampledFrom(run, 0) };
+    const textsOf = (kind: string): string[] => headMatrices(answer, 4, pair, sides).find((matrix) => matrix.kind === kind)!.tokens.map(({ text }) => text);
+    assert.deepEqual([textsOf('clean'), textsOf('other')], [['John', ' saw', ' Mary'], ['Ann', ' met', ' Bob']]);
+    assert.equal(resampledFrom({ ...run, other: 'mean' as const }, 0), undefined);
   });
 
   it('name in the base run with the interventions the tokens of the prompt that it is of', () => {
