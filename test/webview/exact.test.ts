@@ -86,6 +86,53 @@ describe('exact patching beside the estimate', () => {
     assert.equal(await cell(page, 'L11H11').getAttribute('aria-label'), 'not measured');
   });
 
+  it('counts as measured what is, not the time that was spent', async () => {
+    const page = await open({ run: 'gpt2' });
+    await page.evaluate(() => (window.fakeHost.pace = 400));
+    await verify(page).getByRole('button', { name: 'Verify all' }).click();
+    await textIs(verify(page), /0 of 144 cells · Loading the model/);
+    await verify(page).getByRole('button', { name: 'Cancel' }).click();
+    await textIs(live(page), 'Stopped. 0 of 144 cells measured');
+  });
+
+  it('shows a verification that it did not ask for, and stops it', async () => {
+    const page = await open({ run: 'ioi' });
+    await page.evaluate(() => window.fakeHost.verifyElsewhere({ cells: 12, done: 3, stage: 'Patching', fraction: 0.4 }));
+    await textIs(verify(page), 'Verifying 12 cells3 of 12 cellsCancel');
+    await verify(page).getByRole('button', { name: 'Cancel' }).click();
+    await eventually(async () => assert.equal((await requests(page, 'cancelVerifying')).length, 1));
+    await page.evaluate(() => window.fakeHost.verifyElsewhere(undefined));
+    await verify(page).getByRole('button', { name: 'Verify top' }).waitFor();
+    assert.deepEqual(await requests(page, 'verify'), []);
+  });
+
+  it('lets a verification go on when another run is shown', async () => {
+    const page = await open({ run: 'ioi' });
+    await page.evaluate(() => (window.fakeHost.pace = 100));
+    await verify(page).getByRole('button', { name: 'Verify top' }).click();
+    await textIs(verify(page), /\d of 10 cells/);
+    await page.evaluate(() => window.fakeHost.showSample('single'));
+    await textIs(verify(page).locator('.caption'), /^0 of 40 measured/);
+    await page.waitForTimeout(600);
+    assert.equal(await page.evaluate(() => window.fakeHost.aborted), 0);
+    assert.ok(!/Measured|Stopped/.test((await live(page).textContent())!), 'nothing is said of a run that is not shown');
+  });
+
+  it('says of no position that it is exactly 0 where interventions have changed the run before it', async () => {
+    for (const [run, expected] of [['ioi', /exactly 0/], ['intervened', /^(?!.*first difference)/]] as const) {
+      const page = await open({ run });
+      await cell(page, 'L0P2').click();
+      await textIs(page.locator('.details'), expected);
+      await textIs(page.locator('.details .card-title'), /^L0 · 2/);
+      assert.equal((await page.locator('.map.tall .column-head.shared').count()) > 0, run === 'ioi');
+    }
+  });
+
+  it('keeps the colours of a legend inside its border', async () => {
+    const page = await open({ run: 'ioi' });
+    assert.equal(await heads(page).locator('.legend-bar').evaluate((bar) => getComputedStyle(bar).backgroundOrigin), 'border-box');
+  });
+
   it('shows estimate, exact effect and their difference on comparable scales', async () => {
     const page = await open({ run: 'ioi' });
     await verify(page).getByRole('button', { name: 'Verify top' }).click();

@@ -1,6 +1,6 @@
 import { cancelled, CircuitError } from '../../src/shared/errors';
 import { cellAt, exactScores, patchSeconds } from '../../src/shared/exact';
-import { summaryOf, type CellChoice, type PanelContent, type PanelHost, type PanelState, type PanelWebview } from '../../src/shared/panelProtocol';
+import { summaryOf, type CellChoice, type PanelContent, type PanelHost, type PanelState, type PanelWebview, type RunningVerification } from '../../src/shared/panelProtocol';
 import { connectRpc, serveRpc, type Port, type ServedCall } from '../../src/shared/rpc';
 import type { Run } from '../../src/shared/run';
 import { layerDetail, mapScores } from '../../src/shared/views';
@@ -22,6 +22,10 @@ export interface FakeHost {
   showSample(name: SampleName): Promise<void>;
   /** Patches cells exactly without being asked by the panel, as the editor's own command does. */
   measureElsewhere(cells: CellChoice): Promise<void>;
+  /** Tells the panel how far a verification is that it did not ask for; undefined: none runs. */
+  verifyElsewhere(verifying: RunningVerification | undefined): Promise<void>;
+  /** Calls of `verify` that the panel has aborted. */
+  aborted: number;
   /** From now on, answers to this method wait for `release`. */
   hold(method: string): void;
   release(): void;
@@ -87,7 +91,10 @@ async function verify(cells: CellChoice, { signal, onProgress }: ServedCall): Pr
   for (let done = 0; done < all.length; ) {
     const batch = all.slice(done, done + CELLS_PER_BATCH);
     await new Promise((resume) => setTimeout(resume, fake.pace));
-    if (signal.aborted) throw cancelled();
+    if (signal.aborted) {
+      fake.aborted++;
+      throw cancelled();
+    }
     current = measure(current!, cells.map, batch);
     done += batch.length;
     onProgress({ stage: 'Patching exactly', fraction: 0.2 + (0.8 * done) / all.length, done });
@@ -137,6 +144,7 @@ const fake: FakeHost = {
   requests: [],
   violations: [],
   failing: {},
+  aborted: 0,
   pace: 10,
   state: () => JSON.parse(sessionStorage.getItem(STATE) ?? 'null') ?? undefined,
   setTheme(name) {
@@ -152,6 +160,7 @@ const fake: FakeHost = {
     current = measure(current!, cells.map, unmeasured(current!, cells));
     return webview.show({ content: contentOf(current) });
   },
+  verifyElsewhere: (verifying) => webview.show({ content: { kind: 'run', run: summaryOf(current!), ...(verifying && { verifying }) } }),
   hold: (method) => holding.add(method),
   release() {
     holding.clear();

@@ -84,7 +84,7 @@ export async function openPanel({ run, theme = 'dark', width = 1280, height = 90
     if (message.type() === 'error' || message.type() === 'warning') errors.push(message.text());
   });
   await page.goto(`${origin}/?${new URLSearchParams({ ...(run && { run }), ...(hold && { hold }), theme })}`);
-  await page.waitForSelector(run ? '.map.tall .cell' : '.message');
+  await page.waitForSelector(run === undefined ? '.message' : run === 'gradientless' ? '.lens-line .mark' : '.map.tall .cell');
   return { page, context, problems: async () => [...errors, ...(await page.evaluate(() => window.fakeHost.violations))] };
 }
 

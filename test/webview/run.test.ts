@@ -68,6 +68,39 @@ describe('a run’s facts', () => {
     assert.equal(await page.getByRole('radio', { name: 'Raw nats' }).count(), 1);
   });
 
+  it('call the other pair of resampling by its name, and draw no corrupted prompt', async () => {
+    const page = await open({ run: 'resampled' });
+    await page.getByText(/^Prompts and their tokens/).click();
+    assert.deepEqual(await page.locator('.pair').first().locator('tbody th').allTextContents(), ['clean']);
+    await textIs(page.locator('.pair-line .caption').first(), /clean, .* other pair$/);
+    await page.getByRole('tab', { name: 'Logits' }).click();
+    await page.locator('.lens-line .mark').first().waitFor();
+    await eventually(async () => assert.equal(await page.locator('.prediction-list h3').nth(1).textContent(), 'After the other pair’s prompt'));
+    assert.ok(!/corrupted/i.test(await page.locator('.logits').innerText()));
+  });
+
+  it('say what to do where there are no estimates', async () => {
+    const page = await open({ run: 'gradientless' });
+    assert.match(await page.locator('.run > .note').innerText(), /^This run has no estimates, and so no maps: .*choose the direction denoise/);
+    assert.deepEqual(await page.getByRole('tab').allTextContents(), ['Logits', 'Attention']);
+    assert.deepEqual(await requests(page, 'map'), []);
+    await page.getByRole('tab', { name: 'Attention' }).click();
+    await page.locator('.matrix-canvas').first().waitFor();
+  });
+
+  it('let the unit be chosen only where it counts', async () => {
+    const page = await open({ run: 'ioi' });
+    const units = page.getByRole('group', { name: 'Unit' }).getByRole('radio');
+    assert.deepEqual([await units.nth(0).isDisabled(), await units.nth(1).isDisabled()], [false, false]);
+    for (const [view, title] of [['Attention', /probability/], ['Logits', /in logits/]] as const) {
+      await page.getByRole('tab', { name: view }).click();
+      await eventually(async () => assert.deepEqual([await units.nth(0).isDisabled(), await units.nth(1).isDisabled()], [true, true]));
+      assert.match((await page.locator('.main-toolbar .segment').first().getAttribute('title'))!, title);
+    }
+    await page.getByRole('tab', { name: 'Trust' }).click();
+    await eventually(async () => assert.equal(await units.nth(0).isDisabled(), false));
+  });
+
   it('change by a form: metric with its caveat, direction, other side, variant', async () => {
     const page = await open({ run: 'ioi' });
     const change = page.getByRole('button', { name: 'Change…' });
@@ -90,7 +123,7 @@ describe('a run’s facts', () => {
     assert.equal(await form.getByRole('radio', { name: 'noise', exact: true }).isChecked(), true);
     await form.getByRole('button', { name: 'Run again' }).click();
     await eventually(async () =>
-      assert.deepEqual(await requests(page, 'rerunWith'), [{ change: { metric: 'prob', direction: 'noise', other: 'mean', variant: { qkFix: true, integrated: { steps: 32, rule: 'left' } } } }]),
+      assert.deepEqual(await requests(page, 'rerunWith'), [{ runId: '20261121T120000-ioi', change: { metric: 'prob', direction: 'noise', other: 'mean', variant: { qkFix: true, integrated: { steps: 32, rule: 'left' } } } }]),
     );
     await textIs(page.locator('.fact-list'), /probability.*mean ablation|mean ablation.*probability/s);
     await page.getByRole('button', { name: 'Change…' }).click();
@@ -104,6 +137,12 @@ describe('a run’s facts', () => {
     await page.getByRole('button', { name: 'Change…' }).click();
     const field = page.locator('.interventions');
     await textIs(field, /Selected: head 4.6 \(z\)/);
+    const standIns = field.getByLabel('What stands in').locator('option');
+    assert.deepEqual(await standIns.allTextContents(), ['the clean run’s activation', 'zero ablation', 'mean ablation', 'resample ablation']);
+    await page.locator('.change').getByLabel('Other side').selectOption('mean');
+    await eventually(async () => assert.equal(await standIns.count(), 3));
+    await page.locator('.change').getByLabel('Other side').selectOption('corrupted');
+    await page.locator('.change').getByRole('radio', { name: 'denoise' }).check();
     await field.getByRole('button', { name: 'Intervene' }).click();
     await textIs(field.locator('li'), 'head 4.6 (z) ← meansRemove');
     await cell(page, 'L3H2').click();

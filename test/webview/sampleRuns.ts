@@ -1,12 +1,12 @@
 import { packArrays } from '../../src/shared/arrays';
-import { firstDifference, type TextExperiment } from '../../src/shared/experiment';
+import { firstDifference, hasOtherRun, type Other, type TextExperiment } from '../../src/shared/experiment';
 import { groupArrayName, type PairGroup } from '../../src/shared/results';
 import { RUN_FORMAT_VERSION, type Run, type RunPair, type TokenText } from '../../src/shared/run';
 import { DEFAULT_SITES, SITES, type SiteName } from '../../src/shared/sites';
 
 /** Runs that look like real ones, made from a seed, so that the page and the test that drives it hold the same numbers. */
 
-export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end' | 'reversed' | 'neurons' | 'ablated' | 'intervened' | 'long';
+export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end' | 'reversed' | 'neurons' | 'ablated' | 'intervened' | 'resampled' | 'gradientless' | 'long';
 
 interface Prompts {
   name: string;
@@ -67,6 +67,10 @@ function recipeOf(name: SampleName): Recipe {
       return { ...SMALL, strong, change: { direction: 'noise', other: 'zero', metric: 'logProb', variant: { qkFix: true, integrated: { steps: 8, rule: 'midpoint' } } } };
     case 'intervened':
       return { ...SMALL, strong, change: { variant: { interventions: [{ unit: { site: 'z', layer: 3, head: 2 }, with: 'zero' }] } } };
+    case 'resampled':
+      return { ...SMALL, strong, change: { direction: 'noise', other: 'resample' } };
+    case 'gradientless':
+      return { ...SMALL, strong, sites: [], change: { direction: 'noise', metric: 'kl' } };
     case 'gpt2':
       return {
         ...{ layers: 12, heads: 12, pairs: IOI, id: 'openai-community/gpt2', logitDiff: 2.8138, positions: 'all', seed: 3, sites: DEFAULT_SITES },
@@ -101,9 +105,8 @@ export function sampleRun(name: SampleName, change: Partial<TextExperiment> = {}
     ...change,
     pairs: recipe.pairs.map(({ correct, incorrect, ...pair }) => ({ ...pair, correct: [correct], incorrect: [incorrect] })),
   };
-  const alone = experiment.other === 'zero' || experiment.other === 'mean';
   const random = randomNumbers(recipe.seed);
-  const pairs = recipe.pairs.map((prompts) => pairOf(prompts, recipe.logitDiff * (1 + 0.4 * (random() - 0.5)), alone));
+  const pairs = recipe.pairs.map((prompts) => pairOf(prompts, recipe.logitDiff * (1 + 0.4 * (random() - 0.5)), experiment.other));
   const groups = groupByLength(pairs, positions);
   const arrays = groups.flatMap((group, index) => {
     const data = attributionOf(recipe, group, pairs, random);
@@ -134,18 +137,18 @@ export function sampleRun(name: SampleName, change: Partial<TextExperiment> = {}
   };
 }
 
-function pairOf(prompts: Prompts, strength: number, alone: boolean): RunPair {
+function pairOf(prompts: Prompts, strength: number, other: Other = 'corrupted'): RunPair {
   const clean = tokensOf(prompts.clean);
-  const corrupted = alone ? clean : tokensOf(prompts.corrupted);
+  const corrupted = other === 'corrupted' ? tokensOf(prompts.corrupted) : clean;
   return {
     name: prompts.name,
     clean,
     corrupted,
     correct: tokensOf(prompts.correct),
     incorrect: tokensOf(prompts.incorrect),
-    ...(!alone && { differsAt: firstDifference(clean.map(({ id }) => id), corrupted.map(({ id }) => id))! }),
+    ...(other === 'corrupted' && { differsAt: firstDifference(clean.map(({ id }) => id), corrupted.map(({ id }) => id))! }),
     ...(prompts.positions && { positions: Object.fromEntries(Object.entries(prompts.positions).map(([role, place]) => [role, indexOf(clean, place)])) }),
-    metric: { clean: strength, ...(!alone && { corrupted: -strength }) },
+    metric: { clean: strength, ...(hasOtherRun(other) && { corrupted: -strength }) },
   };
 }
 

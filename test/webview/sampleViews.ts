@@ -130,8 +130,9 @@ export function lens({ manifest, arrays }: Run): { arrays: NamedArrays } {
         groups.forEach((group, index) =>
           group.pairs.forEach((pair, row) => {
             const random = randomNumbers(pair + (side === 'clean' ? 1 : 50));
-            const { data, shape } = arrayNamed(arrays, groupArrayName(index, 'z'));
-            const extent = shape[2]!;
+            const name = groupArrayName(index, 'z');
+            const extent = group.positions === 'last' ? 1 : group.length;
+            const data = name in arrays.entries ? arrayNamed(arrays, name).data : new Float32Array(group.pairs.length * layers * extent * heads);
             const total = pairs[pair]!.metric[side]!;
             const sign = side === 'clean' ? 1 : -1;
             for (let layer = 0; layer < layers; layer++) {
@@ -186,7 +187,7 @@ export function predictions({ manifest }: Run, pair: number): Predictions {
 export function neurons({ manifest, arrays }: Run, { options, from, count, layer, group, position }: NeuronsRequest): NeuronsPage {
   const { layers, dMlp } = manifest.model;
   const scores = new Float64Array(layers * dMlp);
-  const scale = scaleOf(manifest, options.unit);
+  const scale = scaleOf(manifest, options);
   manifest.groups.forEach(({ pairs }, index) => {
     if (group !== undefined && group !== index) return;
     const { data, shape } = arrayNamed(arrays, groupArrayName(index, 'mlp_post'));
