@@ -133,7 +133,7 @@ describe('exact patching beside the estimate', () => {
     assert.equal(await heads(page).locator('.legend-bar').evaluate((bar) => getComputedStyle(bar).backgroundOrigin), 'border-box');
   });
 
-  it('shows estimate, exact effect and their difference on comparable scales', async () => {
+  it('shows estimates on their own scale, exact effects and differences on another', async () => {
     const page = await open({ run: 'ioi' });
     await verify(page).getByRole('button', { name: 'Verify top' }).click();
     const top = measuredTop('ioi', 10);
@@ -142,13 +142,17 @@ describe('exact patching beside the estimate', () => {
     await show(page, 'Exact');
     const [first] = top;
     await eventually(async () => assert.equal(Number(await cell(page, headName(first!)).getAttribute('data-value')), first!.exact));
-    assert.equal(await heads(page).locator('.legend-ticks').textContent(), estimate);
-    await textIs(heads(page).locator(':scope > .caption').last(), /^exact patching · denoise/);
+    const exact = await heads(page).locator('.legend-ticks').textContent();
+    assert.notEqual(exact, estimate);
+    await textIs(heads(page).locator(':scope > .caption').last(), /^exact patching, colours on the scale of Exact and Difference · denoise/);
     await screenshot(page, 'exact');
     await show(page, 'Difference');
     await eventually(async () => assert.ok(Math.abs(Number(await cell(page, headName(first!)).getAttribute('data-value')) - (first!.estimate - first!.exact)) < 1e-7));
     await textIs(heads(page).locator('.legend-words'), 'estimate too lowestimate too high');
     assert.equal(await heads(page).locator('.cell.unmeasured').count(), 30);
+    assert.equal(await heads(page).locator('.legend-ticks').textContent(), exact);
+    await show(page, 'Estimate');
+    await textIs(heads(page).locator('.legend-ticks'), estimate!);
   });
 
   it('measures one cell from its details and by the key V', async () => {

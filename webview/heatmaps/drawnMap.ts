@@ -35,10 +35,10 @@ export class MapModels {
     if (last && last.estimate === estimate && last.parts.exact === exact && last.parts.values === values && last.sort === sort) {
       return (last.drawn = { ...last.drawn, columns, roles: parts.roles });
     }
-    // One scale for estimate and exact, so that a colour means the same in both.
-    const largest = Math.max(largestMeasured(estimate), exact ? largestMeasured(exact) : 0);
-    const shown = values === 'estimate' || !exact ? estimate : values === 'exact' ? exact : differenceOf(estimate, exact);
-    const model = buildHeatmap(shown, sort, Math.max(largest, largestMeasured(shown)));
+    const difference = exact && values !== 'estimate' ? differenceOf(estimate, exact) : undefined;
+    const shown = !exact || !difference ? estimate : values === 'exact' ? exact : difference;
+    // Estimates keep their own scale, whatever was measured. What was measured and the difference share one.
+    const model = buildHeatmap(shown, sort, exact && difference && Math.max(largestMeasured(exact), largestMeasured(difference)));
     const plain = shown === estimate ? model : last?.estimate === estimate ? last.drawn.estimate : buildHeatmap(estimate, { rows: BY_INDEX, columns: BY_INDEX });
     const drawn: DrawnMap = { ...parts, model, estimate: plain, measured: exact ? countMeasured(exact) : 0 };
     this.last = { estimate, parts, sort, drawn };

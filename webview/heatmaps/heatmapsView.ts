@@ -26,6 +26,8 @@ import { VerifyLine } from './verifyLine';
 
 const BEHIND_IN_DETAILS = 10;
 const SPOKEN_BEHIND = 5;
+/** Of exact effects and differences; estimates have their own. */
+const SCALE = 'colours on the scale of Exact and Difference · ';
 const MAPS: readonly MapName[] = ['heads', 'positions'];
 const TITLES: Record<MapName, string> = { heads: 'Layer × head', positions: 'Layer × position' };
 
@@ -250,7 +252,7 @@ export class HeatmapsView implements View {
 
   private caption({ map, options, values, roles }: DrawnMap): string {
     const { run } = this.parts;
-    const what = values === 'exact' ? 'exact patching · ' : values === 'difference' ? 'estimate − exact · ' : '';
+    const what = values === 'exact' ? `exact patching, ${SCALE}` : values === 'difference' ? `estimate − exact, ${SCALE}` : '';
     const lengths = !roles && map.over === 'positions' && run.groups.length > 1 && options.pair === 'all' ? run.groups[map.group] : undefined;
     return what + viewCaption(run, options) + (lengths ? ` · the ${plural(lengths.pairs.length, 'pair')} of ${lengths.length} tokens` : '');
   }
