@@ -1,19 +1,21 @@
 import { arrayNamed } from '../shared/arrays';
 import type { AttentionResult } from '../shared/results';
 import type { Run, RunPair } from '../shared/run';
-import { scaleOf, type ViewOptions } from '../shared/views';
+import { averagedRun, canNormalise, scaleOf, type ViewOptions } from '../shared/views';
 import { CircuitError } from '../shared/errors';
 import type { AttentionCommand } from './arguments';
 import { working } from './attribute';
-import { nestedIn, runJson, viewOf, type Nested, type RunJson } from './json';
+import { nestedIn, notNormalised, runJson, type Nested, type RunJson } from './json';
 import { openRun } from './openRun';
 import type { Surroundings } from './prepare';
 import { alignedTable, facts, signed, tokenText, unitTitle } from './text';
 
 /** What `attention --json` prints: every head asked for, of every pair. Fields are added, never changed. */
 export interface AttentionJson extends RunJson {
-  /** Of the attribution. A pair's is its share of the mean over the pairs. */
+  /** Of the attribution. */
   unit: ViewOptions['unit'];
+  /** The attribution is each pair's own, normalised by its own difference: not its share of the mean over the pairs. */
+  of: 'pair';
   pairs: { name: string; heads: HeadJson[] }[];
 }
 
@@ -45,7 +47,7 @@ export async function attention(command: AttentionCommand, surroundings: Surroun
   const { layers, heads, id } = run.manifest.model;
   const missing = command.heads.find(({ layer, head }) => layer >= layers || head >= heads);
   if (missing) throw new CircuitError('usage', `There is no head ${missing.layer}.${missing.head}; ${id} has layers 0 to ${layers - 1} of heads 0 to ${heads - 1}.`);
-  const view = viewOf(run.manifest, command.raw);
+  const unit = unitFor(run, command.raw);
   const found: PairHead[] = [];
   for (let pair = 0; pair < run.manifest.pairs.length; pair++) {
     for (const layer of new Set(command.heads.map((head) => head.layer))) {
@@ -54,9 +56,21 @@ export async function attention(command: AttentionCommand, surroundings: Surroun
       found.push(...split(result, pair, layer));
     }
   }
-  const scale = scaleOf(run.manifest, view.unit);
-  for (const { patterns } of found) patterns.attribution = patterns.attribution!.map((value) => value * scale);
-  surroundings.print(command.json ? `${JSON.stringify(attentionJson(run, found, view))}\n` : attentionTables(run, found, view, command.top));
+  for (const { pair, patterns } of found) {
+    const scale = scaleOf(run.manifest, { pair, unit, of: 'pair' });
+    patterns.attribution = patterns.attribution!.map((value) => value * scale);
+  }
+  surroundings.print(command.json ? `${JSON.stringify(attentionJson(run, found, unit))}\n` : attentionTables(run, found, unit, command.top));
+}
+
+/** Throws `experiment` where a pair's own difference is too small to normalise by. */
+function unitFor({ manifest }: Run, raw: boolean): ViewOptions['unit'] {
+  if (raw) return 'raw';
+  manifest.pairs.forEach(({ name }, pair) => {
+    const own = averagedRun(manifest, { pair, of: 'pair' });
+    if (!canNormalise(own)) throw new CircuitError('experiment', `${name}: ${notNormalised(own)}`);
+  });
+  return 'normalised';
 }
 
 function split({ heads, arrays }: AttentionResult, pair: number, layer: number): PairHead[] {
@@ -72,7 +86,7 @@ function split({ heads, arrays }: AttentionResult, pair: number, layer: number):
   });
 }
 
-export function attentionJson(run: Run, found: readonly PairHead[], view: ViewOptions): AttentionJson {
+export function attentionJson(run: Run, found: readonly PairHead[], unit: ViewOptions['unit']): AttentionJson {
   const headJson = ({ layer, head, length, patterns }: PairHead): HeadJson => {
     const { clean, other, base, attribution } = patterns;
     const matrix = (values: Float32Array): Nested => nestedIn([length, values.length / length], values);
@@ -80,17 +94,18 @@ export function attentionJson(run: Run, found: readonly PairHead[], view: ViewOp
   };
   return {
     ...runJson(run),
-    unit: view.unit,
+    unit,
+    of: 'pair',
     pairs: run.manifest.pairs.map(({ name }, pair) => ({ name, heads: found.filter((head) => head.pair === pair).map(headJson) })),
   };
 }
 
 /** For each pair and head the cells that carry most, with both patterns. */
-function attentionTables(run: Run, found: readonly PairHead[], view: ViewOptions, top: number): string {
+function attentionTables(run: Run, found: readonly PairHead[], unit: ViewOptions['unit'], top: number): string {
   const { manifest } = run;
   const parts = found.map((head) => {
     const pair = manifest.pairs[head.pair]!;
-    const title = `Head ${head.layer}.${head.head}, ${pair.name}: top cells by attribution (${unitTitle(manifest, view.unit)})`;
+    const title = `Head ${head.layer}.${head.head}, ${pair.name}: top cells by attribution (${manifest.pairs.length > 1 ? 'its own, ' : ''}${unitTitle(manifest, unit)})`;
     return `${title}\n${alignedTable(['destination', 'source', 'clean', 'other', 'attribution'], cellRows(head, pair, top), ['destination', 'source'])}`;
   });
   return `${[facts(run), ...parts].join('\n\n')}\n`;

@@ -2,7 +2,7 @@ import { CircuitError } from '../shared/errors';
 import type { Direction, Metric, Other, Variant } from '../shared/experiment';
 import type { BackendName } from '../shared/results';
 import type { Run, RunManifest, RunNote } from '../shared/run';
-import { canNormalise, meanDifference, type Matrix, type ViewOptions } from '../shared/views';
+import { canNormalise, isAlone, meanDifference, type Matrix, type ViewOptions } from '../shared/views';
 
 /** What the JSON of every verb that runs an experiment begins with. A promise to scripts: fields are added, never changed. */
 export interface RunJson {
@@ -85,14 +85,16 @@ function pairValues({ pairs }: RunManifest): PairValues {
 
 /** All pairs, in the unit asked for. Throws `experiment` when that is the normalised one and the difference is too small. */
 export function viewOf(manifest: RunManifest, raw: boolean): ViewOptions {
-  if (!raw && !canNormalise(manifest)) {
-    const difference = meanDifference(manifest).toPrecision(2);
-    throw new CircuitError(
-      'experiment',
-      `Clean and corrupted prompts differ by only ${difference} in the mean of the metric, too little to normalise scores by. Use prompts that differ more, or --raw for scores in the metric's own units.`,
-    );
-  }
+  if (!raw && !canNormalise(manifest)) throw new CircuitError('experiment', notNormalised(manifest));
   return { pair: 'all', unit: raw ? 'raw' : 'normalised' };
+}
+
+/** Why scores are not normalised by these pairs, and what to do. */
+export function notNormalised(run: Pick<RunManifest, 'pairs'>): string {
+  const difference = meanDifference(run).toPrecision(2);
+  const mean = run.pairs.length > 1 ? 'the mean of the metric' : 'the metric';
+  if (isAlone(run)) return `After the clean prompts ${mean} is ${difference}: it is not positive, so that scores have no share of it. Use --raw for scores in the metric's own units.`;
+  return `Clean and corrupted prompts differ by only ${difference} in ${mean}, too little to normalise scores by. Use prompts that differ more, or --raw for scores in the metric's own units.`;
 }
 
 export function nested({ rows, columns, values }: Matrix): number[][] {

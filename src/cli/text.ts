@@ -17,7 +17,7 @@ export function signed(value: number): string {
 /** What a score is measured in. */
 export function unitTitle({ experiment, pairs }: Pick<RunManifest, 'experiment' | 'pairs'>, unit: ViewOptions['unit']): string {
   if (unit === 'raw') return metricUnit(experiment.metric);
-  return pairs[0]?.metric.corrupted === undefined ? 'share of the clean metric' : `share of the difference clean − ${otherSide(experiment)}`;
+  return pairs[0]?.metric.corrupted === undefined ? 'normalised: share of the clean metric' : `normalised: 0 ${otherSide(experiment)} … 1 clean`;
 }
 
 /** Columns padded to their widest cell: those of `texts` to the left, everything else to the right. */

@@ -41,7 +41,7 @@ export function rankNeurons({ manifest, arrays }: Run, { options, layer, group, 
       }
     });
   });
-  const scale = scaleOf(manifest, options.unit);
+  const scale = scaleOf(manifest, options);
   const order = Array.from(sums.keys()).sort((a, b) => Math.abs(sums[b]!) - Math.abs(sums[a]!) || a - b);
   return order.map((i) => ({ layer: first + Math.floor(i / dMlp), neuron: i % dMlp, score: sums[i]! * scale }));
 }

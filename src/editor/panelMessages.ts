@@ -125,10 +125,11 @@ function readSite(value: unknown, run: Run): SiteName {
 }
 
 function readViewOptions(value: unknown, run: Run): ViewOptions {
-  const { pair, unit } = objectOf(value);
+  const { pair, unit, of } = objectOf(value);
   return {
     pair: pair === 'all' ? 'all' : indexBelow(run.manifest.pairs.length, pair, 'pair'),
     unit: unit === 'normalised' || unit === 'raw' ? unit : refuse('unit', unit),
+    ...(of !== undefined && { of: of === 'mean' || of === 'pair' ? of : refuse('of', of) }),
   };
 }
 

@@ -7,6 +7,7 @@ import type { AttentionResult, CallOptions, LensResult, PatchCell } from '../sha
 import type { Run } from '../shared/run';
 import type { MapOf, ViewOptions } from '../shared/views';
 import type { Attributions } from './attributions';
+import { departuresOf } from './departures';
 import type { Log } from './log';
 import type { Panel } from './panel';
 import { actOfPanel, changedAttribution } from './panelActions';
@@ -37,6 +38,8 @@ export interface PanelWorkDependencies {
 const PREDICTIONS = 10;
 /** Floats of attention in one message, about 8 MB: more takes a webview seconds to receive. */
 const MOST_FLOATS = 2_000_000;
+/** Of a file that is suggested; some file systems take no more than 255 bytes. */
+const LONGEST_NAME = 150;
 /** See AttentionResult: clean, other, base, attribution. */
 const MATRICES = 4;
 
@@ -73,8 +76,8 @@ async function exportMap(run: Run, { map, options }: { map: MapOf; options: View
   const csv = mapCsv(run, map, options);
   const { manifest } = run;
   const of = map.over === 'positions' ? 'positions' : map.over === 'last' ? 'heads-last' : 'heads';
-  const pair = options.pair === 'all' ? '' : `-${manifest.pairs[options.pair]!.name}`;
-  const name = `${manifest.title.replace('.prompts.json', '')}-${map.site}-${of}${pair}-${options.unit}`.replace(/[^\p{L}\p{N}_.-]+/gu, '-').slice(0, 100);
+  const pair = options.pair === 'all' ? '' : `-${manifest.pairs[options.pair]!.name}${options.of === 'pair' ? '' : '-share'}`;
+  const name = `${manifest.title.replace('.prompts.json', '')}-${map.site}-${of}${pair}-${options.unit}-${[manifest.experiment.direction, ...departuresOf(manifest)].join('-')}`.replace(/[^\p{L}\p{N}_.-]+/gu, '-').slice(0, LONGEST_NAME);
   const folder = manifest.source ? vscode.Uri.joinPath(vscode.Uri.parse(manifest.source.uri), '..') : vscode.workspace.workspaceFolders?.[0]?.uri;
   const file = await vscode.window.showSaveDialog({
     title: 'Export map',

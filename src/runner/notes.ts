@@ -52,13 +52,11 @@ function differenceNotes(experiment: TextExperiment, pairs: RunPair[]): RunNote[
   if (!canNormalise({ pairs })) {
     const what = hasCounterpart(pairs)
       ? `The mean ${title} is the same after the clean prompts and ${counterpart(experiment)} (${mean(pairs, 'clean')} and ${mean(pairs, 'corrupted')}): there is nothing to attribute, and values are shown in raw ${metricUnit(experiment.metric)} only.`
-      : `The mean ${title} after the clean prompts is zero: nothing can be divided by it, and values are shown in raw ${metricUnit(experiment.metric)} only.`;
-    return [{ severity: 'warning', message: what }];
+      : `The mean ${title} after the clean prompts is not positive (${mean(pairs, 'clean')}): no share of it can be taken, and values are shown in raw ${metricUnit(experiment.metric)} only.`;
+    return [{ severity: 'warning', message: what }, ...(hasCounterpart(pairs) ? [] : preferenceNotes(experiment, pairs))];
   }
   if (meanDifference({ pairs }) < 0) {
-    const message = hasCounterpart(pairs)
-      ? `The mean ${title} after the clean prompts (${mean(pairs, 'clean')}) is smaller than after ${counterpart(experiment)} (${mean(pairs, 'corrupted')}): normalised values have the opposite sign of raw ones. Are clean and corrupted, or correct and incorrect, swapped?`
-      : `The mean ${title} after the clean prompts is negative (${mean(pairs, 'clean')}), and normalised values are divided by it: they have the opposite sign of raw ones.`;
+    const message = `The mean ${title} after the clean prompts (${mean(pairs, 'clean')}) is smaller than after ${counterpart(experiment)} (${mean(pairs, 'corrupted')}): normalised values have the opposite sign of raw ones. Are clean and corrupted, or correct and incorrect, swapped?`;
     return [{ severity: 'warning', message }];
   }
   return [...preferenceNotes(experiment, pairs), ...swappedNotes(experiment, pairs)];

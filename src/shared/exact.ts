@@ -68,7 +68,7 @@ export function withExact(run: Run, measured: MeasuredEffects): Run {
 
 /** Looks up what a cell's exact effect is in a view's units: NaN where nothing was measured for any of the pairs in view. Throws RangeError as `scaleOf`. */
 export function exactLookup(run: Run, options: ViewOptions): (cell: PatchCell) => number {
-  const scale = scaleOf(run.manifest, options.unit);
+  const scale = scaleOf(run.manifest, options);
   const pairs = run.manifest.pairs.length;
   const { cells, effects } = exactOf(run);
   const rows = new Map(cells.map((cell, i) => [cellKey(cell), i]));

@@ -7,13 +7,16 @@ import { hasHeads, SITES, type SiteName } from './sites';
  * What the heatmaps show, derived from a run's arrays. Pure: the panel, the CLI and the exports all use it.
  *
  * All pairs: the effect on the mean metric, so each pair contributes its raw value divided by the number of pairs.
- * One pair: its share of that mean; the shares of all pairs add up to the whole.
- * Normalised: divided by mean M_clean − mean M_corrupted over all pairs (0 corrupted … 1 clean); under an ablation by zero or
- * mean, which has no corrupted run, by mean M_clean (the share of the metric that the ablation takes).
+ * One pair: its share of that mean (the shares of all pairs add up to the whole), or its own effect, as if it were the only pair.
+ * Normalised: divided by mean M_clean − mean M_corrupted over all pairs, or by the pair's own M_clean − M_corrupted (0 corrupted
+ * … 1 clean); under an ablation by zero or mean, which has no corrupted run, by M_clean (the share of the metric that the ablation
+ * takes), where that is positive.
  */
 export interface ViewOptions {
   pair: 'all' | number;
   unit: 'normalised' | 'raw';
+  /** Of one pair: its share of the mean over all pairs (where nothing is said), or its own effect. */
+  of?: 'mean' | 'pair';
 }
 
 export type HeadPositions = 'all' | 'last';
@@ -43,15 +46,28 @@ export function meanDifference(run: Pick<RunManifest, 'pairs'>): number {
   return sum / run.pairs.length;
 }
 
+/** Whether there is something to divide by: clean and corrupted differ, or, where nothing is corrupted, the clean metric has a share to take. */
 export function canNormalise(run: Pick<RunManifest, 'pairs'>): boolean {
-  return Math.abs(meanDifference(run)) >= SMALLEST_DENOMINATOR;
+  const difference = meanDifference(run);
+  return (isAlone(run) ? difference : Math.abs(difference)) >= SMALLEST_DENOMINATOR;
+}
+
+/** Whether there is no corrupted run, so that views are divided by the clean metric alone. */
+export function isAlone({ pairs }: { pairs: readonly { metric: { corrupted?: number } }[] }): boolean {
+  return pairs.some(({ metric }) => metric.corrupted === undefined);
+}
+
+/** The run that a view averages over and divides by: of all its pairs, or of the one whose own effect is shown. */
+export function averagedRun<T extends { pairs: readonly unknown[] }>(run: T, { pair, of }: Pick<ViewOptions, 'pair' | 'of'>): T {
+  return of === 'pair' && pair !== 'all' ? { ...run, pairs: [run.pairs[pair]] } : run;
 }
 
 /** Factor from one pair's raw value to what a view shows. Throws RangeError for a normalised view that cannot be. */
-export function scaleOf(run: RunNumbers, unit: ViewOptions['unit']): number {
-  if (unit === 'raw') return 1 / run.pairs.length;
-  if (!canNormalise(run)) throw new RangeError('the mean metric of clean and corrupted differs too little to divide by');
-  return 1 / run.pairs.length / meanDifference(run);
+export function scaleOf(run: Pick<RunManifest, 'pairs'>, options: ViewOptions): number {
+  const averaged = averagedRun(run, options);
+  if (options.unit === 'raw') return 1 / averaged.pairs.length;
+  if (!canNormalise(averaged)) throw new RangeError('the metric of clean and corrupted differs too little to divide by');
+  return 1 / averaged.pairs.length / meanDifference(averaged);
 }
 
 /**
@@ -66,7 +82,7 @@ export function mapScores(run: RunNumbers, arrays: NamedArrays, map: MapOf, opti
 export function headScores(run: RunNumbers, arrays: NamedArrays, site: SiteName, positions: HeadPositions, options: ViewOptions): Matrix {
   if (!hasHeads(site)) throw new RangeError(`${site} has no heads`);
   const { layers, heads } = run.model;
-  const scale = scaleOf(run, options.unit);
+  const scale = scaleOf(run, options);
   const sums = new Float64Array(layers * heads);
   for (const { pair, values, positionCount } of rowsOf(run, arrays, site, options.pair)) {
     const [first, end] = positions === 'all' ? [0, positionCount] : lastOf(run, pair, positionCount);
@@ -90,7 +106,7 @@ function lastOf({ pairs }: RunNumbers, pair: number, positionCount: number): [nu
 /** Layer × position scores of one length group, heads and neurons summed; embed has one row. Undefined when the group shares nothing with the chosen pair. */
 export function positionScores(run: RunNumbers, arrays: NamedArrays, group: number, site: SiteName, options: ViewOptions): Matrix | undefined {
   const { layers, heads, dMlp } = run.model;
-  const scale = scaleOf(run, options.unit);
+  const scale = scaleOf(run, options);
   const rows = rowsOf(run, arrays, site, options.pair).filter((row) => row.group === group);
   if (rows.length === 0) return undefined;
   const { positionCount } = rows[0]!;
@@ -108,7 +124,7 @@ export function positionScores(run: RunNumbers, arrays: NamedArrays, group: numb
 /** Position × head scores of one site with heads in one layer and length group: what stands behind a cell of either heatmap. */
 export function layerDetail(run: RunNumbers, arrays: NamedArrays, site: SiteName, group: number, layer: number, options: ViewOptions): Matrix | undefined {
   const { heads } = run.model;
-  const scale = scaleOf(run, options.unit);
+  const scale = scaleOf(run, options);
   const rows = rowsOf(run, arrays, site, options.pair).filter((row) => row.group === group);
   if (rows.length === 0) return undefined;
   const { positionCount } = rows[0]!;
@@ -123,7 +139,7 @@ export function layerDetail(run: RunNumbers, arrays: NamedArrays, site: SiteName
 /** Layer × neuron scores of mlp_post, summed over all positions: as many as the MLPs are wide. */
 export function neuronScores(run: RunNumbers, arrays: NamedArrays, options: ViewOptions): Matrix {
   const { layers, dMlp } = run.model;
-  const scale = scaleOf(run, options.unit);
+  const scale = scaleOf(run, options);
   const sums = new Float64Array(layers * dMlp);
   for (const { values, positionCount } of rowsOf(run, arrays, 'mlp_post', options.pair)) {
     for (let i = 0; i < values.length; i++) sums[Math.floor(i / (positionCount * dMlp)) * dMlp + (i % dMlp)]! += values[i]!;

@@ -65,7 +65,7 @@ describe('the neurons view in a browser', () => {
     const page = await show();
     await page.getByLabel('Pairs').selectOption('1');
     await page.getByRole('radio', { name: 'Raw logits' }).check();
-    await eventually(async () => assert.deepEqual(await listed(page), expected({ options: { pair: 1, unit: 'raw' } })));
+    await eventually(async () => assert.deepEqual(await listed(page), expected({ options: { pair: 1, unit: 'raw', of: 'pair' } })));
     assert.match((await page.locator('.neurons > .caption').last().textContent())!, /raw logits.*Mary gives the bag/);
   });
 

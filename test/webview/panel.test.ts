@@ -224,10 +224,14 @@ describe('the panel in a browser', () => {
       await page.getByRole('radio', { name: 'Last position' }).check();
       await eventually(async () => assert.equal(Number(await cell(page, 'L2H5').getAttribute('data-value')), at(heads(run, raw, 'last'), 2, 5)));
       await page.getByLabel('Pairs').selectOption({ label: 'Amy gives the drink' });
-      const one: ViewOptions = { pair: 7, unit: 'raw' };
+      const one: ViewOptions = { pair: 7, unit: 'raw', of: 'pair' };
       await eventually(async () => assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(heads(run, one, 'last'), 4, 6)));
       // The pair is of the other length, so the positions map goes there by itself.
       await eventually(async () => assert.equal(Number(await cell(page, 'L4P14').getAttribute('data-value')), at(positionMap(run, 1, one), 4, 14)));
+      await textIs(page.locator('.map-section.heads > .caption').last(), /raw logits.*Amy gives the drink: its own effect$/);
+      await page.getByRole('radio', { name: 'Share of mean' }).check();
+      const share: ViewOptions = { ...one, of: 'mean' };
+      await eventually(async () => assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(heads(run, share, 'last'), 4, 6)));
       await textIs(page.locator('.map-section.heads > .caption').last(), /raw logits.*Amy gives the drink: its share of the mean of 8/);
       assert.equal(await page.locator('.pair').count(), 1);
     });
@@ -251,9 +255,9 @@ describe('the panel in a browser', () => {
       assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(heads(run), 4, 6));
       // Released last first: pair 2 is answered before pair 1.
       await page.evaluate(() => window.fakeHost.release());
-      await eventually(async () => assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(heads(run, { pair: 2, unit: 'normalised' }), 4, 6)));
+      await eventually(async () => assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(heads(run, { pair: 2, unit: 'normalised', of: 'pair' }), 4, 6)));
       await page.waitForTimeout(150);
-      assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(heads(run, { pair: 2, unit: 'normalised' }), 4, 6));
+      assert.equal(Number(await cell(page, 'L4H6').getAttribute('data-value')), at(heads(run, { pair: 2, unit: 'normalised', of: 'pair' }), 4, 6));
     });
 
     it('says why a run cannot be normalised', async () => {

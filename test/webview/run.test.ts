@@ -216,7 +216,7 @@ describe('positions by their role', () => {
     await positions(page).scrollIntoViewIfNeeded();
     await screenshot(page, 'roles');
     await page.getByLabel('Pairs').selectOption('7');
-    const map = positionScores(manifest, arrays, 1, 'z', { pair: 7, unit: 'normalised' })!;
+    const map = positionScores(manifest, arrays, 1, 'z', { pair: 7, unit: 'normalised', of: 'pair' })!;
     await eventually(async () => assert.equal(Number(await cell(page, 'L2·S2').getAttribute('data-value')), map.values[2 * map.columns + manifest.pairs[7]!.positions!['S2']!]));
     await positions(page).getByRole('radio', { name: 'Tokens' }).check();
     await eventually(async () => assert.equal(await page.locator('.map.tall .column-head').count(), 15));

@@ -217,7 +217,7 @@ export class HeatmapsView implements View {
     this.sections[drawn.name].draw(
       {
         subtitle: this.subtitle(drawn),
-        signs: drawn.values === 'difference' ? { sentence: '', negative: 'estimate too low', positive: 'estimate too high' } : signWords(run, drawn.options.unit),
+        signs: drawn.values === 'difference' ? { sentence: '', negative: 'estimate too low', positive: 'estimate too high' } : signWords(run, drawn.options),
         caption: this.caption(drawn),
         drawing: this.drawing(drawn, sort),
       },

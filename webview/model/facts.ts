@@ -4,7 +4,7 @@ import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { BackendName } from '../../src/shared/results';
 import { plural } from '../../src/shared/text';
 import { variantWords } from '../../src/shared/variants';
-import type { ViewOptions } from '../../src/shared/views';
+import { isAlone, type ViewOptions } from '../../src/shared/views';
 import { formatScore, formatSeconds } from './format';
 
 export interface Fact {
@@ -77,9 +77,11 @@ function meanMetric({ pairs }: RunSummary, side: 'clean' | 'corrupted'): number 
 }
 
 /** "normalised: 0 corrupted … 1 clean", or the metric's own unit. */
-export function unitWords(run: Pick<RunSummary, 'metric' | 'pairs' | 'other'>, unit: ViewOptions['unit']): string {
+export function unitWords(run: Pick<RunSummary, 'metric' | 'pairs' | 'other'>, { pair, unit, of }: ViewOptions): string {
   if (unit === 'raw') return `raw ${metricUnit(run.metric)}`;
-  return run.pairs[0]?.metric.corrupted === undefined ? 'normalised: share of the clean metric' : `normalised: 0 ${otherSide(run)} … 1 clean`;
+  const several = run.pairs.length > 1;
+  const whose = pair === 'all' || !several ? '' : of === 'pair' ? ' of this pair' : ' on the mean';
+  return isAlone(run) ? `normalised: share of the clean metric${whose}` : `normalised: 0 ${otherSide(run)} … 1 clean${whose}`;
 }
 
 /** Stands under every view: direction, metric with its unit, what departs from the plain gradient, BOS, and which pairs. */
@@ -89,10 +91,10 @@ export function viewCaption(run: RunSummary, options: ViewOptions): string {
       ? run.pairs.length === 1
         ? 'one pair'
         : `mean of ${run.pairs.length} pairs`
-      : `${run.pairs[options.pair]!.name}${run.pairs.length > 1 ? `: its share of the mean of ${run.pairs.length}` : ''}`;
+      : `${run.pairs[options.pair]!.name}${run.pairs.length === 1 ? '' : options.of === 'pair' ? ': its own effect' : `: its share of the mean of ${run.pairs.length}`}`;
   return [
     `${run.direction} (${directionWords(run)})`,
-    `${metricTitle(run.metric)}, ${unitWords(run, options.unit)}`,
+    `${metricTitle(run.metric)}, ${unitWords(run, options)}`,
     ...variantWords(run),
     run.prependBos ? 'BOS prepended' : 'no BOS',
     pairs,

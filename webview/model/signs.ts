@@ -1,5 +1,5 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
-import { meanDifference, type ViewOptions } from '../../src/shared/views';
+import { averagedRun, meanDifference, type ViewOptions } from '../../src/shared/views';
 
 /** What the two ends of a map's colours mean, in words. */
 export interface SignWords {
@@ -11,15 +11,12 @@ export interface SignWords {
 type RunOfSigns = Pick<RunSummary, 'pairs' | 'metric' | 'other' | 'variant'>;
 
 /**
- * Normalised scores are divided by mean M_clean − mean M_corrupted. Where that is negative it turns the signs round:
+ * Normalised scores are divided by M_clean − M_corrupted, of the mean or of a pair. Where that is negative it turns the signs round:
  * positive still leads towards the clean run, but the clean run is then the one that favours the incorrect answer.
  */
-export function signWords(run: RunOfSigns, unit: ViewOptions['unit']): SignWords {
+export function signWords(run: RunOfSigns, options: ViewOptions): SignWords {
   const ofAnswer = run.metric === 'logitDiff' || run.metric === 'probDiff';
-  if (unit === 'normalised' && meanDifference(run) < 0) {
-    if (run.pairs[0]?.metric.corrupted === undefined) {
-      return { sentence: 'Positive (blue) lowers the metric, because the clean run’s, by which scores are divided, is negative.', negative: 'raises the metric', positive: 'lowers the metric' };
-    }
+  if (options.unit === 'normalised' && meanDifference(averagedRun(run, options)) < 0) {
     const clean = ofAnswer ? 'favours the incorrect answer' : 'has the smaller metric';
     return { sentence: `Positive (blue) moves towards the clean run, which here ${clean}.`, negative: `towards ${run.other === 'resample' ? 'the other pair' : 'corrupted'}`, positive: 'towards clean' };
   }

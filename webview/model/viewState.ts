@@ -2,7 +2,7 @@ import type { Unit } from '../../src/shared/experiment';
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { SortKey } from '../../src/shared/ranking';
 import { hasHeads, type SiteName } from '../../src/shared/sites';
-import type { HeadPositions, MapOf, ViewOptions } from '../../src/shared/views';
+import { averagedRun, canNormalise, type HeadPositions, type MapOf, type ViewOptions } from '../../src/shared/views';
 
 /** What the person has chosen in the panel: kept over reloads and reruns, never the numbers. */
 export interface ViewState {
@@ -76,7 +76,7 @@ export function defaultState(options: ViewOptions): ViewState {
   };
 }
 
-type ShapeOfRun = Pick<RunSummary, 'id' | 'model' | 'groups' | 'sites' | 'canNormalise'> & { pairs: readonly Pick<RunSummary['pairs'][number], 'positions'>[] };
+type ShapeOfRun = Pick<RunSummary, 'id' | 'model' | 'groups' | 'sites' | 'pairs'>;
 
 /** The views a run has. One that has no estimates, because there is no gradient, has no maps. */
 export function viewsOf({ sites }: Pick<RunSummary, 'sites'>): ViewName[] {
@@ -131,10 +131,10 @@ export function stateFor(run: ShapeOfRun, fallback: ViewOptions, stored?: { runI
 
   const options = record(view.options);
   const { pair } = options;
-  if (sameRun && typeof pair === 'number' && isIndex(pair, run.pairs.length)) state.options = { ...state.options, pair };
+  if (sameRun && typeof pair === 'number' && isIndex(pair, run.pairs.length)) state.options = { ...state.options, pair, of: options.of === 'mean' ? 'mean' : 'pair' };
   else if (options.pair === 'all') state.options = { ...state.options, pair: 'all' };
   if (options.unit === 'raw' || options.unit === 'normalised') state.options = { ...state.options, unit: options.unit };
-  if (!run.canNormalise) state.options = { ...state.options, unit: 'raw' };
+  state.options = withinReach(run, state.options);
 
   if (view.headPositions === 'all' || view.headPositions === 'last') state.headPositions = view.headPositions;
   state.view = viewsOf(run).find((name) => name === view.view) ?? viewsOf(run)[0]!;
@@ -180,9 +180,15 @@ export function groupOf(run: Pick<RunSummary, 'groups'>, pair: ViewOptions['pair
   return group === -1 ? undefined : group;
 }
 
+/** In raw units where there is nothing to divide by. */
+export function withinReach(run: Pick<RunSummary, 'pairs'>, options: ViewOptions): ViewOptions {
+  return canNormalise(averagedRun(run, options)) ? options : { ...options, unit: 'raw' };
+}
+
 /** Choosing another pair takes the positions map to its length group. */
-export function choosingPair(run: Pick<RunSummary, 'groups'>, state: ViewState, pair: ViewOptions['pair']): Partial<ViewState> {
-  return { options: { ...state.options, pair }, ...goingToGroup(state, groupOf(run, pair) ?? state.group) };
+export function choosingPair(run: Pick<RunSummary, 'groups' | 'pairs'>, state: ViewState, pair: ViewOptions['pair']): Partial<ViewState> {
+  const { unit, of = 'pair' } = state.options;
+  return { options: withinReach(run, { pair, unit, ...(pair !== 'all' && { of }) }), ...goingToGroup(state, groupOf(run, pair) ?? state.group) };
 }
 
 /** Going to another length group: a column it does not have can neither sort it nor stay selected. */

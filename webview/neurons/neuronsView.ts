@@ -68,7 +68,7 @@ export class NeuronsView implements View {
     const { options } = this.state;
     const { layer, group, position, from } = this.choice;
     this.controls.render(JSON.stringify([layer, group, position, options.pair]), () => this.filters());
-    this.sign.textContent = `${signWords(run, options.unit).sentence} Neurons are counted from 0 and taken after the activation function; scores are summed over ${position === undefined ? 'positions' : 'the pairs of this length'}.`;
+    this.sign.textContent = `${signWords(run, options).sentence} Neurons are counted from 0 and taken after the activation function; scores are summed over ${position === undefined ? 'positions' : 'the pairs of this length'}.`;
     this.caption.textContent = viewCaption(run, options);
     const place = position === undefined ? {} : { group, position };
     const request = { runId: run.id, options, from, count: PAGE, ...(layer !== undefined && { layer, ...place }) };

@@ -3,7 +3,7 @@ import { HeatmapsView } from '../heatmaps/heatmapsView';
 import { LogitsView } from '../logits/logitsView';
 import type { PanelHost, RunningVerification, RunSummary } from '../../src/shared/panelProtocol';
 import { signWords } from '../model/signs';
-import { choosingPair, selectedUnit, viewsOf, type ViewName, type ViewState } from '../model/viewState';
+import { choosingPair, selectedUnit, viewsOf, withinReach, type ViewName, type ViewState } from '../model/viewState';
 import { NeuronsView } from '../neurons/neuronsView';
 import { Numbers } from '../numbers';
 import { TrustView } from '../trust/trustView';
@@ -129,12 +129,13 @@ export class RunView {
   private render(): void {
     if (this.closed) return;
     const { run, state } = this;
-    const signs = signWords(run, state.options.unit);
+    const signs = signWords(run, state.options);
     this.reading.render(signs.sentence, () => readingAid(signs));
     this.controls.render(JSON.stringify([state.options, state.view]), () =>
       viewControls(run, state.options, state.view, {
         pair: (pair) => this.change(choosingPair(run, this.state, pair)),
         unit: (unit) => this.change({ options: { ...this.state.options, unit } }),
+        of: (of) => this.change({ options: withinReach(run, { ...this.state.options, of }) }),
       }),
     );
     this.pairs.render(`${state.options.pair}`, () => [this.pairsElement()]);

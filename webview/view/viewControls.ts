@@ -2,7 +2,7 @@ import { metricTitle, metricUnit } from '../../src/shared/metrics';
 import { otherSide } from '../../src/shared/otherSide';
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import { capitalised } from '../../src/shared/text';
-import type { ViewOptions } from '../../src/shared/views';
+import { averagedRun, canNormalise, isAlone, type ViewOptions } from '../../src/shared/views';
 import { unitWords } from '../model/facts';
 import type { ViewName } from '../model/viewState';
 import { dropDown, el, segmented } from './dom';
@@ -10,6 +10,7 @@ import { dropDown, el, segmented } from './dom';
 export interface ViewChoices {
   pair(pair: ViewOptions['pair']): void;
   unit(unit: ViewOptions['unit']): void;
+  of(of: 'mean' | 'pair'): void;
 }
 
 /** Views whose numbers have a unit of their own, and which. */
@@ -18,12 +19,12 @@ const FIXED_UNITS: Partial<Record<ViewName, string>> = {
   logits: 'This view is always in logits',
 };
 
-/** What is chosen for all views: which pairs, in which unit. */
+/** What is chosen for all views: which pairs, what of a pair, in which unit. */
 export function viewControls(run: RunSummary, options: ViewOptions, view: ViewName, choose: ViewChoices): HTMLElement[] {
   const fixed = FIXED_UNITS[view];
   const title = metricTitle(run.metric);
-  const alone = run.pairs[0]?.metric.corrupted === undefined;
-  const reason = alone ? `the ${title} of the clean run is too close to zero to divide by.` : `clean and ${otherSide(run)} are too close to divide by their difference in ${title}.`;
+  const normalises = canNormalise(averagedRun(run, options));
+  const reason = isAlone(run) ? `the ${title} of the clean run is not positive, so that nothing is a share of it.` : `clean and ${otherSide(run)} are too close to divide by their difference in ${title}.`;
   return [
     ...(run.pairs.length === 1
       ? []
@@ -35,15 +36,28 @@ export function viewControls(run: RunSummary, options: ViewOptions, view: ViewNa
             (value) => choose.pair(value === 'all' ? 'all' : Number(value)),
           ),
         ]),
+    ...(run.pairs.length === 1 || options.pair === 'all'
+      ? []
+      : [
+          segmented<'mean' | 'pair'>(
+            'Of the pair',
+            [
+              { value: 'mean', label: 'Share of mean', disabled: fixed !== undefined, title: fixed ?? `What it adds to the mean of ${run.pairs.length} pairs: the shares of all pairs add up to the whole` },
+              { value: 'pair', label: 'Own', disabled: fixed !== undefined, title: fixed ?? 'Its own effect, as if it were the only pair; normalised by its own difference' },
+            ],
+            options.of ?? 'mean',
+            choose.of,
+          ),
+        ]),
     segmented(
       'Unit',
       [
-        { value: 'normalised', label: 'Normalised', disabled: fixed !== undefined || !run.canNormalise, title: fixed ?? (run.canNormalise ? unitWords(run, 'normalised') : capitalised(reason)) },
+        { value: 'normalised', label: 'Normalised', disabled: fixed !== undefined || !normalises, title: fixed ?? (normalises ? unitWords(run, { ...options, unit: 'normalised' }) : capitalised(reason)) },
         { value: 'raw', label: `Raw ${metricUnit(run.metric)}`, disabled: fixed !== undefined, title: fixed },
       ],
       options.unit,
       choose.unit,
     ),
-    ...(run.canNormalise ? [] : [el('p', { class: 'caption', text: `Not normalised: ${reason}` })]),
+    ...(normalises ? [] : [el('p', { class: 'caption', text: `Not normalised: ${reason}` })]),
   ];
 }

@@ -138,7 +138,7 @@ describe('attribute --json', () => {
     const more = { manifest, arrays: packArrays([...neurons, ...Object.keys(arrays.entries).map((name) => ({ name, ...arrayNamed(arrays, name) }))]) };
     // Ten positions in all, each pair a third of the mean, which differs by two.
     assert.deepEqual(attributionJson(more, { raw: true, top: 2 }).topNeurons!.map(({ layer, neuron, score }) => [layer, neuron, score.toFixed(4)]), [[1, 7, '-3.3333'], [0, 3, '0.8333']]);
-    assert.match(attributionTables(more, { raw: false, top: 1, sites: ['mlp_post'] }), /MLP neurons, top neurons \(share of the difference clean − corrupted\)\n +# +neuron +all positions\n +1 +1#7 +-1\.6667\n/);
+    assert.match(attributionTables(more, { raw: false, top: 1, sites: ['mlp_post'] }), /MLP neurons, top neurons \(normalised: 0 corrupted … 1 clean\)\n +# +neuron +all positions\n +1 +1#7 +-1\.6667\n/);
   });
 
   it('has nothing that JSON would print as null', () => {

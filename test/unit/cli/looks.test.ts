@@ -32,21 +32,21 @@ describe('attention, lens and intervene, the verbs', () => {
     });
 
     it('has every head of every pair, destinations before sources', async () => {
-      const { pairs, unit } = await json<AttentionJson>('attention', 'a.prompts.json', '--head', '1.2,0.1', '--head', '1.0');
+      const { pairs, unit, of } = await json<AttentionJson>('attention', 'a.prompts.json', '--head', '1.2,0.1', '--head', '1.0');
       assert.deepEqual(cli.jobs[0]!.sites, [], 'only the metric is needed');
-      assert.equal(unit, 'normalised');
+      assert.deepEqual([unit, of], ['normalised', 'pair']);
       assert.deepEqual(pairs.map(({ name }) => name), ['first', 'second', 'third']);
       assert.deepEqual(pairs[1]!.heads.map(({ layer, head }) => [layer, head]), [[1, 2], [1, 0], [0, 1]]);
       const { clean, other, attribution, axes, ...rest } = pairs[1]!.heads[0]!;
       assert.deepEqual(axes, ['dest', 'src']);
       assert.deepEqual([(clean as number[][])[3]![1], (other as number[][])[3]![1], (clean as number[][])[1]![3]], [112 + 13 / 16, 2 * (112 + 13 / 16), 0]);
-      assert.ok(Math.abs((attribution as number[][])[3]![1]! - (-3 * (112 + 13 / 16)) / 3 / 2) < 1e-4, 'its share of the mean, normalised');
+      assert.ok(Math.abs((attribution as number[][])[3]![1]! - (-3 * (112 + 13 / 16)) / 0.5) < 1e-3, 'its own, divided by its own difference');
       assert.deepEqual(rest, { layer: 1, head: 2 }, 'no base pattern without interventions');
     });
 
     it('lists the cells that carry most, with their tokens', async () => {
       assert.equal(await cli.run('attention', 'a.prompts.json', '--head', '0.0', '--top', '2', '--raw'), 0, cli.err);
-      assert.match(cli.out, /Head 0\.0, second: top cells by attribution \(logits\)\n {2}destination +source +clean +other +attribution\n {2}3 " é⟨E2⟩" +3 " é⟨E2⟩" +100\.938 +201\.875 +-100\.9375\n {2}3 " é⟨E2⟩" +2 " is" /);
+      assert.match(cli.out, /Head 0\.0, second: top cells by attribution \(its own, logits\)\n {2}destination +source +clean +other +attribution\n {2}3 " é⟨E2⟩" +3 " é⟨E2⟩" +100\.938 +201\.875 +-302\.8125\n {2}3 " é⟨E2⟩" +2 " is" /);
     });
 
     it('refuses heads that the model does not have', async () => {

@@ -138,7 +138,7 @@ describe('patch, the verb', () => {
 
   it('prints tables for people, with a table of the agreement of several sites', async () => {
     assert.equal(await cli.run('patch', 'a.prompts.json', '--site', 'z,attn_out', '--full', '--top', '3'), 0, cli.err);
-    assert.match(cli.out, /Head output \(z\), layer × head, all positions: 6 of 6 cells measured \(share of/);
+    assert.match(cli.out, /Head output \(z\), layer × head, all positions: 6 of 6 cells measured \(normalised: 0 corrupted … 1 clean\)\n/);
     assert.match(cli.out, /Attention output, layer × position: 14 of 14 cells measured/);
     assert.match(cli.out, /^ {2}#  cell +estimate +exact$/m);
     assert.match(cli.out, /^ +1 +\d@\d \(\d tokens\) +"[^"]+"( …)?( ≠)? +[+-]\d\.\d{4} +[+-]\d\.\d{4}$/m);

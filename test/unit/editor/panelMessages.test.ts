@@ -57,6 +57,7 @@ describe('panel messages', () => {
       [{ runId, options: { pair: -1, unit: 'raw' } }, /pair/],
       [{ runId, options: { pair: 0.5, unit: 'raw' } }, /pair/],
       [{ runId, options: { pair: 'all', unit: 'percent' } }, /unit/],
+      [{ runId, options: { pair: 1, unit: 'raw', of: 'half' } }, /of/],
     ]);
     assert.throws(() => readLayerDetailRequest({ runId, options: all, site: 'z', group: 0, layer: 2 }, run), /layer/);
     assert.throws(() => readLayerDetailRequest({ runId, options: all, site: 'mlp_out', group: 0, layer: 1 }, run), /site/);

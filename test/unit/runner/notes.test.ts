@@ -16,4 +16,12 @@ describe('notes of a run', () => {
     }
     assert.deepEqual(notes({ variant: { interventions: [{ unit, with: 'zero' }] } }).filter((message) => /only one/.test(message)), []);
   });
+
+  it('say why nothing is normalised where no share of the clean metric can be taken', () => {
+    const alone = pairs.map((pair) => ({ ...pair, metric: { clean: -0.09 } }));
+    const zero = { metric: 'logProb', other: 'zero', direction: 'noise' } as const;
+    assert.match(notes(zero, alone).join(' '), /log-probability after the clean prompts is not positive \(−0\.09\): no share of it can be taken, and values are shown in raw nats only/);
+    assert.match(notes({ ...zero, metric: 'logitDiff' }, alone).join(' '), /not positive .* prefers the incorrect answer/);
+    assert.doesNotMatch(notes(zero, alone.map((pair) => ({ ...pair, metric: { clean: 1 } }))).join(' '), /not positive/);
+  });
 });

@@ -154,7 +154,23 @@ describe('views of a run', () => {
   it('divides by the clean metric where nothing is corrupted', () => {
     const ablated = { ...run, pairs: [2, 4, 6].map((clean) => ({ metric: { clean } })) } as unknown as typeof run;
     assert.equal(meanDifference(ablated), 4);
-    assert.equal(scaleOf(ablated, 'normalised'), 1 / 12);
+    assert.equal(scaleOf(ablated, normalised('all')), 1 / 12);
+    const negative = { ...run, pairs: [2, -4].map((clean) => ({ metric: { clean } })) } as unknown as typeof run;
+    assert.equal(canNormalise(negative), false, 'no part has a share of what is not there');
+    assert.throws(() => scaleOf(negative, normalised('all')), RangeError);
+  });
+
+  it('shows a pair’s own effect as if it were the only pair', () => {
+    const share = headScores(run, arrays, 'z', 'all', raw(1)).values;
+    const own = headScores(run, arrays, 'z', 'all', { ...raw(1), of: 'pair' }).values;
+    own.forEach((value, i) => assert.ok(Math.abs(value - 3 * share[i]!) < 1e-4));
+    const { clean, corrupted } = run.pairs[1]!.metric;
+    const normal = headScores(run, arrays, 'z', 'all', { ...normalised(1), of: 'pair' }).values;
+    normal.forEach((value, i) => assert.ok(Math.abs(value - own[i]! / (clean - corrupted!)) < 1e-4));
+    assert.deepEqual(headScores(run, arrays, 'z', 'all', { ...raw('all'), of: 'pair' }), headScores(run, arrays, 'z', 'all', raw('all')));
+    const level = { ...run, pairs: run.pairs.map((pair, index) => (index === 1 ? { ...pair, metric: { clean: 1, corrupted: 1 } } : pair)) };
+    assert.throws(() => headScores(level, arrays, 'z', 'all', { ...normalised(1), of: 'pair' }), RangeError);
+    assert.ok(headScores(level, arrays, 'z', 'all', normalised(1)), 'its share of the mean is still there');
   });
 
   it('refuses a normalised view when clean and corrupted hardly differ, and only that', () => {

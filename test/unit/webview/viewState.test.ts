@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import type { RunPair } from '../../../src/shared/run';
 import type { SiteName } from '../../../src/shared/sites';
-import { defaultState, groupOf, rolesOf, selectedUnit, sitesOf, sortKey, stateFor, toggleLine, viewsOf, type ViewState } from '../../../webview/model/viewState';
+import { choosingPair, defaultState, groupOf, rolesOf, selectedUnit, sitesOf, sortKey, stateFor, toggleLine, viewsOf, type ViewState } from '../../../webview/model/viewState';
 
 const run = {
   id: 'run-1',
@@ -10,13 +11,16 @@ const run = {
     { pairs: [1], length: 6, positions: 'all' as const },
   ],
   sites: ['z', 'q', 'mlp_out'] as SiteName[],
-  canNormalise: true,
-  pairs: [{ positions: { S1: 1 } }, { positions: { S1: 2, END: 4 } }, {}] as { positions?: Record<string, number> }[],
+  pairs: [
+    { positions: { S1: 1 }, metric: { clean: 2, corrupted: 1 } },
+    { positions: { S1: 2, END: 4 }, metric: { clean: 3, corrupted: 3 } },
+    { metric: { clean: 1, corrupted: 0 } },
+  ] as RunPair[],
 };
 const fallback = { pair: 'all', unit: 'normalised' } as const;
 const chosen: ViewState = {
   view: 'trust',
-  options: { pair: 1, unit: 'raw' },
+  options: { pair: 1, unit: 'raw', of: 'mean' },
   headPositions: 'last',
   sites: { heads: 'q', positions: 'mlp_out' },
   group: 1,
@@ -71,7 +75,19 @@ describe('state kept over reloads', () => {
   });
 
   it('shows raw logits when the run cannot be normalised', () => {
-    assert.equal(stateFor({ ...run, canNormalise: false }, { pair: 'all', unit: 'raw' }, { runId: 'run-1', view: { options: { pair: 'all', unit: 'normalised' } } }).options.unit, 'raw');
+    const flat = run.pairs.map((pair) => ({ ...pair, metric: { clean: 1, corrupted: 1 } }));
+    assert.equal(stateFor({ ...run, pairs: flat }, { pair: 'all', unit: 'raw' }, { runId: 'run-1', view: { options: { pair: 'all', unit: 'normalised' } } }).options.unit, 'raw');
+  });
+
+  it('shows a chosen pair’s own effect at first, in raw units where its own difference is nothing to divide by', () => {
+    const state = defaultState(fallback);
+    assert.deepEqual(choosingPair(run, state, 2).options, { pair: 2, unit: 'normalised', of: 'pair' });
+    assert.deepEqual(choosingPair(run, state, 1).options, { pair: 1, unit: 'raw', of: 'pair' });
+    const shares = { ...state, options: { pair: 2, unit: 'normalised', of: 'mean' } as const };
+    assert.deepEqual(choosingPair(run, shares, 1).options, { pair: 1, unit: 'normalised', of: 'mean' });
+    assert.deepEqual(choosingPair(run, shares, 'all').options, fallback);
+    const kept = (of: unknown) => stateFor(run, fallback, { runId: 'run-1', view: { options: { pair: 1, unit: 'normalised', of } } }).options;
+    assert.deepEqual([kept('mean'), kept('x')], [{ pair: 1, unit: 'normalised', of: 'mean' }, { pair: 1, unit: 'raw', of: 'pair' }]);
   });
 
   it('offers each map its sites, neurons a view, and the names of positions', () => {
