@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { CircuitError, toFailure } from '../shared/errors';
 import { summaryOf, type ExperimentChange, type PanelAction } from '../shared/panelProtocol';
 import { changeExperiment } from '../prompts/rules';
-import type { TextExperiment } from '../shared/experiment';
+import { hasGradient, type TextExperiment } from '../shared/experiment';
 import type { Run } from '../shared/run';
 import { rerunOf, type Attribution, type Attributions } from './attributions';
 import { fileAttribution } from './fileAttribution';
@@ -76,7 +76,9 @@ export function changedAttribution(panel: Panel, change: ExperimentChange): Attr
       const job = await written.plan();
       const { model, align, pairs } = job.experiment;
       const shown: TextExperiment = { ...experiment, prependBos, model, align, pairs };
-      return { ...job, experiment: changeExperiment(shown, settings), sites };
+      const changed = changeExperiment(shown, settings);
+      // From or to a run without estimates the sites are the usual ones of the experiment.
+      return { ...job, experiment: changed, ...(sites.length > 0 && hasGradient(changed) && { sites }) };
     },
   };
 }

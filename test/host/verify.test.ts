@@ -11,6 +11,7 @@ import { createVerifications, type VerificationDependencies, type Verifications 
 import { createRunner } from '../../src/runner/createRunner';
 import type { AttributionJob } from '../../src/runner/runner';
 import { RunStore } from '../../src/runs/store';
+import { packArrays } from '../../src/shared/arrays';
 import { CircuitError } from '../../src/shared/errors';
 import { exactOf } from '../../src/shared/exact';
 import type { CellChoice } from '../../src/shared/panelProtocol';
@@ -349,5 +350,11 @@ describe('exact patching from the panel', () => {
     await host.rerunWith({ runId: run.manifest.id, change: { other: 'mean', sites: ['z', 'mlp_post'] } });
     const ablation = await attributed[1]!.plan();
     assert.deepEqual([ablation.experiment.other, ablation.experiment.direction, ablation.sites], ['mean', 'noise', ['z', 'mlp_post']]);
+    await host.rerunWith({ runId: run.manifest.id, change: { metric: 'kl', direction: 'noise' } });
+    assert.equal((await attributed[2]!.plan()).sites, undefined, 'there is no gradient to attribute any with');
+    const without = { ...run, manifest: { ...run.manifest, id: 'without' }, arrays: packArrays([]) };
+    panel.showRun(without);
+    await host.rerunWith({ runId: 'without', change: { direction: 'denoise' } });
+    assert.equal((await attributed[3]!.plan()).sites, undefined, 'the usual ones, where there were none');
   });
 });

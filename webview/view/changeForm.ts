@@ -91,7 +91,7 @@ export class ChangeForm {
         el('legend', { class: 'field-name', text: 'Variant (plain gradient unless switched on), and what is run' }),
         ...SWITCHES.map(({ key, label, explained }) => this.checkBox(label, explained, draft.variant[key] === true, (on) => this.setVariant({ [key]: on || undefined }))),
         this.integration(),
-        this.checkBox('MLP neurons too', 'Also attributes every neuron after the activation function; they have a view of their own.', draft.neurons, (neurons) => this.set({ neurons })),
+        ...(this.run.sites.length === 0 ? [] : [this.checkBox('MLP neurons too', 'Also attributes every neuron after the activation function; they have a view of their own.', draft.neurons, (neurons) => this.set({ neurons }))]),
         this.checkBox('BOS prepended', 'Every prompt begins with the model’s token for the beginning of a text.', draft.prependBos, (prependBos) => this.set({ prependBos })),
       ]),
       interventionsField(draft.variant, draft, this.selected, (joint) => this.setVariant(joint)),
