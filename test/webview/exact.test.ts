@@ -82,13 +82,13 @@ describe('exact patching beside the estimate', () => {
     assert.ok(count >= 12 && count < 144, `${count} cells`);
     await page.waitForTimeout(400);
     assert.equal(await heads(page).locator('.cell:not(.unmeasured)').count(), count);
-    assert.match((await live(page).textContent())!, /^Stopped\. \d+ cells of 144 measured$/);
+    assert.match((await live(page).textContent())!, /^Stopped\. \d+ of 144 cells measured$/);
     assert.equal(await cell(page, 'L11H11').getAttribute('aria-label'), 'not measured');
   });
 
   it('counts as measured what is, not the time that was spent', async () => {
     const page = await open({ run: 'gpt2' });
-    await page.evaluate(() => (window.fakeHost.pace = 400));
+    await page.evaluate(() => (window.fakeHost.pace = 2000));
     await verify(page).getByRole('button', { name: 'Verify all' }).click();
     await textIs(verify(page), /0 of 144 cells · Loading the model/);
     await verify(page).getByRole('button', { name: 'Cancel' }).click();
@@ -108,7 +108,7 @@ describe('exact patching beside the estimate', () => {
 
   it('lets a verification go on when another run is shown', async () => {
     const page = await open({ run: 'ioi' });
-    await page.evaluate(() => (window.fakeHost.pace = 100));
+    await page.evaluate(() => (window.fakeHost.pace = 400));
     await verify(page).getByRole('button', { name: 'Verify top' }).click();
     await textIs(verify(page), /\d of 10 cells/);
     await page.evaluate(() => window.fakeHost.showSample('single'));
