@@ -1,4 +1,5 @@
 import { arrayNamed, packArrays, type NamedArrays } from './arrays';
+import { hasGradient, hasOtherRun } from './experiment';
 import type { MeasuredEffects, PatchCell } from './results';
 import type { Run, RunManifest } from './run';
 import { SITES, type SiteName } from './sites';
@@ -89,9 +90,39 @@ export function exactScores(run: Run, map: MapOf, options: ViewOptions): Matrix 
   return { axes: map.over === 'positions' ? ['layer', 'position'] : ['layer', 'head'], rows, columns, values };
 }
 
-/** Rough seconds for patching these cells exactly: a run is about four forward passes over its pairs, a patch one from its layer on. */
-export function patchSeconds({ model, timings }: Pick<RunManifest, 'model' | 'timings'>, cells: readonly PatchCell[]): number {
-  return cells.reduce((sum, { layer = 0 }) => sum + (timings.run / 4) * ((model.layers - layer) / model.layers), 0);
+/**
+ * Rough seconds for patching these cells exactly: the base and the other side once, and for every cell a forward pass of its
+ * group's pairs from its layer and position on. Positions before the first difference cost nothing.
+ */
+export function patchSeconds(run: Pick<RunManifest, 'model' | 'timings' | 'pairs' | 'groups' | 'experiment'>, cells: readonly PatchCell[]): number {
+  if (cells.length === 0) return 0;
+  const { model: { layers }, timings, groups, experiment } = run;
+  const rowsOf = (cell: Pick<PatchCell, 'group' | 'position'>): number => groups.reduce((sum, _, group) => sum + (cell.group === undefined || cell.group === group ? patchedRows(run, group, cell.position) : 0), 0);
+  const all = rowsOf({});
+  const passes = cells.reduce((sum, { layer = 0, ...cell }) => sum + (rowsOf(cell) / all) * ((layers - layer) / layers), sidesOf(experiment));
+  return (timings.run / passesOf(experiment, layers)) * passes;
+}
+
+function sidesOf({ other }: RunManifest['experiment']): number {
+  return hasOtherRun(other) ? 2 : 1;
+}
+
+/** Forward passes over its pairs that a run takes as long as; a backward pass takes two. */
+function passesOf(experiment: RunManifest['experiment'], layers: number): number {
+  const { integrated, gradDrop, bothGradients } = experiment.variant ?? {};
+  if (!hasGradient(experiment)) return sidesOf(experiment);
+  const gradient = integrated ? 3 * integrated.steps : gradDrop ? 2 * layers : 2;
+  return (sidesOf(experiment) + gradient) * (bothGradients ? 2 : 1);
+}
+
+/** Positions that are run for a patch of a group's pairs. */
+function patchedRows({ pairs, groups }: Pick<RunManifest, 'pairs' | 'groups'>, group: number, position: PatchCell['position']): number {
+  const { pairs: own, length, positions } = groups[group]!;
+  return own.reduce((sum, index) => {
+    const { differsAt: shared = 0, at = length - 1 } = pairs[index]!;
+    const first = positions === 'last' ? shared : position === 'last' ? at : (position ?? shared);
+    return sum + (first < shared ? 0 : length - first);
+  }, 0);
 }
 
 /** What is wrong with a run's exact cells, whose shape is sound: a number that stands for nothing; undefined when nothing is. */

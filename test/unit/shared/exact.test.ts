@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { arrayNamed, packArrays } from '../../../src/shared/arrays';
 import { cellAt, cellKey, exactFault, exactLookup, exactOf, exactScores, mapExtent, patchSeconds, withExact } from '../../../src/shared/exact';
+import type { TextExperiment } from '../../../src/shared/experiment';
 import type { PatchCell } from '../../../src/shared/results';
 import type { Run } from '../../../src/shared/run';
 import type { MapOf } from '../../../src/shared/views';
@@ -12,6 +13,7 @@ function emptyRun(): Run {
       model: { layers: 2, heads: 4, dModel: 8, dMlp: 20_000_000, context: 16 },
       groups: [{ pairs: [0, 2], length: 3, positions: 'all' }, { pairs: [1], length: 2, positions: 'all' }],
       pairs: [{ metric: { clean: 3, corrupted: 0 } }, { metric: { clean: 1, corrupted: 0 } }, { metric: { clean: 2, corrupted: 0 } }],
+      experiment: { metric: 'logitDiff', direction: 'denoise' },
       timings: { load: 1, run: 8 },
     },
     arrays: packArrays([{ name: 'group0.z', axes: ['pair'], shape: [2], data: Float32Array.of(5, 6) }]),
@@ -113,10 +115,20 @@ describe('cells of a map', () => {
     assert.deepEqual(mapExtent(last, { site: 'resid_pre', over: 'positions', group: 0 }), { rows: 2, columns: 1 });
   });
 
-  it('cost less the later they are patched', () => {
+  it('cost less the later they are patched, in layers and positions, and the fewer pairs they are of', () => {
     const { manifest } = emptyRun();
-    assert.equal(patchSeconds(manifest, [{ site: 'z', layer: 0, head: 0 }, { site: 'z', layer: 1, head: 0 }]), 3);
-    assert.equal(patchSeconds(manifest, [{ site: 'embed' }]), 2);
+    // A forward pass takes 8/4 s, and two are needed before the first patch. There are 3 + 3 + 2 positions.
+    assert.equal(patchSeconds(manifest, [{ site: 'z', layer: 0, head: 0 }, { site: 'z', layer: 1, head: 0 }]), 2 * (2 + 1 + 0.5));
+    assert.equal(patchSeconds(manifest, [{ site: 'embed' }]), 2 * (2 + 1));
+    assert.equal(patchSeconds(manifest, [{ site: 'attn_out', layer: 0, group: 1, position: 0 }]), 2 * (2 + 2 / 8));
+    assert.equal(patchSeconds(manifest, [{ site: 'attn_out', layer: 1, group: 0, position: 1 }]), 2 * (2 + 4 / 8 / 2));
+    assert.equal(patchSeconds(manifest, [{ site: 'z', layer: 0, head: 0, position: 'last' }]), 2 * (2 + 3 / 8));
+    const differing = { ...manifest, pairs: manifest.pairs.map((pair) => ({ ...pair, differsAt: 1 })) };
+    assert.equal(patchSeconds(differing, [{ site: 'embed', group: 0, position: 0 }, { site: 'embed', group: 0, position: 1 }]), 2 * (2 + 4 / 5));
     assert.equal(patchSeconds(manifest, []), 0);
+    const seconds = (change: Partial<TextExperiment>): number => patchSeconds({ ...manifest, experiment: { ...manifest.experiment, ...change } }, [{ site: 'embed' }]);
+    assert.equal(seconds({ variant: { integrated: { steps: 2, rule: 'left' } } }), 8 / 8 * 3, 'a run with more gradients is no measure of a patch');
+    assert.equal(seconds({ other: 'zero', direction: 'noise' }), 8 / 3 * 2);
+    assert.equal(seconds({ metric: 'kl', direction: 'noise' }), 8 / 2 * 3);
   });
 });
