@@ -1,5 +1,5 @@
 import type { Unit } from '../shared/experiment';
-import { hasHeads, SITE_NAMES, SITES, type SiteName } from '../shared/sites';
+import { hasHeads, hasSources, SITE_NAMES, SITES, type SiteName } from '../shared/sites';
 
 /** Parts of a site in one word, as the command line takes them: `z:9.6`, `mlp_out:5`, `z:9.6@-1`, `pattern:5.1@14<8`, `mlp_post:3#412`, `embed@4`. */
 
@@ -29,6 +29,6 @@ export function unitFault({ site, layer, head, neuron, source }: Unit): string |
   if (axes.includes('layer') !== (layer !== undefined)) return layer === undefined ? `${site} has layers; say which "layer".` : `${site} has no layers.`;
   if (head !== undefined && !hasHeads(site)) return `${site} has no heads.`;
   if (neuron !== undefined && !axes.includes('neuron')) return `${site} has no neurons; mlp_post has.`;
-  if (source !== undefined && site !== 'pattern' && site !== 'scores') return `${site} has no source positions; pattern and scores have.`;
+  if (source !== undefined && !hasSources(site)) return `${site} has no source positions; pattern and scores have.`;
   return undefined;
 }

@@ -92,7 +92,7 @@ export class LocalEngine implements Engine {
       if (unknown !== undefined) throw new CircuitError('experiment', `There is no site "${String(unknown)}"; there are ${SITE_NAMES.join(', ')}.`);
       const plan = planChunks(experiment, model.config);
       checkRun(model.config, plan, { sites: [...new Set(sites)], record: true }, ...this.limits());
-      const work = new Work(call, planWork(plan, model.config));
+      const work = new Work(call, planWork(plan, model.config, sites.length === 0));
       const result = await attribute(model, plan, [...new Set(sites)], work);
       return { ...result, backend, seconds: (performance.now() - start) / 1000 };
     });

@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { CircuitError } from '../../shared/errors';
 import type { BackendName } from '../../shared/results';
-import type { SiteName } from '../../shared/sites';
+import { hasSources, type SiteName } from '../../shared/sites';
 import { CELLS_FOR_HEAD_BY_HEAD } from './attention';
 import type { Checkpoint } from './checkpoint';
 import type { Gpt2Config } from './config';
@@ -45,7 +45,7 @@ export function checkLoad({ config, parameters }: Pick<Checkpoint, 'config' | 'p
 
 /** Floats that a site's tensor has for one sequence of `rows` positions in a prompt of `length`. */
 export function siteFloats({ heads, dModel, dMlp }: Gpt2Config, site: SiteName, rows: number, length: number): number {
-  if (site === 'scores' || site === 'pattern') return heads * rows * length;
+  if (hasSources(site)) return heads * rows * length;
   return rows * (site === 'mlp_post' ? dMlp : dModel);
 }
 
@@ -68,7 +68,7 @@ export interface Pass {
 export function passBytes(config: Gpt2Config, { sequences, length, prefix, sites, rows, layers = config.layers, runs, record }: Pass): number {
   const { heads, dModel, dMlp } = config;
   const own = length - prefix;
-  const isShown = sites.includes('scores') || sites.includes('pattern');
+  const isShown = sites.some(hasSources);
   const captured = runs * layers * sites.reduce((sum, site) => sum + siteFloats(config, site, rows ?? own, length), 0);
   // Per layer: two normalised inputs, queries, MLP before its activation, keys and values; softmax and pattern where they are shown.
   const recorded = record ? config.layers * (own * (3 * dModel + dMlp) + 2 * length * dModel) + (isShown ? 2 * layers * heads * own * length : 0) : 0;

@@ -28,6 +28,7 @@ export type Take = (site: SiteName, layer: number, scores: SiteScores, factor?: 
  * `sums` says what is summed up of a site's products gradient · difference.
  */
 export async function attributeRuns(model: Gpt2, variant: Variant, runs: ChunkRuns, sites: readonly SiteName[], take: Take, work: Work, sums: typeof siteSums = siteSums): Promise<void> {
+  if (sites.length === 0) return;
   const { base, stopped } = runs;
   const effects = new Effects(model, variant, runs, sites, work, sums);
   if (variant.integrated) {

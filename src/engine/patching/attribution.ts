@@ -1,6 +1,6 @@
 import { packArrays, sizeOf } from '../../shared/arrays';
 import { CircuitError } from '../../shared/errors';
-import type { Direction } from '../../shared/experiment';
+import { hasOtherRun, type Direction } from '../../shared/experiment';
 import { groupArrayName, type AttributionResult } from '../../shared/results';
 import { SITES, type SiteName } from '../../shared/sites';
 import type { Gpt2 } from '../model/weights';
@@ -45,7 +45,7 @@ export async function attribute(model: Gpt2, plan: Plan, sites: readonly SiteNam
   const arrays = groups.map((group, index) => sites.map((site) => emptyArray(model, site, index, group.pairs.length, group.positions === 'all' ? group.length : 1)));
   const count = experiment.pairs.length;
   const clean = new Array<number>(count).fill(0);
-  const corrupted = experiment.other === 'zero' || experiment.other === 'mean' ? undefined : new Array<number>(count).fill(0);
+  const corrupted = hasOtherRun(experiment.other) ? new Array<number>(count).fill(0) : undefined;
   const means = new GroupMeans(model, plan, inAllLayers(experiment.variant?.integrated ? [...sites, 'embed'] : sites, model.config.layers));
   try {
     for (const [index, chunk] of chunks.entries()) {
@@ -53,7 +53,7 @@ export async function attribute(model: Gpt2, plan: Plan, sites: readonly SiteNam
       const { weights } = branches[chunk.branch]!;
       for (const { direction, share } of directionsOf(plan)) {
         const put: Put = (siteIndex, layer, scores, factor) => add(arrays[chunk.group]![siteIndex]!, plan, chunk, direction, layer, scores, share * factor);
-        const own = { sites: experiment.variant?.integrated ? [...new Set([...sites, 'embed' as const])] : sites, record: !experiment.variant?.integrated, direction };
+        const own = { sites: experiment.variant?.integrated ? [...new Set([...sites, 'embed' as const])] : sites, record: sites.length > 0 && !experiment.variant?.integrated, direction };
         const values = await runChunk(model, plan, chunk, own, means, work, async (runs) => {
           await attributeRuns(model, experiment.variant ?? {}, runs, sites, (site, layer, scores, factor = 1) => put(sites.indexOf(site), layer, scores, factor), work);
           return runs.values;

@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Direction, Intervention, TokenPair } from '../../shared/experiment';
+import { hasOtherRun, type Direction, type Intervention, type Other, type TokenPair } from '../../shared/experiment';
 import type { SiteName } from '../../shared/sites';
 import { disposeKeyValues, disposeRun, forward, keysAndValues, type Batch, type ForwardRun, type KeyValues } from '../model/forward';
 import { takeRows } from '../model/rows';
 import type { Change } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
-import { interventionEdit, stopAt, type EditedBatch, type StandIn } from './edits';
+import { interventionEdit, sourceOf, stopAt, type EditedBatch, type StandIn } from './edits';
 import { siteValues } from './exactCopy';
 import type { GroupMeans } from './groupMeans';
 import type { Means } from './means';
@@ -83,7 +83,7 @@ export async function runChunk<T>(model: Gpt2, plan: Plan, chunk: Chunk, options
     return await withPrefix(model, shared, async (past) => {
       const reads = metric.reads.map(({ site }) => site);
       const batchOf = (index: number): Batch => ({ tokens: shared.runs[index]!.tokens, start: chunk.prefix, past: past(shared.runs[index]!.prefix) });
-      const captured = [...new Set([...(experiment.other === 'zero' || experiment.other === 'mean' ? [] : sites), ...interventions.map(({ unit }) => unit.site), ...reads])];
+      const captured = [...new Set([...(hasOtherRun(experiment.other) ? sites : []), ...interventions.map(({ unit }) => unit.site), ...reads])];
       const capturesIn = (site: SiteName, layer: number): boolean =>
         (sites.includes(site) && (only ?? layer) === layer) ||
         interventions.some(({ unit }) => unit.site === site && unit.layer === layer) ||
@@ -149,7 +149,7 @@ function rolesOf(plan: Plan, chunk: Chunk, direction: Direction): Map<Role, read
   const [base, counterpart] = direction === 'denoise' ? [corrupted, clean] : [clean, corrupted];
   const roles = new Map<Role, readonly (readonly number[])[]>([['base', base]]);
   if (interventions.length > 0) roles.set('unchanged', base);
-  if (other !== 'zero' && other !== 'mean') roles.set('other', counterpart);
+  if (hasOtherRun(other)) roles.set('other', counterpart);
   if (interventions.some((own) => own.with === 'resample')) roles.set('resample', chunk.pairs.map((index) => pairs[nextPair(index, plan.groups)]!.clean));
   return roles;
 }
@@ -165,8 +165,9 @@ class StandIns {
     private readonly chunk: Chunk,
   ) {}
 
-  of({ unit: { site, layer = 0 }, with: source }: Intervention, other: Intervention['with'] | undefined): StandIn | undefined {
-    const kind = source === 'corrupted' ? (other === 'zero' || other === 'mean' ? other : 'other') : source;
+  of(intervention: Intervention, other: Other | undefined): StandIn | undefined {
+    const { site, layer = 0 } = intervention.unit;
+    const kind = sourceOf(intervention, other);
     if (kind === 'zero') return undefined;
     if (kind === 'mean') {
       const values = this.valuesOf(`mean.${site}.${layer}`, site, this.means!.at(site, layer), 1, this.chunk.cleanLength);

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Intervention, TokenPair, Unit } from '../../shared/experiment';
+import type { Intervention, Other, TokenPair, Unit } from '../../shared/experiment';
 import type { SiteName } from '../../shared/sites';
 import type { Change } from '../model/sites';
 import { partOf, type PairPlace } from './exactCells';
@@ -10,6 +10,15 @@ export interface StandIn {
   of(row: number): { values: SiteValues; sequence: number };
   /** Tokens of the prompts it was taken from, appended ones included. */
   length: number;
+}
+
+/** Where replaced values come from; zero and mean are no runs of their own. */
+export type ValueSource = 'other' | 'resample' | 'mean' | 'zero';
+
+/** `corrupted` is the other side of the experiment, whatever that is. */
+export function sourceOf({ with: source }: Intervention, other: Other = 'corrupted'): ValueSource {
+  if (source !== 'corrupted') return source;
+  return other === 'zero' || other === 'mean' ? other : 'other';
 }
 
 /** The batch that is edited: one sequence for each pair. */

@@ -1,9 +1,10 @@
 import { CircuitError } from '../../shared/errors';
 import type { TokenPair } from '../../shared/experiment';
 import type { PairGroup, PatchCell } from '../../shared/results';
-import { hasHeads, SITE_NAMES, SITES, type SiteName } from '../../shared/sites';
+import { hasSources, type SiteName } from '../../shared/sites';
 import type { Gpt2Config } from '../model/config';
 import { fromEnd, metricPosition } from './metricPositions';
+import { isIndex, unitFault } from './unitChecks';
 
 /**
  * What a cell replaces in one pair's base run: a range of positions of one site, over some heads and features. Positions are
@@ -23,31 +24,15 @@ export interface Part {
   source?: number;
 }
 
-/** Sites with a matrix of destinations by sources per head; a part's positions are the destinations. */
-export function hasSources(site: SiteName): boolean {
-  return site === 'pattern' || site === 'scores';
-}
-
 /** Throws `experiment` for a cell that is not there, saying what is. */
 export function checkCells(cells: readonly PatchCell[], groups: readonly PairGroup[], config: Gpt2Config): void {
   cells.forEach((cell, index) => {
     const refuse = (problem: string): never => {
       throw new CircuitError('experiment', `Cell ${index + 1} cannot be patched: ${problem}`);
     };
-    const { site, group, layer, head, neuron, position, source } = cell;
-    if (!SITE_NAMES.includes(site)) refuse(`there is no site "${String(site)}"; there are ${SITE_NAMES.join(', ')}.`);
-    const count = (value: number | undefined, extent: number, one: string, many: string): void => {
-      if (value !== undefined && !isIndex(value, extent)) refuse(`there is no ${one} ${String(value)}; this model has ${many} 0 to ${extent - 1}.`);
-    };
-    if (!SITES[site].axes.includes('layer')) {
-      if (layer !== undefined) refuse(`${site} belongs to no layer; leave the layer out.`);
-    } else if (layer === undefined) refuse(`it names no layer; ${site} has one in each of 0 to ${config.layers - 1}.`);
-    count(layer, config.layers, 'layer', 'layers');
-    if (head !== undefined && !hasHeads(site)) refuse(`${site} has no heads; ${SITE_NAMES.filter(hasHeads).join(', ')} have.`);
-    count(head, config.heads, 'head', 'heads');
-    if (neuron !== undefined && site !== 'mlp_post') refuse(`${site} has no neurons; mlp_post has.`);
-    count(neuron, config.dMlp, 'neuron', 'neurons');
-    if (source !== undefined && !hasSources(site)) refuse(`${site} has no source positions; pattern and scores have.`);
+    const { site, group, position, source } = cell;
+    const fault = unitFault(cell, config);
+    if (fault !== undefined) refuse(fault);
     if (group !== undefined && !isIndex(group, groups.length)) refuse(`there is no group ${String(group)}; the pairs form ${groups.length === 1 ? 'group 0' : `groups 0 to ${groups.length - 1}`}.`);
 
     const numbered = (typeof position === 'number' ? position : undefined) ?? source;
@@ -65,10 +50,6 @@ export function checkCells(cells: readonly PatchCell[], groups: readonly PairGro
       refuse(`there is no position ${String(place)} in group ${group}; ${extent === 1 ? 'it has only the metric\'s position' : `its prompts have positions 0 to ${extent - 1}`}.`);
     }
   });
-}
-
-function isIndex(value: number, extent: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value < extent;
 }
 
 /** How a pair's prompts stand in the runs. */

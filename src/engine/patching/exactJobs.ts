@@ -1,6 +1,7 @@
-import { firstDifference, type Intervention, type Other, type TokenExperiment, type TokenPair } from '../../shared/experiment';
+import { firstDifference, hasOtherRun, type Intervention, type TokenExperiment, type TokenPair } from '../../shared/experiment';
 import type { PairGroup, PatchCell } from '../../shared/results';
 import type { Gpt2Config } from '../model/config';
+import { sourceOf, type ValueSource } from './edits';
 import type { Patch } from './exactBatches';
 import { partOf, type Part } from './exactCells';
 import { reaches, sightOf, type Sight } from './exactReach';
@@ -8,7 +9,7 @@ import { nextPair, type Chunk, type Plan } from './plan';
 
 /** Where the values of an intervention come from. */
 export interface SourcedIntervention extends Intervention {
-  from: 'other' | 'resample' | 'mean' | 'zero';
+  from: ValueSource;
 }
 
 /** One chunk of one branch: pairs whose base and other prompts are run together. Indices into its pairs are "rows". */
@@ -48,7 +49,7 @@ export function makeJobs({ experiment: { variant }, groups, branches, chunks }: 
     const pairs = chunk.pairs.map((index) => experiment.pairs[index]!);
     const cleanIsBase = direction === 'noise';
     const clean = pairs.map((pair) => pair.clean);
-    const corrupted = other === 'zero' || other === 'mean' ? undefined : pairs.map((pair) => pair.corrupted!);
+    const corrupted = hasOtherRun(other) ? pairs.map((pair) => pair.corrupted!) : undefined;
     const baseLength = cleanIsBase ? chunk.cleanLength : chunk.corruptedLength;
     const interventions = (variant?.interventions ?? []).map((own): SourcedIntervention => ({ ...own, from: sourceOf(own, other) }));
     const shape = { pairs, cleanIsBase, base: cleanIsBase ? clean : corrupted!, other: cleanIsBase ? corrupted : clean };
@@ -68,12 +69,6 @@ export function makeJobs({ experiment: { variant }, groups, branches, chunks }: 
       sights: pairs.map((pair) => sightOf(metric, pair, config.layers, baseLength)),
     };
   });
-}
-
-/** The other side of the experiment is what `corrupted` says, whatever that is. */
-function sourceOf({ with: source }: Intervention, other: Other = 'corrupted'): SourcedIntervention['from'] {
-  if (source !== 'corrupted') return source;
-  return other === 'zero' || other === 'mean' ? other : 'other';
 }
 
 /** Per row: the position before which both sides are the same. Interventions make the base run differ from its prompt's. */

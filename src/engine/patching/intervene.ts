@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { CircuitError } from '../../shared/errors';
+import { hasOtherRun } from '../../shared/experiment';
 import type { InterventionResult, Prediction } from '../../shared/results';
 import { logitsOf } from '../model/logits';
 import { topPredictions } from '../model/predictions';
@@ -20,7 +21,7 @@ import type { Plan } from './plan';
  */
 export async function intervene(model: Gpt2, plan: Plan, top: number, work: Work): Promise<Omit<InterventionResult, 'seconds'>> {
   const count = plan.experiment.pairs.length;
-  const sides = isAblated(plan) ? (['clean'] as const) : (['clean', 'corrupted'] as const);
+  const sides = hasOtherRun(plan.experiment.other) ? (['clean', 'corrupted'] as const) : (['clean'] as const);
   const sums = { clean: zeros(count), corrupted: zeros(count), patched: zeros(count) };
   const predictions = { clean: new Array<Prediction[]>(count), corrupted: new Array<Prediction[]>(count), patched: new Array<Prediction[]>(count) };
   work.begin('Intervening');
@@ -61,13 +62,8 @@ export async function intervene(model: Gpt2, plan: Plan, top: number, work: Work
 /** Work of `intervene` in the unit in which the forward pass counts, were nothing shared between pairs. */
 export function interveneWork({ config }: Gpt2, plan: Plan): number {
   const { interventions = [] } = plan.experiment.variant ?? {};
-  const runs = (isAblated(plan) ? 1 : 2) + (interventions.length > 0 ? 1 : 0) + (interventions.some((own) => own.with === 'resample') ? 1 : 0);
+  const runs = (hasOtherRun(plan.experiment.other) ? 2 : 1) + (interventions.length > 0 ? 1 : 0) + (interventions.some((own) => own.with === 'resample') ? 1 : 0);
   return plan.chunks.reduce((sum, { pairs, prefix, cleanLength }) => sum + pairs.length * (prefix + runs * (cleanLength - prefix)) * config.layers, 0);
-}
-
-/** There is no corrupted run. */
-function isAblated({ experiment: { other } }: Plan): boolean {
-  return other === 'zero' || other === 'mean';
 }
 
 function zeros(count: number): number[] {

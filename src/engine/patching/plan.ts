@@ -52,11 +52,11 @@ export function planChunks(experiment: TokenExperiment, config: Gpt2Config): Pla
   return { experiment, groups, branches, chunks: branches.flatMap((branch, index) => chunksOf(branch, index, groups, experiment.variant?.interventions ?? [])) };
 }
 
-/** Work of a plan in the unit in which forward and backward count, were nothing shared between pairs: rows · layers. */
-export function planWork({ chunks, experiment }: Plan, { layers }: Gpt2Config): number {
+/** Work of a plan in the unit in which forward and backward count, were nothing shared between pairs: rows · layers. `isMetricOnly`: without gradients. */
+export function planWork({ chunks, experiment }: Plan, { layers }: Gpt2Config, isMetricOnly = false): number {
   const { integrated, gradDrop, bothGradients, interventions } = experiment.variant ?? {};
   // Each backward pass counts two, each forward pass one.
-  const passes = (integrated ? 1 + 3 * integrated.steps : gradDrop ? 1 + 2 * layers : 3) + (interventions ? 1 : 0);
+  const passes = (isMetricOnly ? 1 : integrated ? 1 + 3 * integrated.steps : gradDrop ? 1 + 2 * layers : 3) + (interventions ? 1 : 0);
   const rows = chunks.map(({ pairs, prefix, cleanLength, corruptedLength }) => pairs.length * (prefix + passes * (Math.max(cleanLength, corruptedLength) - prefix) + Math.min(cleanLength, corruptedLength) - prefix));
   return (bothGradients ? 2 : 1) * layers * rows.reduce((sum, own) => sum + own, 0);
 }

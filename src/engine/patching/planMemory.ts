@@ -1,7 +1,7 @@
 import { CircuitError } from '../../shared/errors';
 import { hasOtherRun } from '../../shared/experiment';
 import type { BackendName } from '../../shared/results';
-import type { SiteName } from '../../shared/sites';
+import { hasSources, type SiteName } from '../../shared/sites';
 import type { Gpt2Config } from '../model/config';
 import { ROWS_AT_ONCE } from '../model/forward';
 import { FLOAT, fillableBytes, gigabytes, longest, passBytes, siteFloats, type Pass } from '../model/memory';
@@ -41,7 +41,7 @@ function meansBytes(config: Gpt2Config, { experiment, chunks }: Plan, chunk: Chu
   const bytesOf = (length: number): number => FLOAT * taken.reduce((sum, { site }) => sum + siteFloats(config, site, length, length), 0);
   const { cleanLength: length } = chunk;
   const sequences = Math.min(Math.max(1, Math.floor(ROWS_AT_ONCE / length)), experiment.pairs.length);
-  const shown = taken.map(({ site }) => site).filter((site) => site === 'pattern' || site === 'scores');
+  const shown = taken.map(({ site }) => site).filter(hasSources);
   const pass = passBytes(config, { sequences, length, prefix: 0, sites: shown, layers: 0, runs: 1, record: false });
   return { kept: [...lengths.values()].reduce((sum, own) => sum + bytesOf(own), 0), taking: pass + (sequences + 1) * bytesOf(length) };
 }

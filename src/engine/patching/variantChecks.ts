@@ -1,9 +1,9 @@
 import { CircuitError } from '../../shared/errors';
-import { INTEGRATION_RULES, OTHERS, type TokenExperiment, type Unit } from '../../shared/experiment';
+import { hasOtherRun, INTEGRATION_RULES, OTHERS, type TokenExperiment, type Unit } from '../../shared/experiment';
 import type { PairGroup } from '../../shared/results';
-import { hasHeads, SITE_NAMES, SITES, type SiteName } from '../../shared/sites';
+import { hasSources, SITE_NAMES, type SiteName } from '../../shared/sites';
 import type { Gpt2Config } from '../model/config';
-import { hasSources } from './exactCells';
+import { unitFault } from './unitChecks';
 
 /** Throws `experiment` where there is nothing to take the other activations from. */
 export function checkOther({ other = 'corrupted', direction, variant }: TokenExperiment, groups: readonly PairGroup[]): void {
@@ -56,7 +56,7 @@ export function checkVariant({ variant = {}, other = 'corrupted', metric }: Toke
   if (bothGradients) {
     if (qkFix) together('Averaging clean and corrupted gradients', 'the QK fix', 'the fix is derived at one base run');
     if (gradDrop) together('Averaging clean and corrupted gradients', 'GradDrop', 'GradDrop is derived at one base run');
-    if (other === 'zero' || other === 'mean') together('Averaging clean and corrupted gradients', `ablation by ${other}`, 'there is no second run to take a gradient at');
+    if (!hasOtherRun(other)) together('Averaging clean and corrupted gradients', `ablation by ${other}`, 'there is no second run to take a gradient at');
     if (interventions.length > 0) together('Averaging clean and corrupted gradients', 'interventions', 'they are done to one base run');
     if (metric === 'kl') together('Averaging clean and corrupted gradients', 'KL', 'its gradient at the clean run is zero');
   }
@@ -82,23 +82,13 @@ export function checkSites(sites: readonly SiteName[], groups: readonly PairGrou
   }
 }
 
-function checkUnit({ site, layer, head, neuron, position, source }: Unit, what: string, groups: readonly PairGroup[], config: Gpt2Config): void {
+function checkUnit(unit: Unit, what: string, groups: readonly PairGroup[], config: Gpt2Config): void {
+  const { site, position, source } = unit;
   const no = (problem: string): never => {
     throw refuse(`${what} cannot be done: ${problem}`);
   };
-  if (!SITE_NAMES.includes(site)) no(`there is no site "${String(site)}"; there are ${SITE_NAMES.join(', ')}.`);
-  const count = (value: number | undefined, extent: number, one: string): void => {
-    if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value < extent)) no(`there is no ${one} ${String(value)}; this model has ${one}s 0 to ${extent - 1}.`);
-  };
-  if (!SITES[site].axes.includes('layer')) {
-    if (layer !== undefined) no(`${site} belongs to no layer; leave the layer out.`);
-  } else if (layer === undefined) no(`it names no layer; there are layers 0 to ${config.layers - 1}.`);
-  count(layer, config.layers, 'layer');
-  if (head !== undefined && !hasHeads(site)) no(`${site} has no heads; ${SITE_NAMES.filter(hasHeads).join(', ')} have.`);
-  count(head, config.heads, 'head');
-  if (neuron !== undefined && site !== 'mlp_post') no(`${site} has no neurons; mlp_post has.`);
-  count(neuron, config.dMlp, 'neuron');
-  if (source !== undefined && !hasSources(site)) no(`${site} has no source positions; pattern and scores have.`);
+  const fault = unitFault(unit, config);
+  if (fault !== undefined) no(fault);
   const unequal = groups.some(({ positions }) => positions === 'last');
   if (unequal && hasSources(site)) no(`${site} of prompts of unequal token counts do not correspond.`);
   for (const place of [position, source]) {
