@@ -1,10 +1,9 @@
 import * as vscode from 'vscode';
 import type { RunListing, RunStore } from '../runs/store';
-import { metricTitle } from '../shared/metrics';
-import { OTHER_WORDS } from '../shared/otherSide';
 import type { RunManifest } from '../shared/run';
 import { plural } from '../shared/text';
 import { COMMANDS } from './commandTable';
+import { departuresOf } from './departures';
 import type { RunIndex } from './runIndex';
 import { topHeads } from './topHeads';
 import type { Verifications } from './verifications';
@@ -54,10 +53,9 @@ export class RunsTree implements vscode.TreeDataProvider<RunListing> {
   }
 }
 
-/** "noise", "zero ablation", "probability", "no BOS": what a person changes between two runs of the same file. What is usual goes without saying. */
-function settingsOf({ experiment, prependBos }: RunManifest): string[] {
-  const { direction, metric, other = 'corrupted' } = experiment;
-  return [direction, ...(other === 'corrupted' ? [] : [OTHER_WORDS[other].name]), ...(metric === 'logitDiff' ? [] : [metricTitle(metric)]), prependBos ? 'with BOS' : 'no BOS'];
+/** "noise", "zero ablation", "probability", "no BOS": what a person changes between two runs of the same file. */
+function settingsOf(manifest: RunManifest): string[] {
+  return [manifest.experiment.direction, ...departuresOf(manifest), manifest.prependBos ? 'with BOS' : 'no BOS'];
 }
 
 /** The time of day for today's runs, the date for older ones. */

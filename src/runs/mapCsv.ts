@@ -1,11 +1,14 @@
 import { exactScores } from '../shared/exact';
+import { metricTitle } from '../shared/metrics';
 import type { Run } from '../shared/run';
 import { tokenColumns } from '../shared/tokenColumns';
+import { variantWords } from '../shared/variants';
 import { mapScores, type MapOf, type ViewOptions } from '../shared/views';
 
 /**
  * A map as CSV with a header: layer, head or position, the clean prompts' token there (where they differ, all of them), the
- * estimate, and the exact effect where it was measured. Values in the view's units. Throws RangeError as `mapScores`, and when
+ * estimate, and the exact effect where it was measured. Values in the view's units. Then, the same in every line, which experiment
+ * they are of: metric, direction, other side, variant, model, pair and unit. Throws RangeError as `mapScores`, and when
  * the map has nothing of the chosen pair.
  */
 export function mapCsv(run: Run, map: MapOf, options: ViewOptions): string {
@@ -13,15 +16,31 @@ export function mapCsv(run: Run, map: MapOf, options: ViewOptions): string {
   if (!estimate) throw new RangeError(`pair ${options.pair} is not among the pairs of this length`);
   const exact = exactScores(run, map, options);
   const places = map.over === 'positions' ? placesOf(run, map.group, options) : undefined;
-  const lines = [['layer', estimate.axes[1], ...(places ? ['token'] : []), 'estimate', 'exact']];
+  const [names, settings] = settingsOf(run, options);
+  const lines = [['layer', estimate.axes[1], ...(places ? ['token'] : []), 'estimate', 'exact', ...names]];
   for (let row = 0; row < estimate.rows; row++) {
     for (let column = 0; column < estimate.columns; column++) {
       const cell = row * estimate.columns + column;
       const place = places ? [String(places[column]!.position), quoted(places[column]!.text)] : [String(column)];
-      lines.push([String(row), ...place, numberText(estimate.values[cell]!), numberText(exact.values[cell]!)]);
+      lines.push([String(row), ...place, numberText(estimate.values[cell]!), numberText(exact.values[cell]!), ...settings]);
     }
   }
   return `${lines.map((line) => line.join(',')).join('\r\n')}\r\n`;
+}
+
+/** Names and values of the columns that say which experiment it is. */
+function settingsOf({ manifest }: Run, { pair, unit }: ViewOptions): [names: string[], values: string[]] {
+  const { experiment, model, pairs } = manifest;
+  const { metric, direction, other = 'corrupted' } = experiment;
+  const variant = variantWords(experiment).join(' + ');
+  const settings = {
+    metric: typeof metric === 'string' ? metric : metricTitle(metric),
+    ...{ direction, other, variant: variant === '' ? 'plain gradient' : variant },
+    model: model.id,
+    pair: pair === 'all' ? 'all' : pairs[pair]!.name,
+    unit,
+  };
+  return [Object.keys(settings), Object.values(settings).map(quoted)];
 }
 
 /** The position of a column, and every clean text there. */

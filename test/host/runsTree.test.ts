@@ -15,6 +15,7 @@ describe('the list of runs', () => {
 
   it('names of a run what is not as usual', () => {
     assert.equal(described({}), 'denoise, no BOS, example');
+    assert.equal(described({ at: 'S2', variant: { qkFix: true, interventions: [{ unit: { site: 'z', layer: 1, head: 2 }, with: 'zero' }] } }), 'denoise, at S2, AtP* QK fix, intervention: head 1.2 (z) ← zeros, no BOS, example');
     assert.equal(described({ metric: 'prob' }), 'denoise, probability, no BOS, example');
     assert.equal(described({ metric: { activation: 'attention', layer: 1, head: 2 }, other: 'mean', direction: 'noise' }), 'noise, mean ablation, attention of head 1.2, no BOS, example');
   });

@@ -208,6 +208,9 @@ describe('positions by their role', () => {
       assert.ok(Math.abs(Number(await cell(page, `L${layer}·${role}`).getAttribute('data-value')) - summed(role, layer)) < 1e-6, `${role} in layer ${layer}`);
     }
     assert.ok(Math.abs(summed('S2', 2)) > 0.1);
+    await positions(page).getByRole('button', { name: 'More' }).click();
+    assert.equal(await positions(page).getByRole('button', { name: 'Copy' }).isVisible(), true);
+    assert.equal(await positions(page).getByRole('button', { name: 'Export' }).count(), 0, 'a file would be of another map');
     await cell(page, 'L2·S2').click();
     await textIs(page.locator('.details'), /^SelectionL2 · S2\+0\.\d+ normalised.*“ John”.*Shares of the pairs.* gives the /);
     await page.locator('.table-section').getByRole('radio', { name: 'Positions' }).check();

@@ -164,7 +164,7 @@ export class HeatmapsView implements View {
     section.renderControls(signature, () => this.controlsOf(name), sort, {
       ofRows: (line) => (name === 'heads' ? `H${line}` : `position ${line}`),
       ofColumns: (layer) => rowLabel(map.site, layer),
-    });
+    }, !this.byRole(name));
     if (this.byRole(name)) return this.drawRoles(section, sort);
     const estimate = numbers.estimate(map, options);
     const exact = numbers.exact(map, options);

@@ -67,9 +67,9 @@ export class MapSection {
     this.legendSlot.element.before(line);
   }
 
-  /** `own`: what this map alone shows. */
-  renderControls(signature: string, own: () => readonly HTMLElement[], sort: MapSort, lineName: LineNames): void {
-    this.controls.render(`${signature} ${JSON.stringify(sort)}`, () => [el('div', { class: 'toolbar' }, [...own(), this.moreButton()]), this.furtherControls(sort, lineName)]);
+  /** `own`: what this map alone shows. `exports`: files are of the maps that a run holds, not of what is gathered from them. */
+  renderControls(signature: string, own: () => readonly HTMLElement[], sort: MapSort, lineName: LineNames, exports: boolean): void {
+    this.controls.render(`${signature} ${JSON.stringify(sort)}`, () => [el('div', { class: 'toolbar' }, [...own(), this.moreButton()]), this.furtherControls(sort, lineName, exports)]);
   }
 
   private moreButton(): HTMLElement {
@@ -82,7 +82,7 @@ export class MapSection {
     return more;
   }
 
-  private furtherControls(sort: MapSort, lineName: LineNames): HTMLElement {
+  private furtherControls(sort: MapSort, lineName: LineNames, exports: boolean): HTMLElement {
     this.further.hidden = !this.open;
     this.further.replaceChildren(
       this.sortList(`Order of ${this.axes.row}s`, sort.rows, lineName.ofRows, (rows) => this.events.sort({ ...sort, rows })),
@@ -90,7 +90,7 @@ export class MapSection {
       el('span', { class: 'buttons' }, [
         isSorted(sort) && button('Reset order', () => this.events.sort({ rows: { by: 'index' }, columns: { by: 'index' } })),
         button('Copy', () => this.events.copy(), { title: 'Copy this map as tab-separated text' }),
-        button('Export', () => this.events.exportMap(), { title: 'Write estimates and exact effects of this map to a CSV file' }),
+        exports && button('Export', () => this.events.exportMap(), { title: 'Write estimates and exact effects of this map to a CSV file' }),
       ]),
     );
     return this.further;
