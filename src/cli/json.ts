@@ -1,5 +1,6 @@
 import { CircuitError } from '../shared/errors';
 import type { Direction, Metric, Other, Variant } from '../shared/experiment';
+import { otherSide } from '../shared/otherSide';
 import type { BackendName } from '../shared/results';
 import type { Run, RunManifest, RunNote } from '../shared/run';
 import { canNormalise, isAlone, meanDifference, type Matrix, type ViewOptions } from '../shared/views';
@@ -90,11 +91,11 @@ export function viewOf(manifest: RunManifest, raw: boolean): ViewOptions {
 }
 
 /** Why scores are not normalised by these pairs, and what to do. */
-export function notNormalised(run: Pick<RunManifest, 'pairs'>): string {
+export function notNormalised(run: Pick<RunManifest, 'experiment' | 'pairs'>): string {
   const difference = meanDifference(run).toPrecision(2);
   const mean = run.pairs.length > 1 ? 'the mean of the metric' : 'the metric';
   if (isAlone(run)) return `After the clean prompts ${mean} is ${difference}: it is not positive, so that scores have no share of it. Use --raw for scores in the metric's own units.`;
-  return `Clean and corrupted prompts differ by only ${difference} in ${mean}, too little to normalise scores by. Use prompts that differ more, or --raw for scores in the metric's own units.`;
+  return `Clean and ${otherSide(run.experiment)} differ by only ${difference} in ${mean}, too little to normalise scores by. Use prompts that differ more, or --raw for scores in the metric's own units.`;
 }
 
 export function nested({ rows, columns, values }: Matrix): number[][] {

@@ -1,5 +1,5 @@
 import { metricTitle, metricUnit } from '../shared/metrics';
-import { OTHER_WORDS, otherSide } from '../shared/otherSide';
+import { normalisedWords, OTHER_WORDS, otherSide } from '../shared/otherSide';
 import type { Run, RunManifest } from '../shared/run';
 import { plural } from '../shared/text';
 import { variantWords } from '../shared/variants';
@@ -16,8 +16,7 @@ export function signed(value: number): string {
 
 /** What a score is measured in. */
 export function unitTitle({ experiment, pairs }: Pick<RunManifest, 'experiment' | 'pairs'>, unit: ViewOptions['unit']): string {
-  if (unit === 'raw') return metricUnit(experiment.metric);
-  return pairs[0]?.metric.corrupted === undefined ? 'normalised: share of the clean metric' : `normalised: 0 ${otherSide(experiment)} … 1 clean`;
+  return unit === 'raw' ? metricUnit(experiment.metric) : normalisedWords({ ...experiment, pairs });
 }
 
 /** Columns padded to their widest cell: those of `texts` to the left, everything else to the right. */
@@ -38,7 +37,7 @@ export function facts({ manifest }: Run): string {
   const lines = [
     manifest.title,
     `  ${model.id}: ${model.layers} layers of ${model.heads} heads, d_model ${model.dModel}`,
-    `  ${settings.join(', ')}, ${metricTitle(experiment.metric)} clean ${signed(mean(manifest, 'clean'))}${corrupted}`,
+    `  ${settings.join(', ')}, ${metricTitle(experiment.metric)}: clean ${signed(mean(manifest, 'clean'))}${corrupted}`,
     ...(variant.length > 0 ? [`  Variant: ${variant.join('; ')}`] : []),
     `  ${backend.name}, ${plural(backend.threads, 'thread')}, load ${timings.load.toFixed(2)} s, run ${timings.run.toFixed(2)} s`,
     ...manifest.notes.map(({ message }) => `  Note: ${message}`),

@@ -1,4 +1,5 @@
 import type { Direction, Other } from './experiment';
+import { isAlone } from './views';
 
 /** The other side of a difference, and what is patched into what, in words. */
 
@@ -30,4 +31,9 @@ export function standInWords(value: Other, direction: Direction): string {
 /** "clean patched into corrupted", "zeros patched into clean". */
 export function directionWords({ direction, other }: { direction: Direction; other?: Other }): string {
   return direction === 'denoise' ? `clean patched into ${otherSide({ other })}` : `${otherSide({ other })} patched into clean`;
+}
+
+/** The normalised unit: "normalised: 0 corrupted … 1 clean". */
+export function normalisedWords(run: { other?: Other; pairs: Parameters<typeof isAlone>[0]['pairs'] }): string {
+  return isAlone(run) ? 'normalised: share of the clean metric' : `normalised: 0 ${otherSide(run)} … 1 clean`;
 }

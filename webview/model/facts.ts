@@ -1,10 +1,10 @@
 import { metricRead, metricTitle, metricUnit } from '../../src/shared/metrics';
-import { directionWords, OTHER_WORDS, otherSide } from '../../src/shared/otherSide';
+import { directionWords, normalisedWords, OTHER_WORDS, otherSide } from '../../src/shared/otherSide';
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { BackendName } from '../../src/shared/results';
 import { plural } from '../../src/shared/text';
 import { variantWords } from '../../src/shared/variants';
-import { isAlone, type ViewOptions } from '../../src/shared/views';
+import type { ViewOptions } from '../../src/shared/views';
 import { formatScore, formatSeconds } from './format';
 
 export interface Fact {
@@ -77,11 +77,11 @@ function meanMetric({ pairs }: RunSummary, side: 'clean' | 'corrupted'): number 
 }
 
 /** "normalised: 0 corrupted … 1 clean", or the metric's own unit. */
-export function unitWords(run: Pick<RunSummary, 'metric' | 'pairs' | 'other'>, { pair, unit, of }: ViewOptions): string {
+export function scaleWords(run: Pick<RunSummary, 'metric' | 'pairs' | 'other'>, { pair, unit, of }: ViewOptions): string {
   if (unit === 'raw') return `raw ${metricUnit(run.metric)}`;
   const several = run.pairs.length > 1;
   const whose = pair === 'all' || !several ? '' : of === 'pair' ? ' of this pair' : ' on the mean';
-  return isAlone(run) ? `normalised: share of the clean metric${whose}` : `normalised: 0 ${otherSide(run)} … 1 clean${whose}`;
+  return normalisedWords(run) + whose;
 }
 
 /** Stands under every view: direction, metric with its unit, what departs from the plain gradient, BOS, and which pairs. */
@@ -94,7 +94,7 @@ export function viewCaption(run: RunSummary, options: ViewOptions): string {
       : `${run.pairs[options.pair]!.name}${run.pairs.length === 1 ? '' : options.of === 'pair' ? ': its own effect' : `: its share of the mean of ${run.pairs.length}`}`;
   return [
     `${run.direction} (${directionWords(run)})`,
-    `${metricTitle(run.metric)}, ${unitWords(run, options)}`,
+    `${metricTitle(run.metric)}, ${scaleWords(run, options)}`,
     ...variantWords(run),
     run.prependBos ? 'BOS prepended' : 'no BOS',
     pairs,

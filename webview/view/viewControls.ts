@@ -3,7 +3,7 @@ import { otherSide } from '../../src/shared/otherSide';
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import { capitalised } from '../../src/shared/text';
 import { averagedRun, canNormalise, isAlone, type ViewOptions } from '../../src/shared/views';
-import { unitWords } from '../model/facts';
+import { scaleWords } from '../model/facts';
 import type { ViewName } from '../model/viewState';
 import { dropDown, el, segmented } from './dom';
 
@@ -52,7 +52,7 @@ export function viewControls(run: RunSummary, options: ViewOptions, view: ViewNa
     segmented(
       'Unit',
       [
-        { value: 'normalised', label: 'Normalised', disabled: fixed !== undefined || !normalises, title: fixed ?? (normalises ? unitWords(run, { ...options, unit: 'normalised' }) : capitalised(reason)) },
+        { value: 'normalised', label: 'Normalised', disabled: fixed !== undefined || !normalises, title: fixed ?? (normalises ? scaleWords(run, { ...options, unit: 'normalised' }) : capitalised(reason)) },
         { value: 'raw', label: `Raw ${metricUnit(run.metric)}`, disabled: fixed !== undefined, title: fixed },
       ],
       options.unit,

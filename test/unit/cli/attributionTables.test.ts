@@ -8,7 +8,7 @@ describe('attribute tables', () => {
   const text = attributionTables(run, { raw: false, top: 3, sites: ['resid_pre'] });
 
   it('begin with the facts of the run', () => {
-    assert.match(text, /^three pairs\n {2}example: 2 layers of 3 heads, d_model 6\n {2}3 pairs, denoise, no BOS, logit difference clean \+2\.0000, corrupted \+0\.0000\n/);
+    assert.match(text, /^three pairs\n {2}example: 2 layers of 3 heads, d_model 6\n {2}3 pairs, denoise, no BOS, logit difference: clean \+2\.0000, corrupted \+0\.0000\n/);
     assert.match(text, /cpu, 1 thread, load 0\.25 s, run 0\.50 s\n {2}Note: A note\./);
   });
 

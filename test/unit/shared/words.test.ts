@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { roughly } from '../../../src/shared/durations';
 import { LOGIT_METRICS } from '../../../src/shared/experiment';
 import { metricCaveat, metricRead, metricTitle, metricUnit } from '../../../src/shared/metrics';
-import { directionWords, otherSide, standInWords } from '../../../src/shared/otherSide';
+import { directionWords, normalisedWords, otherSide, standInWords } from '../../../src/shared/otherSide';
 import { depthName } from '../../../src/shared/readout';
 import { capitalised, listed, plural } from '../../../src/shared/text';
 import { unitWords, variantWords } from '../../../src/shared/variants';
@@ -28,6 +28,8 @@ describe('shared words', () => {
     assert.equal(directionWords({ direction: 'noise', other: 'corrupted' }), 'corrupted patched into clean');
     assert.equal(directionWords({ direction: 'noise', other: 'mean' }), 'means patched into clean');
     assert.equal(otherSide({ other: 'resample' }), 'other pair');
+    assert.equal(normalisedWords({ other: 'resample', pairs: [{ metric: { corrupted: 1 } }] }), 'normalised: 0 other pair … 1 clean');
+    assert.equal(normalisedWords({ other: 'zero', pairs: [{ metric: {} }] }), 'normalised: share of the clean metric');
     assert.deepEqual([standInWords('corrupted', 'denoise'), standInWords('corrupted', 'noise'), standInWords('zero', 'denoise')], ['the clean run’s activation', 'the corrupted run’s activation', 'zeros']);
   });
 
