@@ -77,10 +77,12 @@ function meanMetric({ pairs }: RunSummary, side: 'clean' | 'corrupted'): number 
 }
 
 /** "normalised: 0 corrupted … 1 clean", or the metric's own unit. */
-export function scaleWords(run: Pick<RunSummary, 'metric' | 'pairs' | 'other'>, { pair, unit, of }: ViewOptions): string {
+export function scaleWords(run: Pick<RunSummary, 'metric' | 'pairs' | 'other' | 'variant'>, { pair, unit, of }: ViewOptions): string {
   if (unit === 'raw') return `raw ${metricUnit(run.metric)}`;
   const several = run.pairs.length > 1;
   const whose = pair === 'all' || !several ? '' : of === 'pair' ? ' of this pair' : ' on the mean';
+  // The metric of a run is that of its prompts without interventions; effects are counted from the run with them.
+  if (run.variant.interventions?.length) return `normalised: 0 the run with the interventions … 1 as much as clean − ${otherSide(run)} without them${whose}`;
   return normalisedWords(run) + whose;
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { lengthsText, metricPlace } from '../../../webview/model/facts';
+import { lengthsText, metricPlace, scaleWords } from '../../../webview/model/facts';
 
 const group = (count: number, length: number) => ({ pairs: Array.from({ length: count }, (_, index) => index), length, positions: 'all' as const });
 
@@ -9,6 +9,16 @@ describe('the lengths of the pairs', () => {
     assert.equal(lengthsText([group(1, 14)]), '14 tokens');
     assert.equal(lengthsText([group(6, 14), group(2, 15)]), '6 with 14 tokens, 2 with 15');
     assert.equal(lengthsText([group(1, 1)]), '1 token');
+  });
+});
+
+describe('the unit in words', () => {
+  it('counts from the run with the interventions, where there are any', () => {
+    const pair = { name: '', clean: [], corrupted: [], correct: [], incorrect: [], metric: { clean: 3, corrupted: -1 } };
+    const run: Parameters<typeof scaleWords>[0] = { metric: 'logitDiff', pairs: [pair], other: 'corrupted', variant: {} };
+    const words = (of: typeof run): string => scaleWords(of, { pair: 'all', unit: 'normalised' });
+    assert.equal(words(run), 'normalised: 0 corrupted … 1 clean');
+    assert.equal(words({ ...run, variant: { interventions: [{ unit: { site: 'z', layer: 3, head: 0 }, with: 'zero' }] } }), 'normalised: 0 the run with the interventions … 1 as much as clean − corrupted without them');
   });
 });
 
