@@ -5,14 +5,20 @@ import { plural } from '../../src/shared/text';
 import { groupOf, goingToGroup, rolesOf, sitesOf, type MapName, type Values, type ViewState } from '../model/viewState';
 import { dropDown, segmented, type Choice } from '../view/dom';
 
-/** The names that TransformerLens gives the sweeps over these sites. */
+/** As they follow one another in the model. */
+const BLOCKS: readonly SiteName[] = ['embed', 'resid_pre', 'resid_mid', 'resid_post', 'attn_out', 'mlp_out'];
+
+/** With the names that TransformerLens gives the sweeps over these sites. */
 function familyOf(site: SiteName, map: MapName): string {
   if (HEAD_EVERY.includes(site)) return map === 'heads' ? 'Head every (TransformerLens)' : 'Head every by position, heads summed';
-  return BLOCK_EVERY.includes(site) ? 'Block every (TransformerLens)' : 'Further sites';
+  return BLOCKS.includes(site) ? `Residual stream and blocks (block every: ${BLOCK_EVERY.join(', ')})` : 'Further sites';
 }
 
-export function siteChoices(run: RunSummary, map: MapName): Choice<SiteName>[] {
-  return sitesOf(run, map).map((value) => ({ value, label: SITES[value].title, group: familyOf(value, map) }));
+/** The stream and what writes to it first, then what has heads. */
+export function siteChoices(run: Pick<RunSummary, 'sites'>, map: MapName): Choice<SiteName>[] {
+  const sites = sitesOf(run, map);
+  const ordered = [...BLOCKS.filter((site) => sites.includes(site)), ...sites.filter((site) => !BLOCKS.includes(site))];
+  return ordered.map((value) => ({ value, label: SITES[value].title, group: familyOf(value, map) }));
 }
 
 /** `stateOf`: the present state, which may have changed elsewhere since the control was drawn. */

@@ -1,3 +1,4 @@
+import { agreementOf, type AgreementSummary } from '../../src/shared/agreement';
 import { mapExtent } from '../../src/shared/exact';
 import { metricUnit } from '../../src/shared/metrics';
 import type { Agreement } from '../../src/shared/panelProtocol';
@@ -24,6 +25,16 @@ import { layerLegend, pointCard, Scatter } from './scatter';
 import { worstLists } from './worst';
 
 const TOP = 10;
+
+function figureList({ count, pearson, spearman, slope }: AgreementSummary, counted: string): HTMLElement {
+  const figures: [string, string, string][] = [
+    ['r', formatCoefficient(pearson), 'Pearson correlation of estimate and exact effect'],
+    ['ρ', formatCoefficient(spearman), 'Spearman rank correlation'],
+    ['slope', formatCoefficient(slope), 'Least squares of estimate on exact: above 1 the estimates are too strong'],
+    ['n', String(count), counted],
+  ];
+  return el('dl', {}, figures.map(([name, value, title]) => el('div', { attributes: { title } }, [el('dt', { text: name }), el('dd', { text: value })])));
+}
 
 /** How far the estimates of a map can be trusted: every cell that was patched exactly, estimate against truth. */
 export class TrustView implements View {
@@ -112,7 +123,7 @@ export class TrustView implements View {
     this.renderMessage(asked.state === 'failed' ? asked.message : undefined, asked.state === 'loading', points.length, name, map);
     this.plot.hidden = this.figures.element.hidden = this.caption.hidden = points.length === 0;
     if (asked.state !== 'ready' || points.length === 0) return;
-    this.renderFigures(asked.value);
+    this.renderFigures(asked.value, points);
     this.renderPoints(name, points, asked.value);
     this.caption.textContent = `${SITES[map.site].title}, ${mapWords(map, run)} · ${viewCaption(run, state.options)}`;
   }
@@ -164,16 +175,12 @@ export class TrustView implements View {
     });
   }
 
-  private renderFigures({ summary }: Agreement): void {
-    const { count, pearson, spearman, slope } = summary;
-    const figures: [string, string, string][] = [
-      ['r', formatCoefficient(pearson), 'Pearson correlation of estimate and exact effect'],
-      ['ρ', formatCoefficient(spearman), 'Spearman rank correlation'],
-      ['slope', formatCoefficient(slope), 'Least squares of estimate on exact: above 1 the estimates are too strong'],
-      ['n', String(count), 'Cells measured'],
-    ];
-    this.figures.render(JSON.stringify(figures), () => [
-      el('dl', {}, figures.map(([name, value, title]) => el('div', { attributes: { title } }, [el('dt', { text: name }), el('dd', { text: value })]))),
+  private renderFigures({ summary }: Agreement, points: readonly TrustPoint[]): void {
+    const { count } = summary;
+    const brushed = this.area && agreementOf(pointsIn(points, this.area));
+    this.figures.render(JSON.stringify([summary, brushed]), () => [
+      figureList(summary, 'Cells measured'),
+      ...(brushed ? [el('section', { class: 'figures-brushed', attributes: { 'aria-label': 'In the rectangle' } }, [el('span', { class: 'caption', text: 'In the rectangle' }), figureList(brushed, 'Cells in the rectangle')])] : []),
       ...(this.parts.run.variant.gradDrop ? [el('p', { class: 'caption', text: 'GradDrop gives magnitudes without sign; exact effects have one.' })] : []),
       ...(count < TOP ? [el('p', { class: 'caption', text: 'Few cells: these figures say little yet.' })] : []),
     ]);

@@ -5,14 +5,23 @@ import { el } from '../view/dom';
 
 const MOST = 5;
 
+/** Of the largest exact effect; a miss below that changes nothing. */
+const SMALLEST_MISS = 0.01;
+
+/** Points whose miss matters beside what was measured. */
+export function worthNaming<T extends Pick<TrustPoint, 'estimate' | 'exact'>>(points: readonly T[]): T[] {
+  const least = SMALLEST_MISS * Math.max(0, ...points.map(({ exact }) => Math.abs(exact)));
+  return points.filter(({ estimate, exact }) => Math.abs(estimate - exact) >= least);
+}
+
 /** The estimates that are furthest from the exact effects, by name. */
 export function worstLists(points: readonly TrustPoint[], select: (point: TrustPoint) => void): HTMLElement[] {
-  const { over, under } = worstEstimates(points, MOST);
+  const { over, under } = worstEstimates(worthNaming(points), MOST);
   const list = (heading: string, explained: string, worst: readonly TrustPoint[]): HTMLElement =>
     el('div', { class: 'worst' }, [
       el('h3', { text: heading, attributes: { title: explained } }),
       worst.length === 0
-        ? el('p', { class: 'caption', text: 'None.' })
+        ? el('p', { class: 'caption', text: 'None by more than 1 % of the largest exact effect.' })
         : el(
             'ol',
             {},

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { commonDomain, formatCoefficient, pointsIn, rankLines, trustPoints } from '../../../webview/model/trust';
+import { worthNaming } from '../../../webview/trust/worst';
 
 const points = [
   { row: 0, column: 0, estimate: 0.1, exact: 0.4 },
@@ -7,6 +8,15 @@ const points = [
   { row: 1, column: 0, estimate: 0.3, exact: 0.3 },
 ];
 const names = { name: (row: number, column: number): string => `L${row}H${column}`, title: (row: number, column: number): string => `L${row}H${column}` };
+
+describe('an estimate worth naming', () => {
+  it('misses by at least a hundredth of the largest exact effect', () => {
+    const point = (estimate: number, exact: number): { estimate: number; exact: number } => ({ estimate, exact });
+    const [large, small, noise] = [point(1, 4), point(0.1, 0.05), point(0.02, 0)];
+    assert.deepEqual(worthNaming([large, small, noise]), [large, small]);
+    assert.deepEqual(worthNaming([]), []);
+  });
+});
 
 describe('measured cells', () => {
   it('are ranked by either side, strongest estimate first', () => {
