@@ -52,6 +52,7 @@ function parse(text: string, { overrides, variant }: ExperimentFlags): PromptFil
 
 async function readText(name: string, folder: string): Promise<string> {
   if (name === '-') throw new CircuitError('usage', 'Standard input is not read; name a prompt file (./- for a file of that name).');
+  if (/\.safetensors$/i.test(name)) throw new CircuitError('usage', `${name} is a stored run, which is attributed already; patch, attention, lens and intervene take it. attribute takes prompt files.`);
   const file = path.resolve(folder, name);
   try {
     const found = await stat(file);
@@ -87,7 +88,7 @@ function concerns(pairIndices: readonly number[] | undefined): (problem: Problem
 
 /** Warnings are printed; errors are thrown, all at once. */
 function report(name: string, problems: readonly Problem[], warn: Surroundings['warn']): void {
-  const line = (kind: string, { place, message }: Problem): string => `${name}:${place.line}:${place.column}: ${kind}${message}`;
+  const line = (kind: string, { place, message, setting }: Problem): string => `${name}${setting ? ` with --${setting}` : `:${place.line}:${place.column}`}: ${kind}${message}`;
   for (const problem of problems) {
     if (problem.severity === 'warning') warn(`${line('warning: ', problem)}\n`);
   }

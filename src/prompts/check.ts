@@ -29,13 +29,15 @@ export async function checkExperiment(file: PromptFile, tokenize: Tokenize, fact
 }
 
 function locate({ at, range, edit, code, severity, message }: PairFault, file: PromptFile, index: number, finder: Places): Problem {
-  const string = placeOf(at, file, index);
+  // What is said elsewhere than in the file is in no pair: it is told once.
+  const setting = at.part === 'setting' && file.settings[at.field] !== undefined && !file.settingPlaces[at.field] ? at.field : undefined;
+  const string = setting ? finder.at(0, 1) : placeOf(at, file, index);
   const within = ([start, end]: [number, number]): Place => {
     const from = offsetInString(file.text, string, start);
     return finder.at(from, offsetInString(file.text, string, end) - from);
   };
   const fix = edit && { title: edit.title, place: within(edit.range), text: edit.text };
-  return { code, severity, message, place: range ? within(range) : string, pairs: [index], ...(fix && { fix }) };
+  return { code, severity, message, place: range ? within(range) : string, pairs: [index], ...(fix && { fix }), ...(setting && { setting }) };
 }
 
 function placeOf(at: PairFault['at'], file: PromptFile, index: number): Place {
@@ -50,7 +52,7 @@ function placeOf(at: PairFault['at'], file: PromptFile, index: number): Place {
     case 'positions':
       return places.positions[at.name]!;
     case 'setting':
-      // What was not said in the file is shown where the pair begins.
+      // What was not said at all is shown where the pair begins.
       return file.settingPlaces[at.field] ?? places.clean;
   }
 }

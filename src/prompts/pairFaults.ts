@@ -108,7 +108,7 @@ function answerFaults(pair: TextPair, tokenized: TokenizedPair, rules: TokenRule
   const { metric } = rules.settings;
   const read = answersRead(metric);
   const faults = (['correct', 'incorrect'] as const).flatMap((part) =>
-    read[part] ? tokenized[part].flatMap((answer, index) => answerFault(pair, pair[part][index]!, answer, { part, index }, metric === 'continuation')) : [],
+    read[part] ? tokenized[part].flatMap((answer, index) => answerFault(pair, pair[part][index]!, answer, { part, index }, metric)) : [],
   );
   if (metric === 'continuation') return [...faults, ...roomFaults(tokenized, rules)];
   if (!read.correct || !read.incorrect) return faults;
@@ -123,13 +123,14 @@ function answerFaults(pair: TextPair, tokenized: TokenizedPair, rules: TokenRule
   return faults;
 }
 
-function answerFault(pair: TextPair, answer: string, { tokens, withSpace }: TokenizedAnswer, at: PairFault['at'], mayBeLong: boolean): PairFault[] {
+function answerFault(pair: TextPair, answer: string, { tokens, withSpace }: TokenizedAnswer, at: PairFault['at'], metric: Settings['metric']): PairFault[] {
+  const mayBeLong = metric === 'continuation';
   const spaceMends = withSpace !== undefined && (withSpace.length === 1 || mayBeLong) && wantsSpace(pair.clean, answer);
   const edit: PairFault['edit'] = spaceMends ? { title: `Insert the leading space: ${quote(` ${answer}`)}`, range: [0, 0], text: ' ' } : undefined;
   if (tokens.length !== 1 && pair.firstToken !== true && !mayBeLong) {
     const advice = spaceMends
       ? `With a leading space, ${quote(` ${answer}`)}, it is one.`
-      : `This model's tokenizer has no single token for it; choose another word${firstTokenAdvice(tokens)}.`;
+      : `This model's tokenizer has no single token for it; choose another word${advised([firstTokenAdvice(tokens), continuationAdvice(pair, metric)])}.`;
     return [{ code: 'answer-tokens', severity: 'error', message: `${quote(answer)} is ${tokens.length} tokens: ${listTokens(tokens)}. ${advice}`, at, edit }];
   }
   if (!spaceMends) return [];
@@ -153,7 +154,17 @@ function roomFaults({ clean, corrupted, correct, incorrect }: TokenizedPair, { c
 
 /** A first token of a space, one letter or half a character, as of words cut into bytes, says little of the answer. */
 function firstTokenAdvice([first]: readonly TokenText[]): string {
-  return first && /[\p{L}\p{N}]{2}/u.test(first.text) ? `, or write "firstToken": true in the pair to let ${quote(first.text)} stand for it` : '';
+  return first && /[\p{L}\p{N}]{2}/u.test(first.text) ? `write "firstToken": true in the pair to let ${quote(first.text)} stand for it` : '';
+}
+
+/** The metric that reads all tokens of an answer, where it can take the place of one that reads a token of each side. */
+function continuationAdvice({ correct, incorrect }: TextPair, metric: Settings['metric']): string {
+  const single = correct.length <= 1 && incorrect.length <= 1;
+  return single && (metric === 'logitDiff' || metric === 'logProb') ? 'write "metric": "continuation" in the file, which reads all tokens of an answer' : '';
+}
+
+function advised(ways: readonly string[]): string {
+  return ways.filter((way) => way !== '').map((way) => `, or ${way}`).join('');
 }
 
 /** True where a new word would follow with a space: not after a space, an open bracket or quote, nor within a number. */

@@ -82,12 +82,12 @@ function readObject(reader: Reader, root: Node, file: PromptFile, defaults: Prom
   file.settings = settings;
   file.settingPlaces = places;
   // The mistake is told once, not again as an answer that is missing: of all metrics KL needs the least.
-  const found = readPairs(reader, root, fields, isMetricUnread ? { ...settings, metric: 'kl' } : settings);
+  const found = readPairs(reader, root, fields, isMetricUnread ? { ...settings, metric: 'kl' } : settings, places);
   file.pairs = found.map(({ pair }) => pair);
   file.places = found.map((parsed) => parsed.places);
 }
 
-function readPairs(reader: Reader, root: Node, fields: FieldMap, settings: Settings): ParsedPair[] {
+function readPairs(reader: Reader, root: Node, fields: FieldMap, settings: Settings, settingPlaces: PromptFile['settingPlaces']): ParsedPair[] {
   const pairs = fields.get('pairs');
   const prompts = fields.get('prompts');
   if (!pairs && !prompts) {
@@ -107,5 +107,23 @@ function readPairs(reader: Reader, root: Node, fields: FieldMap, settings: Setti
   }
   const nodes = list.children ?? [];
   if (nodes.length === 0) reader.report(list, { code: 'empty-list', message: '"pairs" is empty; write at least one pair { "clean": …, "corrupted": …, "correct": …, "incorrect": … }.' });
-  return nodes.map((node, index) => readPair(reader, node, index, settings));
+  const read = withoutUnknownNames(reader, nodes, settings, settingPlaces);
+  return nodes.map((node, index) => readPair(reader, node, index, read));
+}
+
+/** A position that no pair names is one mistake, where the setting is written; the pairs are then read without the setting. */
+function withoutUnknownNames(reader: Reader, nodes: readonly Node[], settings: Settings, places: PromptFile['settingPlaces']): Settings {
+  const positions = nodes.flatMap((node) => (node.type === 'object' ? (fieldsOf(node).get('positions')?.value ?? []) : []));
+  const known = new Set(positions.flatMap((node) => (node.type === 'object' ? [...fieldsOf(node).keys()] : [])));
+  const read = { ...settings };
+  for (const setting of ['at', 'source', 'range'] as const) {
+    const unknown = [settings[setting]].flat().find((name) => typeof name === 'string' && !known.has(name));
+    if (unknown === undefined || nodes.length === 0) continue;
+    delete read[setting];
+    const message = `No pair names the position ${JSON.stringify(unknown)}, which "${setting}" is; write it into the pairs' "positions".`;
+    const place = places[setting];
+    if (place) reader.reportAt(place, { code: 'position-not-found', message });
+    else reader.report({ offset: 0, length: 1 }, { code: 'position-not-found', message, setting });
+  }
+  return read;
 }

@@ -18,12 +18,16 @@ export interface ParsedSettings {
 export function readSettings(reader: Reader, fields: FieldMap, defaults: { direction: Direction; overrides?: ExperimentOverrides }): ParsedSettings {
   const { overrides = {} } = defaults;
   const places: ParsedSettings['places'] = {};
-  /** Reads one field and notes its place. */
+  const faulty = new Set<keyof Settings>();
+  /** Reads one field and notes its place, and whether something is wrong with it. */
   const field = <T>(name: keyof Settings, read: (node: Node) => T | undefined): T | undefined => {
     const node = fields.get(name)?.value;
     if (!node) return undefined;
     places[name] = reader.place(node);
-    return read(node);
+    const errors = reader.problems.length;
+    const value = read(node);
+    if (reader.problems.length > errors) faulty.add(name);
+    return value;
   };
   const model = field('model', (node) => reader.text(node, '"model"'));
   const prependBos = field('prependBos', (node) => reader.flag(node, '"prependBos"'));
@@ -52,16 +56,23 @@ export function readSettings(reader: Reader, fields: FieldMap, defaults: { direc
   for (const name of Object.keys(places) as (keyof Settings)[]) {
     if (settings[name] !== written[name]) delete places[name];
   }
-  // What is wrong by itself may be what does not fit.
-  const faults = reader.problems.some(({ severity }) => severity === 'error') ? [] : settingFaults(settings);
-  for (const { field: name, message } of faults) {
+  for (const { field: name, from, message } of settingFaults(settings)) {
+    // What is wrong by itself may be what does not fit.
+    if (from.some((part) => faulty.has(part) && settings[part] === written[part])) continue;
     reader.reportAt(places[name] ?? reader.place({ offset: 0, length: 1 }), { code: 'combination', message });
   }
   return { settings, places, isMetricUnread: places.metric !== undefined && metric === undefined };
 }
 
 function readMetric(reader: Reader, node: Node): Metric | undefined {
-  if (node.type !== 'object') return reader.choice(node, '"metric"', LOGIT_METRICS, 'an object such as { "activation": "attention", "layer": 9, "head": 6 }');
+  if (node.type !== 'object') {
+    const known = LOGIT_METRICS.find((name) => name === node.value);
+    if (known) return known;
+    // The schema only warns of it, but nothing can be run.
+    const names = LOGIT_METRICS.map((name) => JSON.stringify(name)).join(', ');
+    reader.report(node, { code: 'wrong-type', message: `"metric" should be one of ${names}, or an object such as { "activation": "attention", "layer": 9, "head": 6 }.` });
+    return undefined;
+  }
   const fields = reader.fields(node, 'The metric', ['activation', 'layer', 'head', 'neuron']);
   const kind = fields.get('activation')?.value;
   if (!kind) return reader.wrongType(node, 'The metric should say "activation": "attention", "neuron" or "directLogit".');

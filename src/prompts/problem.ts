@@ -8,6 +8,8 @@ export interface Problem {
   place: Place;
   /** Indices of the pairs it concerns; absent when it concerns the whole file. */
   pairs?: number[];
+  /** The setting that it is in, where the file does not say it (the command line does): the place is then the file's beginning. */
+  setting?: 'at' | 'source' | 'range';
   /** The JSON schema finds it too: an editor that validates by the schema leaves it out, so that it is said once. */
   inSchema?: boolean;
   /** Replacement text that would mend it, for a quick fix: `title` is what the light bulb says. */

@@ -1,4 +1,4 @@
-import type { Metric, Other, TextExperiment } from '../shared/experiment';
+import { hasOtherRun, type Metric, type Other, type TextExperiment } from '../shared/experiment';
 
 /** Which parts of an experiment go together. Pure: for the parser, which knows the places, and for whoever changes an experiment. */
 
@@ -7,6 +7,8 @@ export type Settings = Omit<TextExperiment, 'pairs'>;
 
 export interface SettingFault {
   field: keyof Settings;
+  /** What it follows from. */
+  from: readonly (keyof Settings)[];
   message: string;
 }
 
@@ -54,22 +56,22 @@ export function readsOnePosition(metric: Metric): boolean {
 /** What is wrong with the settings together; each of them is sound by itself. */
 export function settingFaults({ metric, at, source, range, direction, other, variant = {} }: Settings): SettingFault[] {
   const faults: SettingFault[] = [];
-  const fault = (field: keyof Settings, message: string): void => void faults.push({ field, message });
+  const fault = (field: keyof Settings, from: readonly (keyof Settings)[], message: string): void => void faults.push({ field, from, message });
   const named = typeof metric === 'string' ? metric : metric.activation;
   if (isAblation(other) && direction === 'denoise') {
-    fault('direction', `With "other": "${other}" activations of the clean run are replaced, which is the direction "noise"; write that, or leave "direction" out.`);
+    fault('direction', ['direction', 'other'], `With "other": "${other}" activations of the clean run are replaced, which is the direction "noise"; write that, or leave "direction" out.`);
   }
-  if (at !== undefined && !readsOnePosition(metric)) fault('at', `The metric "${named}" reads a stretch of positions of its own; leave "at" out.`);
-  if (source !== undefined && !isAttention(metric)) fault('source', `Only the metric { "activation": "attention", … } reads "source"; leave it out, or choose that metric.`);
+  if (at !== undefined && !readsOnePosition(metric)) fault('at', ['at', 'metric'], `The metric "${named}" reads a stretch of positions of its own; leave "at" out.`);
+  if (source !== undefined && !isAttention(metric)) fault('source', ['source', 'metric'], `Only the metric { "activation": "attention", … } reads "source"; leave it out, or choose that metric.`);
   if (source === undefined && isAttention(metric)) {
-    fault('metric', 'An attention metric needs "source", the position that the head looks at: the name of one of the pairs\' "positions" or a token index.');
+    fault('metric', ['metric', 'source'], 'An attention metric needs "source", the position that the head looks at: the name of one of the pairs\' "positions" or a token index.');
   }
-  if (range !== undefined && metric !== 'promptLogProb') fault('range', `Only the metric "promptLogProb" reads "range"; for one position write "at".`);
-  if (variant.bothGradients && (other === 'zero' || other === 'mean')) {
-    fault('variant', `"bothGradients" averages the gradients of two runs, but with "other": "${other}" there is only the clean one.`);
+  if (range !== undefined && metric !== 'promptLogProb') fault('range', ['range', 'metric'], `Only the metric "promptLogProb" reads "range"; for one position write "at".`);
+  if (variant.bothGradients && !hasOtherRun(other)) {
+    fault('variant', ['variant', 'other'], `"bothGradients" averages the gradients of two runs, but with "other": "${other}" there is only the clean one.`);
   }
   if (isAblation(other) && variant.interventions?.some((intervention) => intervention.with === 'corrupted')) {
-    fault('variant', `With "other": "${other}" the corrupted prompts are not run; let the interventions take zero, mean or resample.`);
+    fault('variant', ['variant', 'other'], `With "other": "${other}" the corrupted prompts are not run; let the interventions take zero, mean or resample.`);
   }
   return faults;
 }

@@ -158,7 +158,7 @@ describe('attribute, the verb', () => {
     assert.equal(await run('v.prompts.json', ...words.split(' ')), 2);
     assert.match(cli.err, /^v\.prompts\.json:1:\d+: With "other": "zero" the corrupted prompts are not run/m);
     assert.equal(await run('v.prompts.json', '--metric', 'kl', '--at', 'IO'), 2);
-    assert.match(cli.err, /"at" is the position "IO", which this pair does not name/);
+    assert.match(cli.err, /^v\.prompts\.json with --at: No pair names the position "IO", which "at" is/m);
   });
 
   it('computes and lists the sites asked for, and z for the JSON', async () => {

@@ -102,14 +102,18 @@ describe('prompts: check', () => {
       const [problem, place] = await one({ correct: [' Mary', ' Bartholomew'] });
       assert.equal(place, '" Bartholomew"');
       assert.deepEqual([problem.code, problem.severity, problem.fix], ['answer-tokens', 'error', undefined]);
-      assert.match(problem.message, /" Bartholomew" is 2 tokens: " Bar" \+ "tholomew"\. This model's tokenizer has no single token for it; choose another word, or write "firstToken": true .* " Bar" stand/);
+      assert.match(problem.message, /" Bartholomew" is 2 tokens: " Bar" \+ "tholomew"\. This model's tokenizer has no single token for it; choose another word, or write "firstToken": true .* " Bar" stand for it\.$/);
+      const [long] = await one({ correct: ' Bartholomew' });
+      assert.match(long.message, /" Bar" stand for it, or write "metric": "continuation" in the file, which reads all tokens/);
+      const [ofProbability] = await one({ correct: ' Bartholomew' }, { metric: 'probDiff' });
+      assert.doesNotMatch(ofProbability.message, /continuation/, 'it is another quantity');
     });
 
     for (const [answer, split] of [[' Zoe', '" " + "Z" + "o" + "e"'], [' Bob', '" B" + "o" + "b"']] as const) {
       it(`that are spelled out are not to stand for their first token: ${split}`, async () => {
         const [{ message }] = await one({ correct: answer });
         assert.ok(message.includes(`tokens: ${split}. This model's tokenizer has no single token`), message);
-        assert.match(message, /choose another word\.$/);
+        assert.match(message, /choose another word, or write "metric": "continuation" in the file/);
       });
     }
 
@@ -220,6 +224,12 @@ describe('prompts: check', () => {
         assert.match(problem.message, message);
       });
     }
+
+    it('is told once where it is not said in the file', async () => {
+      const file = parsePromptFile(JSON.stringify({ pairs: [PAIR, { ...PAIR, correct: ' Sid' }] }), { direction: 'denoise', overrides: { at: 9 } });
+      const problems = await checkExperiment(file, tokenize, FACTS);
+      assert.deepEqual(problems.map(({ place, pairs, setting }) => [place.line, place.column, pairs, setting]), [[1, 1, [0, 1], 'at']]);
+    });
 
     it('is sound at named places, first and last', async () => {
       for (const file of [{ at: 'S' }, { at: -5 }, { metric: attention, at: 'S', source: 'S' }, { metric: 'promptLogProb', range: ['S', -2] }, { metric: 'promptLogProb' }]) {

@@ -72,6 +72,24 @@ describe('prompts: settings of a file', () => {
     assert.deepEqual(found({ metric: 'accuracy' }, { clean, corrupted }).map(([code, place]) => [code, place]), [['wrong-type', '"accuracy"']]);
   });
 
+  it('tells a name that no pair has once, at its setting, and one that some pairs lack of those', () => {
+    const read = (pairs: object[], more: object = {}, overrides = {}) => {
+      const text = JSON.stringify({ ...more, pairs });
+      return parsePromptFile(text, { direction: 'denoise', overrides }).problems.map(({ place, pairs: of, setting }) => [text.slice(place.offset, place.offset + place.length), of, setting]);
+    };
+    assert.deepEqual(read([PAIR, PAIR, PAIR], { at: 'S9' }), [['"S9"', undefined, undefined]]);
+    assert.deepEqual(read([PAIR, PAIR], {}, { at: 'S9' }), [['{', undefined, 'at']], 'said elsewhere');
+    const named = { ...PAIR, positions: { S9: 1 } };
+    assert.deepEqual(read([named, PAIR, named], { at: 'S9' }).map(([, of]) => of), [[1]]);
+  });
+
+  it('tells what does not fit beside what is wrong by itself', () => {
+    const places = (fields: Record<string, unknown>): string[] => found(fields).map(([code, place]) => `${code} ${place}`);
+    assert.deepEqual(places({ metric: 'accuracy', other: 'zero', direction: 'denoise' }), ['wrong-type "accuracy"', 'combination "denoise"']);
+    assert.deepEqual(places({ metric: 'accuracy', range: [0, 1] }), ['wrong-type "accuracy"'], 'the metric may read it');
+    assert.deepEqual(places({ metric: ATTENTION, source: 1.5, range: [0, 1] }), ['wrong-type 1.5', 'combination [0,1]']);
+  });
+
   it('follows one continuation on each side', () => {
     const answers = { ...PAIR, correct: [' Mary', ' Amy'], incorrect: [' a', ' b'] };
     assert.deepEqual(found({ metric: 'continuation' }, answers).map(([code, place]) => [code, place]), [['combination', '" Amy"'], ['combination', '" b"']]);
@@ -86,7 +104,7 @@ describe('prompts: settings of a file', () => {
     ['a range that nothing reads', { range: [0, 1] }, 'combination', '[0,1]', /write "at"/],
     ['two gradients of one run', { other: 'mean', variant: { bothGradients: true } }, 'combination', '{"bothGradients":true}', /only the clean one/],
     ['an intervention by prompts that are not run', { other: 'zero', variant: { interventions: [{ unit: { site: 'embed' }, with: 'corrupted' }] } }, 'combination', '{"interventions":[{"unit":{"site":"embed"},"with":"corrupted"}]}', /not run/],
-    ['a name that the pair does not have', { at: 'S2' }, 'position-not-found', '{', /"at" is the position "S2"/],
+    ['a name that no pair has', { at: 'S2' }, 'position-not-found', '"S2"', /No pair names the position "S2", which "at" is/],
     ['a place that is none', { at: 1.5 }, 'wrong-type', '1.5', /token index/],
     ['an empty name', { at: '' }, 'wrong-type', '""', /empty text/],
     ['a range of one', { metric: 'promptLogProb', range: [1] }, 'wrong-type', '[1]', /list of two/],
