@@ -225,7 +225,16 @@ function parsing<T>(parse: () => T): T {
   try {
     return parse();
   } catch (cause) {
-    if (cause instanceof Error && (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')) throw usage(cause.message);
+    if (cause instanceof Error && (cause as NodeJS.ErrnoException).code?.startsWith('ERR_PARSE_ARGS')) throw usage(inOurWords(cause));
     throw cause;
   }
+}
+
+/** Node's own messages run over several lines and advise what is not meant. Each names what it is about in quotes first. */
+function inOurWords({ message }: Error): string {
+  const named = /'(?:-\w, )?([^' ]*)/.exec(message)?.[1] ?? '';
+  if (message.startsWith('Unknown option')) return `There is no option ${named} here.`;
+  if (message.startsWith('Unexpected argument')) return `There is nothing to do with "${named}" here.`;
+  if (message.includes('does not take an argument')) return `${named} takes no value.`;
+  return `${named} needs a value; one that begins with a dash is written behind an equals sign, as in --at=-1.`;
 }

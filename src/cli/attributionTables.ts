@@ -24,12 +24,13 @@ export function attributionTables(run: Run, options: { raw: boolean; top: number
 }
 
 function headPart({ manifest, arrays }: Run, site: SiteName, view: ViewOptions, top: number, unit: string): string {
-  const last = headScores(manifest, arrays, site, 'last', view);
+  // A prompt's log-probability is read at a range of positions, and none of them is the metric's.
+  const last = manifest.experiment.metric === 'promptLogProb' ? undefined : headScores(manifest, arrays, site, 'last', view);
   const rows = rankCells(headScores(manifest, arrays, site, 'all', view))
     .slice(0, top)
-    .map(({ rank, row, column, value }) => [String(rank), `${row}.${column}`, signed(value), signed(last.values[row * last.columns + column]!)]);
+    .map(({ rank, row, column, value }) => [String(rank), `${row}.${column}`, signed(value), ...(last ? [signed(last.values[row * last.columns + column]!)] : [])]);
   const lastTitle = manifest.pairs.some(({ at }) => at !== undefined) ? "metric's position" : 'last position';
-  return `${site === 'z' ? 'Top heads' : `${SITES[site].title}, top heads`} (${unit})\n${alignedTable(['#', 'head', 'all positions', lastTitle], rows)}`;
+  return `${site === 'z' ? 'Top heads' : `${SITES[site].title}, top heads`} (${unit})\n${alignedTable(['#', 'head', 'all positions', ...(last ? [lastTitle] : [])], rows)}`;
 }
 
 function neuronPart({ manifest, arrays }: Run, view: ViewOptions, top: number, unit: string): string {

@@ -28,6 +28,8 @@ export interface LensSideJson {
   bias: Nested;
 }
 
+const FIRST_TOKEN = '  Of a continuation only the first token is read here, in logits; the metric reads the log-probabilities of all its tokens.';
+
 const SIDES: readonly ReadoutSide[] = ['clean', 'corrupted'];
 
 export async function lens(command: LensCommand, surroundings: Surroundings): Promise<void> {
@@ -76,9 +78,11 @@ function lensTables(run: Run, arrays: NamedArrays, top: number): string {
     ...mlp.map((_, layer) => [`MLP ${layer}`, ...columns((readout) => readout.mlp[layer]!)]),
     ...(['embed', 'position', 'bias'] as const).map((part) => [part, ...columns((readout) => readout[part])]),
   ];
+  const note = run.manifest.experiment.metric === 'continuation' ? [FIRST_TOKEN] : [];
   const of = run.manifest.pairs.length > 1 ? `, mean over ${run.manifest.pairs.length} pairs` : '';
   return `${[
     facts(run),
+    ...note,
     `Logit lens: the residual stream after each block, read out along correct − incorrect (logits${of})\n${alignedTable(['depth', ...names], lensRows, ['depth'])}`,
     `Direct logit attribution, top heads (logits${of})\n${alignedTable(['head', ...names], headRows, ['head'])}`,
     `Direct logit attribution of everything else (logits${of})\n${alignedTable(['part', ...names], others, ['part'])}`,

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { settingFaults } from '../prompts/rules';
 import type { RunSettings } from '../runner/settings';
 import { readRunFile } from '../runs/file';
 import type { TextExperiment } from '../shared/experiment';
@@ -24,10 +25,25 @@ export async function openRun(command: RunCommand, surroundings: Surroundings, s
     const sites = sitesOf(job.experiment);
     return { run: await attributed({ ...job, ...(sites && { sites }) }, file, file, surroundings), settings: job.settings, isStored: false };
   }
-  const given = [command.pairs.length > 0 && '--pair', ...Object.keys(command.overrides).map((name) => (name === 'prependBos' ? '--bos' : `--${name}`)), command.variant && 'a variant'].filter((flag) => typeof flag === 'string');
+  const given = [command.pairs.length > 0 && '--pair', ...Object.keys(command.overrides).map((name) => (name === 'prependBos' ? '--bos' : `--${name}`)), command.variant && !intervenesOnly(command) && 'a variant'].filter((flag) => typeof flag === 'string');
   if (given.length > 0) throw usage(`${file} is a stored run with an experiment of its own; ${given.join(', ')} cannot change it. Give its prompt file instead.`);
-  const run = await readRunFile(path.resolve(surroundings.folder, file));
+  const run = intervenedIn(await readRunFile(path.resolve(surroundings.folder, file)), command);
   const { experiment, model } = run.manifest;
   const reference = (await modelOf(command.model, surroundings.folder, undefined, surroundings.folder)) ?? experiment.model ?? model.id;
   return { run, settings: { model: reference, backend: command.backend, threads: command.threads, prependBos: 'model', direction: experiment.direction }, isStored: true };
+}
+
+/** The one change that a stored run takes: its metric values, which interventions do not touch, stay true. */
+function intervenesOnly({ verb, variant }: RunCommand): boolean {
+  return verb === 'intervene' && variant !== undefined && !variant.fresh && Object.keys(variant.fields).every((name) => name === 'interventions');
+}
+
+/** Throws `usage` for interventions that the run's experiment cannot take. */
+function intervenedIn(run: Run, command: RunCommand): Run {
+  if (!command.variant) return run;
+  const { experiment } = run.manifest;
+  const changed: TextExperiment = { ...experiment, variant: { ...experiment.variant, ...command.variant.fields } };
+  const [fault] = settingFaults(changed);
+  if (fault) throw usage(`${command.file}: ${fault.message}`);
+  return { ...run, manifest: { ...run.manifest, experiment: changed } };
 }

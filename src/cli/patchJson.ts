@@ -1,4 +1,4 @@
-import { agreementOf, worstEstimates, type AgreementSummary } from '../shared/agreement';
+import { agreementOf, isTelling, worstEstimates } from '../shared/agreement';
 import type { PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
 import type { SiteName } from '../shared/sites';
@@ -23,8 +23,8 @@ export interface PatchedSiteJson {
   /** Of how many. */
   cells: number;
   measured: number;
-  /** Over all maps of the site; figures that are not defined are null. */
-  agreement: { count: number; pearson: number | null; spearman: number | null; slope: number | null };
+  /** Over all maps of the site; figures that are not defined are null. `nonZero`: how many of `count` are not 0 on both sides. */
+  agreement: { count: number; nonZero: number; pearson: number | null; spearman: number | null; slope: number | null };
   /** Furthest first: estimates too large or of the wrong sign, and estimates too small. */
   worst: { over: EstimateJson[]; under: EstimateJson[] };
 }
@@ -60,7 +60,7 @@ function siteJson(run: Run, tables: readonly CellTable[], exact: (cell: PatchCel
     maps: tables.map((table) => mapJson(run, table, exact)),
     cells: tables.reduce((sum, { cells }) => sum + cells.filter((cell) => cell).length, 0),
     measured: measured.length,
-    agreement: figures(agreementOf(points)),
+    agreement: figures(points),
     worst: { over: large.map(estimateJson), under: under.map(estimateJson) },
   };
 }
@@ -76,8 +76,9 @@ function mapJson({ manifest }: Run, { axes, shape, group, head, cells, estimates
   };
 }
 
-function figures({ count, pearson, spearman, slope }: AgreementSummary): PatchedSiteJson['agreement'] {
-  return { count, pearson: pearson ?? null, spearman: spearman ?? null, slope: slope ?? null };
+function figures(points: readonly MeasuredCell[]): PatchedSiteJson['agreement'] {
+  const { count, pearson, spearman, slope } = agreementOf(points);
+  return { count, nonZero: points.filter(isTelling).length, pearson: pearson ?? null, spearman: spearman ?? null, slope: slope ?? null };
 }
 
 function estimateJson({ cell, estimate, exact }: MeasuredCell): EstimateJson {

@@ -1,4 +1,4 @@
-import { agreementOf, worstEstimates, type AgreementSummary } from '../shared/agreement';
+import { agreementOf, FEW_POINTS, isTelling, worstEstimates } from '../shared/agreement';
 import type { PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
 import { SITES, type SiteName } from '../shared/sites';
@@ -46,7 +46,7 @@ function sitePart(run: Run, tables: readonly CellTable[], exact: (cell: PatchCel
   const { over: large, under } = worstEstimates(points.filter(({ estimate, exact: value }) => signed(estimate) !== signed(value)), WORST);
   const worst = (what: string, cells: readonly MeasuredCell[]): string[] =>
     cells.length === 0 ? [] : [`  ${what}: ${cells.map(({ cell, estimate, exact: value }) => `${placeOf(run, cell).join(' ').trim()} ${signed(estimate)} for ${signed(value)}`).join('; ')}`];
-  return [title, table, ...(points.length === 0 ? [] : [`  ${agreementText(agreementOf(points))}`]), ...worst('Over-estimated', large), ...worst('Under-estimated', under)].join('\n');
+  return [title, table, ...(points.length === 0 ? [] : [`  ${agreementText(points)}`]), ...worst('Over-estimated', large), ...worst('Under-estimated', under)].join('\n');
 }
 
 /** The cell in a word, and its token where it has a position. */
@@ -61,9 +61,11 @@ function placeOf({ manifest }: Run, { layer, head, neuron, group, position, sour
   return [`${unit}@${positions === 'last' ? 'last' : position}${from}${ofLength}`, source === undefined ? token : `${token} from ${columnText(tokens[source]!)}`];
 }
 
-export function agreementText({ count: points, pearson, spearman, slope }: AgreementSummary): string {
+export function agreementText(points: readonly { estimate: number; exact: number }[]): string {
+  const { count, pearson, spearman, slope } = agreementOf(points);
+  const zeros = points.filter((point) => !isTelling(point)).length;
   const figure = (value: number | undefined): string => (value === undefined ? 'undefined' : value.toFixed(3));
-  return `Estimate against exact over ${plural(points, 'cell')}: r ${figure(pearson)}, Spearman ρ ${figure(spearman)}, slope ${figure(slope)}`;
+  return `Estimate against exact over ${plural(count, 'cell')}${zeros === 0 ? '' : `, ${zeros} of them 0 on both sides by construction`}: r ${figure(pearson)}, Spearman ρ ${figure(spearman)}, slope ${figure(slope)}${count < FEW_POINTS ? ' (so few cells say little)' : ''}`;
 }
 
 function summaryPart(sites: readonly [SiteName, MeasuredCell[]][]): string {

@@ -22,6 +22,14 @@ export function agreementOf(points: readonly { estimate: number; exact: number }
   };
 }
 
+/** Below this many points coefficients say little: a few strong cells settle them. */
+export const FEW_POINTS = 10;
+
+/** Whether there is something to agree on: where both sides are exactly 0 (before the first difference, behind the metric) they agree by construction. */
+export function isTelling({ estimate, exact }: { estimate: number; exact: number }): boolean {
+  return estimate !== 0 || exact !== 0;
+}
+
 /** The points that are furthest from exact: estimates that are too large in magnitude or of the wrong sign ('over'), and too small ones ('under'); furthest first. */
 export function worstEstimates<T extends { estimate: number; exact: number }>(points: readonly T[], count: number): { over: T[]; under: T[] } {
   const byMiss = [...points].sort((a, b) => Math.abs(b.estimate - b.exact) - Math.abs(a.estimate - a.exact));

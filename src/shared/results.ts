@@ -121,7 +121,8 @@ export interface AttentionResult {
 
 /**
  * Direct logit attribution and logit lens of every pair, read out along mean W_U[correct] − mean W_U[incorrect] through the
- * final LayerNorm with the scale of the same run, at the metric's position. For side in clean, corrupted (where there is one):
+ * final LayerNorm with the scale of the same run, at the metric's position; of an answer of several tokens (a continuation) only
+ * the first is read. For side in clean, corrupted (where there is one):
  *   {side}.lens    [pair, depth]: the residual stream before layer 0, after each attention and each MLP (depth = 2·layers + 1)
  *   {side}.heads   [pair, layer, head], {side}.mlp [pair, layer], {side}.embed [pair] (token), {side}.position [pair],
  *   {side}.bias    [pair]: output biases of attention and the final LayerNorm's bias

@@ -5,6 +5,8 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { agreementOf, isTelling } from '../../src/shared/agreement';
+import type { Nested } from '../../src/cli/json';
 import type { PatchJson } from '../../src/cli/patchJson';
 
 const SAMPLE = path.join('media', 'samples', 'ioi.prompts.json');
@@ -19,13 +21,24 @@ async function rows(sites: readonly string[], over: string, variant = 'none'): P
   return (JSON.parse(stdout) as PatchJson).sites.map((site) => row(site, variant === 'none' ? '' : ` (${variant})`));
 }
 
-function row({ site, over, agreement, worst }: PatchJson['sites'][0], variant: string): string {
-  const figure = (value: number | null): string => (value === null ? 'n/a' : value.toFixed(3).replace('-', '−'));
+/** Every measured cell. What is 0 on both sides agrees by construction, and would raise every figure. */
+function telling({ maps }: PatchJson['sites'][0]): { estimate: number; exact: number }[] {
+  const flat = (values: Nested): (number | null)[] => (Array.isArray(values) ? values.flatMap(flat) : [values]);
+  return maps.flatMap((map) => {
+    const exact = flat(map.exact);
+    return flat(map.estimate).flatMap((estimate, i) => (estimate === null || exact[i] === null ? [] : [{ estimate, exact: exact[i]! }]));
+  }).filter(isTelling);
+}
+
+function row(site: PatchJson['sites'][0], variant: string): string {
+  const { over, agreement: { count }, worst } = site;
+  const agreement = agreementOf(telling(site));
+  const figure = (value: number | undefined): string => (value === undefined ? 'n/a' : value.toFixed(3).replace('-', '−'));
   const [miss] = [...worst.over, ...worst.under].sort((a, b) => Math.abs(b.estimate - b.exact) - Math.abs(a.estimate - a.exact));
   const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
   const cell = miss && (miss.head === undefined ? `layer ${miss.layer}, position ${miss.position}` : `${miss.layer}.${miss.head}`);
   const map = over === 'positions' ? 'layer × position' : 'layer × head';
-  return `| \`${site}\`${variant} | ${map} | ${agreement.count} | ${figure(agreement.pearson)} | ${figure(agreement.spearman)} | ${figure(agreement.slope)} | ${miss ? `${cell}: ${signed(miss.estimate)} for ${signed(miss.exact)}` : ''} |`;
+  return `| \`${site.site}\`${variant} | ${map} | ${agreement.count === count ? count : `${agreement.count} of ${count}`} | ${figure(agreement.pearson)} | ${figure(agreement.spearman)} | ${figure(agreement.slope)} | ${miss ? `${cell}: ${signed(miss.estimate)} for ${signed(miss.exact)}` : ''} |`;
 }
 
 export async function main(): Promise<number> {

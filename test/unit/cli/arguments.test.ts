@@ -87,7 +87,8 @@ describe('command line arguments', () => {
     refuses(['--json'], /Say what to do/);
     refuses(['atribute', 'a'], /no verb "atribute"/);
     refuses(['attribute'], /at least one prompt file/);
-    refuses(['attribute', 'a', '--frobnicate'], /--frobnicate/);
+    refuses(['attribute', 'a', '--frobnicate'], /There is no option --frobnicate here\.$/);
+    refuses(['attribute', 'a', '--json=yes'], /--json takes no value\.$/);
     refuses(['attribute', 'a', '--direction', 'sideways'], /--direction is one of denoise, noise, not "sideways"/);
     refuses(['attribute', 'a', '--metric', 'accuracy'], /--metric is one of logitDiff, .*attention:LAYER\.HEAD.*, not "accuracy"/);
     refuses(['attribute', 'a', '--backend', 'cuda'], /--backend is one of auto/);
@@ -97,7 +98,7 @@ describe('command line arguments', () => {
     refuses(['attribute', 'a', '--stop', 'embed:1'], /--stop: embed:1: embed has no layers/);
     for (const value of ['z:9.6', 'z:9.6=corrupt']) refuses(['intervene', 'a', '--intervene', value], /--intervene is UNIT=other/);
     refuses(['intervene', 'a', '--intervene', 'z=mean'], /--intervene: z: z has layers/);
-    refuses(['attribute', 'a', '--at', '-1'], /--at=-1|ambiguous/);
+    refuses(['attribute', 'a', '--at', '-1'], /--at needs a value; .* --at=-1\.$/);
     refuses(['attribute', 'a', '--at', ''], /not empty/);
     refuses(['attribute', 'a', '--range', '1'], /FIRST,LAST/);
     refuses(['attribute', 'a', '--other', 'zero', '--direction', 'denoise'], /--direction noise/);
@@ -115,9 +116,10 @@ describe('command line arguments', () => {
     refuses(['attribute', 'a', '--threads', '1.5'], /--threads is a whole number/);
     refuses(['attribute', 'a', '--threads', 'Infinity'], /--threads is a whole number/);
     refuses(['attribute', 'a', '--top', '0'], /--top is a whole number, 1 or more/);
-    refuses(['attribute', 'a', '--top'], /argument missing/);
+    refuses(['attribute', 'a', '--top'], /--top needs a value/);
     refuses(['attribute', 'a', '--bos', '--no-bos'], /contradict/);
     refuses(['attribute', 'a', 'b', '--out', 'r'], /--out takes one run/);
-    refuses(['models', 'gpt2'], /gpt2/);
+    refuses(['models', 'gpt2'], /nothing to do with "gpt2" here/);
+    refuses(['attribute', 'a', '--top', '-3'], /--top needs a value; one that begins with a dash/);
   });
 });

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import type { AttentionJson } from '../../../src/cli/attention';
 import type { InterveneJson } from '../../../src/cli/intervene';
 import type { LensJson, LensSideJson } from '../../../src/cli/lens';
+import { writeRunFile } from '../../../src/runs/file';
 import { packArrays } from '../../../src/shared/arrays';
 import type { TokenPrediction } from '../../../src/shared/panelProtocol';
 import { exampleRun } from '../runs/exampleRun';
@@ -112,6 +114,15 @@ describe('attention, lens and intervene, the verbs', () => {
       assert.match(cli.out, /Variant: intervention: head 1\.2 \(z\) ← the clean run’s activation\n/);
       assert.match(cli.out, /"patched" is the corrupted run with the interventions \(logits\)\n {2}pair +clean +corrupted +patched\n {2}first +\+2\.0000 +-1\.0000 +\+0\.5000\n/);
       assert.match(cli.out, /second: next tokens\n {2}clean +corrupted +patched\n {2}" Mary" 50\.0 % +" John" 25\.0 % +" p10" 12\.5 %\n +" p11" 12\.5 %/);
+    });
+
+    it('is done to a stored run too, and only what its experiment can take', async () => {
+      await writeRunFile(path.join(cli.folder, 'run.safetensors'), exampleRun());
+      const { variant } = await json<InterveneJson>('intervene', 'run.safetensors', '--intervene', 'z:1.2=mean');
+      assert.deepEqual(variant.interventions, [{ unit: { site: 'z', layer: 1, head: 2 }, with: 'mean' }]);
+      assert.equal(await cli.run('intervene', 'run.safetensors', '--intervene', 'z:1.2=mean', '--variant', 'qk-fix'), 2);
+      assert.match(cli.err, /a variant cannot change it/);
+      assert.equal(await cli.run('lens', 'run.safetensors', '--intervene', 'z:1.2=mean'), 2);
     });
 
     it('wants something to do', async () => {

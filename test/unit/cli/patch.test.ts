@@ -75,7 +75,7 @@ describe('patch, the verb', () => {
     const points = estimate.flat().map((value, i) => ({ estimate: value, exact: exact.flat()[i]! }));
     const expected = agreementOf(points);
     for (const figure of ['pearson', 'spearman', 'slope'] as const) assert.ok(Math.abs(site!.agreement[figure]! - expected[figure]!) < 1e-5, figure);
-    assert.equal(site!.agreement.count, 6);
+    assert.deepEqual([site!.agreement.count, site!.agreement.nonZero], [6, points.filter(({ estimate, exact }) => estimate !== 0 || exact !== 0).length]);
     assert.equal(site!.worst.over.length + site!.worst.under.length, 6);
     for (const { layer, head, estimate: value, exact: truth } of [...site!.worst.over, ...site!.worst.under]) {
       assert.equal(value, estimate[layer!]![head!]);
@@ -142,7 +142,7 @@ describe('patch, the verb', () => {
     assert.match(cli.out, /Attention output, layer × position: 14 of 14 cells measured/);
     assert.match(cli.out, /^ {2}#  cell +estimate +exact$/m);
     assert.match(cli.out, /^ +1 +\d@\d \(\d tokens\) +"[^"]+"( …)?( ≠)? +[+-]\d\.\d{4} +[+-]\d\.\d{4}$/m);
-    assert.match(cli.out, /Estimate against exact over 6 cells: r -?\d\.\d{3}, Spearman ρ -?\d\.\d{3}, slope -?\d+\.\d{3}/);
+    assert.match(cli.out, /Estimate against exact over 6 cells: r -?\d\.\d{3}, Spearman ρ -?\d\.\d{3}, slope -?\d+\.\d{3} \(so few cells say little\)/);
     assert.match(cli.out, /Agreement of estimate and exact\n {2}site +cells[^]*\n {2}z +6 [^]*\n {2}attn_out +14 /);
     assert.equal(cli.out.match(/^ +\d +\d\.\d +[+-]/gm)!.length, 3);
   });
@@ -190,6 +190,8 @@ describe('patch, the verb', () => {
         assert.equal(await cli.run('patch', 'run.safetensors', ...flags), 2, flags.join(' '));
       }
       assert.match(cli.err, /is a stored run with an experiment of its own; --metric cannot change it/);
+      assert.equal(await cli.run('attribute', 'run.safetensors'), 2);
+      assert.match(cli.err, /run\.safetensors is a stored run, which is attributed already; patch, attention, lens and intervene take it/);
       await writeFile(path.join(cli.folder, 'no.safetensors'), 'no run');
       assert.equal(await cli.run('patch', 'no.safetensors'), 2);
     });
@@ -203,7 +205,7 @@ describe('patch, the verb', () => {
     assert.deepEqual(cli.jobs[0]!.sites, []);
     const [site] = (await json('a.prompts.json', '--metric', 'kl', '--full')).sites;
     assert.equal(site!.maps[0]!.estimate, null);
-    assert.deepEqual([site!.measured, site!.agreement, site!.worst], [6, { count: 0, pearson: null, spearman: null, slope: null }, { over: [], under: [] }]);
+    assert.deepEqual([site!.measured, site!.agreement, site!.worst], [6, { count: 0, nonZero: 0, pearson: null, spearman: null, slope: null }, { over: [], under: [] }]);
     assert.equal(await cli.run('patch', 'a.prompts.json', '--full'), 0);
     assert.doesNotMatch(cli.out, /NaN/);
   });
