@@ -88,9 +88,12 @@ export class ChangeForm {
       el('div', { class: 'toolbar' }, [this.metricList(), this.directionChoice(), this.otherList()]),
       this.caveats(),
       el('fieldset', { class: 'switches' }, [
-        el('legend', { class: 'field-name', text: 'Variant (plain gradient unless switched on), and what is run' }),
+        el('legend', { class: 'field-name', text: 'Variant (plain gradient unless switched on)' }),
         ...SWITCHES.map(({ key, label, explained }) => this.checkBox(label, explained, draft.variant[key] === true, (on) => this.setVariant({ [key]: on || undefined }))),
         this.integration(),
+      ]),
+      el('fieldset', { class: 'switches' }, [
+        el('legend', { class: 'field-name', text: 'Sites and prompts' }),
         ...(this.run.sites.length === 0 ? [] : [this.checkBox('MLP neurons too', 'Also attributes every neuron after the activation function; they have a view of their own.', draft.neurons, (neurons) => this.set({ neurons }))]),
         this.checkBox('BOS prepended', 'Every prompt begins with the model’s token for the beginning of a text.', draft.prependBos, (prependBos) => this.set({ prependBos })),
       ]),
