@@ -92,10 +92,10 @@ describe('attribute, the verb', () => {
   });
 
   it('refuses a file that is no prompt file by its size alone', async () => {
-    await writeFile(path.join(cli.folder, 'model.safetensors'), '');
-    await truncate(path.join(cli.folder, 'model.safetensors'), 2 ** 33);
-    assert.equal(await run('model.safetensors'), 2);
-    assert.match(cli.err, /^model\.safetensors:1:1: this file is too large for a prompt file \(8590 MB\)/);
+    await writeFile(path.join(cli.folder, 'pytorch_model.bin'), '');
+    await truncate(path.join(cli.folder, 'pytorch_model.bin'), 2 ** 33);
+    assert.equal(await run('pytorch_model.bin'), 2);
+    assert.match(cli.err, /^pytorch_model\.bin:1:1: this file is too large for a prompt file \(8590 MB\)/);
     assert.equal(await run('.'), 2);
     assert.match(cli.err, /\. is a folder; name a prompt file/);
     assert.equal(await run('-'), 2);
@@ -158,7 +158,7 @@ describe('attribute, the verb', () => {
     assert.equal(await run('v.prompts.json', ...words.split(' ')), 2);
     assert.match(cli.err, /^v\.prompts\.json:1:\d+: With "other": "zero" the corrupted prompts are not run/m);
     assert.equal(await run('v.prompts.json', '--metric', 'kl', '--at', 'IO'), 2);
-    assert.match(cli.err, /^v\.prompts\.json with --at: No pair names the position "IO", which "at" is/m);
+    assert.match(cli.err, /v\.prompts\.json with --at: No pair names the position "IO", which "at" is/m);
   });
 
   it('computes and lists the sites asked for, and z for the JSON', async () => {

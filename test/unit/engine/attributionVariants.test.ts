@@ -188,7 +188,7 @@ describe('attribution variants against the plain oracle', function () {
 
     it('units that are not there, saying what is', async () => {
       await refused(unit({ site: 'zz', layer: 0 }), /no site "zz"; there are z, q/);
-      await refused(unit({ site: 'z' }), /names no layer; there are layers 0 to 2/);
+      await refused(unit({ site: 'z' }), /names no layer; z has one in each of 0 to 2/);
       await refused(unit({ site: 'embed', layer: 0 }), /embed belongs to no layer/);
       await refused(unit({ site: 'z', layer: 3 }), /no layer 3; this model has layers 0 to 2/);
       await refused(unit({ site: 'z', layer: 0, head: 3 }), /no head 3; this model has heads 0 to 2/);

@@ -74,7 +74,7 @@ describe('verifying', () => {
   it('counts the cells that were not measured before, and looks at what has come', async () => {
     let job: { done: number; cells?: number } | undefined;
     const { verifying, said, running, measured } = start(async (_params, call?: CallOptions) => {
-      call?.onProgress?.({ stage: 'Patching', fraction: 2 / 3 });
+      call?.onProgress?.({ stage: 'Patching', fraction: 0.9, done: 2 });
       job = verifying.job && { ...verifying.job };
     });
     await running;
@@ -88,7 +88,7 @@ describe('verifying', () => {
     await soon();
     verifying.cancel();
     await running;
-    assert.deepEqual([verifying.failure, said.at(-1)], [undefined, 'Stopped. 0 cells of 3 measured']);
+    assert.deepEqual([verifying.failure, said.at(-1)], [undefined, 'Stopped. 0 of 3 cells measured']);
   });
 
   it('keeps what went wrong until the next start', async () => {
