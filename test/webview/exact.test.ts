@@ -286,8 +286,11 @@ describe('the trust view', () => {
     await page.locator('.trust-message').getByRole('button', { name: 'Verify top 10' }).click();
     await eventually(async () => assert.equal(await page.locator('.scatter .point').count(), 10));
     const centre = async (name: string): Promise<{ x: number; y: number }> => {
-      const box = (await point(page, name).boundingBox())!;
-      return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+      let box: Awaited<ReturnType<Locator['boundingBox']>> = null;
+      // None while the drawing is being replaced.
+      await eventually(async () => assert.ok((box = await point(page, name).boundingBox())));
+      const { x, y, width, height } = box!;
+      return { x: x + width / 2, y: y + height / 2 };
     };
     const [a, b] = [await centre('L4H6'), await centre('L3H2')];
     await page.mouse.move(Math.min(a.x, b.x) - 14, Math.min(a.y, b.y) - 14);

@@ -34,6 +34,8 @@ export class Scatter {
   readonly element = el('div', { class: 'scatter' });
   private readonly svg = select(this.element).append('svg').attr('role', 'img');
   private drawing?: ScatterDrawing;
+  private drawnKey = '';
+  private brushing = false;
   private readonly resized = new ResizeObserver(() => this.render());
 
   constructor(private readonly events: ScatterEvents) {
@@ -49,10 +51,19 @@ export class Scatter {
     this.render();
   }
 
+  /** Drawn once per change: a drawing that is replaced under the pointer would take a rectangle that is being drawn with it. */
+  private isDrawn(drawing: ScatterDrawing, width: number): boolean {
+    if (this.brushing) return true;
+    const key = JSON.stringify([drawing, width]);
+    if (key === this.drawnKey) return true;
+    this.drawnKey = key;
+    return false;
+  }
+
   private render(): void {
     const { drawing, svg } = this;
     const width = this.element.clientWidth;
-    if (!drawing || width === 0) return;
+    if (!drawing || width === 0 || this.isDrawn(drawing, width)) return;
     const plot = Math.max(120, Math.min(width - MARGIN.left - MARGIN.right, TALLEST - MARGIN.top - MARGIN.bottom));
     const domain = commonDomain(drawing.points);
     const x = scaleLinear(domain, [0, plot]);
@@ -83,9 +94,13 @@ export class Scatter {
   private brush(group: SVGGElement, x: ScaleLinear<number, number>, y: ScaleLinear<number, number>, plot: number, { area }: ScatterDrawing): void {
     const behaviour: BrushBehavior<unknown> = brush<unknown>()
       .extent([[0, 0], [plot, plot]])
+      .on('start', (event: D3BrushEvent<unknown>) => {
+        this.brushing = event.sourceEvent !== undefined && event.sourceEvent !== null;
+      })
       .on('end', (event: D3BrushEvent<unknown>) => {
         // Of a person, not of the drawing below.
         if (!event.sourceEvent) return;
+        this.brushing = false;
         const drawn = event.selection as [[number, number], [number, number]] | null;
         this.events.brush(drawn ? { exact: [x.invert(drawn[0][0]), x.invert(drawn[1][0])], estimate: [y.invert(drawn[1][1]), y.invert(drawn[0][1])] } : undefined);
       });
