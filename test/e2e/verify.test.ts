@@ -84,14 +84,15 @@ describe('verifying attribution in the workbench', () => {
     await panel.frame.getByRole('button', { name: 'Export' }).first().click();
     const input = workbench.page.locator('.quick-input-widget input.input');
     await input.waitFor();
-    await input.fill(file('exported.csv'));
+    const name = 'ioi-v-heads-normalised-denoise.csv';
+    await workbench.settles(async () => (await input.inputValue()).endsWith(name), true);
     await workbench.page.keyboard.press('Enter');
-    await workbench.settles(() => readFile(file('exported.csv'), 'utf8').then((text) => text.trim().split('\n').length > 1, () => false), true);
-    const lines = (await readFile(file('exported.csv'), 'utf8')).trim().split(/\r?\n/);
+    await workbench.settles(() => readFile(file(name), 'utf8').then((text) => text.trim().split('\n').length > 1, () => false), true);
+    const lines = (await readFile(file(name), 'utf8')).trim().split(/\r?\n/);
     const columns = lines[0]!.split(',');
     const [layer, head, exact] = ['layer', 'head', 'exact'].map((name) => columns.indexOf(name)) as [number, number, number];
     const written = new Map(lines.slice(1).map((line) => line.split(',')).map((cells) => [`L${cells[layer]}H${cells[head]}`, Number(cells[exact])]));
-    for (const [name, value] of exactOf()) assert.ok(Math.abs(written.get(name)! - value) < 1e-3, `${name}: ${written.get(name)} in the file, ${value} from the command line`);
+    for (const [cell, value] of exactOf()) assert.ok(Math.abs(written.get(cell)! - value) < 1e-3, `${cell}: ${written.get(cell)} in the file, ${value} from the command line`);
   });
 
   it('opens the attention of the strongest head', async () => {
