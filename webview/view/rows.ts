@@ -6,7 +6,7 @@ export function moveInRows(event: KeyboardEvent): void {
   const last = names.length - 1;
   const targets: Record<string, number> = { ArrowUp: Math.max(0, from - 1), ArrowDown: Math.min(last, from + 1), Home: 0, End: last };
   const target = targets[event.key];
-  if (target === undefined) return;
+  if (target === undefined || from === -1) return;
   event.preventDefault();
   names[target]!.focus();
 }

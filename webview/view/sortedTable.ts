@@ -1,4 +1,5 @@
 import { el } from './dom';
+import { moveInRows } from './rows';
 
 /** A table whose columns sort when their heading is pressed. */
 
@@ -71,19 +72,6 @@ export function sortedTable<K extends string>({ caption, headings, rows, order, 
       el('tbody', { on: { keydown: moveInRows, focusin: ({ target, currentTarget }) => takeStop(target as HTMLElement, currentTarget as HTMLElement) } }, body),
     ]),
   ]);
-}
-
-/** Arrow keys, Home and End go from row to row. */
-function moveInRows(event: KeyboardEvent): void {
-  if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  const names = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>('.name button')];
-  const from = names.indexOf(event.target as HTMLElement);
-  const last = names.length - 1;
-  const targets: Record<string, number> = { ArrowUp: Math.max(0, from - 1), ArrowDown: Math.min(last, from + 1), Home: 0, End: last };
-  const target = targets[event.key];
-  if (target === undefined || from === -1) return;
-  event.preventDefault();
-  names[target]!.focus();
 }
 
 /** As tab-separated text. */
