@@ -3,9 +3,9 @@ import { parseConfig } from '../../../src/engine/model/config';
 import { checkPrompts, passBytes, siteFloats } from '../../../src/engine/model/memory';
 import { planChunks, type Plan } from '../../../src/engine/patching/plan';
 import { checkPatch, checkRun, chunkBytes } from '../../../src/engine/patching/planMemory';
-import { CircuitError } from '../../../src/shared/errors';
 import type { TokenExperiment } from '../../../src/shared/experiment';
 import { DEFAULT_SITES, HEAD_EVERY, type SiteName } from '../../../src/shared/sites';
+import { tooBigMessage } from './support';
 
 const GPT2 = parseConfig(JSON.stringify({ model_type: 'gpt2', n_layer: 12, n_head: 12, n_embd: 768, n_inner: 3072, n_positions: 1024, vocab_size: 50257 }));
 
@@ -14,15 +14,6 @@ describe('memory estimates of the engine\'s calls', () => {
     const clean = Array.from({ length }, (_, i) => i + 1);
     const corrupted = change.other ? undefined : clean.map((token, i) => (i === first ? 0 : token));
     return planChunks({ metric: 'logitDiff', direction: 'noise', pairs: [{ clean, corrupted, correct: [1], incorrect: [2] }], ...change }, GPT2);
-  };
-  const refusal = (check: () => void): string => {
-    try {
-      check();
-    } catch (error) {
-      assert.ok(CircuitError.is(error, 'too-big'));
-      return error.message;
-    }
-    assert.fail('was not refused');
   };
   const bytes = (own: Plan, sites = DEFAULT_SITES): number => chunkBytes(GPT2, own, own.chunks[0]!, { sites, record: true });
 
@@ -43,7 +34,7 @@ describe('memory estimates of the engine\'s calls', () => {
 
   it('a long prompt\'s patterns do not fit the wasm heap, one site of it does', () => {
     const own = plan(1024, 0);
-    assert.match(refusal(() => checkRun(GPT2, own, { sites: DEFAULT_SITES, record: true }, 'wasm-threads', 1e12)), /differs over 1024 tokens .* or fewer sites at a time/);
+    assert.match(tooBigMessage(() => checkRun(GPT2, own, { sites: DEFAULT_SITES, record: true }, 'wasm-threads', 1e12)), /differs over 1024 tokens .* or fewer sites at a time/);
     checkRun(GPT2, own, { sites: ['z'], record: true }, 'wasm-threads', 1e12);
     checkRun(GPT2, own, { sites: ['pattern'], layers: 1, record: true }, 'wasm-threads', 1e12);
   });
@@ -53,13 +44,13 @@ describe('memory estimates of the engine\'s calls', () => {
     assert.ok(bytes(plan(100, 50, { variant: { qkFix: true } }), ['z']) > plain);
     const interventions = [{ unit: { site: 'mlp_post', layer: 0 }, with: 'corrupted' } as const];
     assert.ok(bytes(plan(100, 50, { variant: { interventions } }), ['z']) > plain);
-    assert.match(refusal(() => checkRun(GPT2, plan(1000, 0, { other: 'zero' }), { sites: ['z'], record: true }, 'cpu', 1e8)), /Pair 1 is run over all its 1000 tokens and needs about .* but 0.1 GB are free: about \d+ tokens would fit/);
+    assert.match(tooBigMessage(() => checkRun(GPT2, plan(1000, 0, { other: 'zero' }), { sites: ['z'], record: true }, 'cpu', 1e8)), /Pair 1 is run over all its 1000 tokens and needs about .* but 0.1 GB are free: about \d+ tokens would fit/);
   });
 
   it('of exact patching count the runs, not the cells, and say what would fit', () => {
     checkPatch(GPT2, plan(15, 10), places(HEAD_EVERY), 'wasm-threads', 1e8);
     checkPatch(GPT2, plan(1000, 0), places(['z']), 'wasm-threads', 1.5e8);
-    const message = refusal(() => checkPatch(GPT2, plan(1000, 0), places(HEAD_EVERY), 'wasm-threads', 1.5e8));
+    const message = tooBigMessage(() => checkPatch(GPT2, plan(1000, 0), places(HEAD_EVERY), 'wasm-threads', 1.5e8));
     const fits = Number(/about (\d+) tokens from the first difference on would fit/.exec(message)![1]);
     checkPatch(GPT2, plan(fits, 0), places(HEAD_EVERY), 'wasm-threads', 1.5e8);
     assert.ok(fits > 100 && fits < 1000, message);
@@ -68,13 +59,13 @@ describe('memory estimates of the engine\'s calls', () => {
   it('of exact patching count the means that are taken, of the layers that are patched', () => {
     const own = plan(1000, 0, { other: 'mean' });
     checkPatch(GPT2, own, [{ site: 'pattern', layer: 3 }, { site: 'z', layer: 11 }], 'wasm-threads', 7e8);
-    const message = refusal(() => checkPatch(GPT2, own, places(['pattern']), 'wasm-threads', 7e8));
+    const message = tooBigMessage(() => checkPatch(GPT2, own, places(['pattern']), 'wasm-threads', 7e8));
     const fits = Number(/about (\d+) tokens would fit/.exec(message)![1]);
     checkPatch(GPT2, plan(fits, 0, { other: 'mean' }), places(['pattern']), 'wasm-threads', 7e8);
     assert.ok(fits > 100 && fits < 1000, message);
     const interventions = [{ unit: { site: 'pattern', layer: 0 }, with: 'mean' } as const];
     checkPatch(GPT2, plan(1000, 0, { other: 'zero' }), places(['z']), 'wasm-threads', 1.5e8);
-    refusal(() => checkPatch(GPT2, plan(1000, 0, { other: 'zero', variant: { interventions } }), places(['z']), 'wasm-threads', 1.5e8));
+    tooBigMessage(() => checkPatch(GPT2, plan(1000, 0, { other: 'zero', variant: { interventions } }), places(['z']), 'wasm-threads', 1.5e8));
   });
 
   it('of attribution count the means of every length', () => {
@@ -89,6 +80,6 @@ describe('memory estimates of the engine\'s calls', () => {
   it('of predictions know the longest prompt', () => {
     const prompts = [[1, 2, 3], Array.from({ length: 1000 }, () => 1)];
     checkPrompts(GPT2, prompts, { sites: [], tail: 1 }, 'wasm-threads', 1e9);
-    assert.match(refusal(() => checkPrompts(GPT2, prompts, { sites: [], tail: 1 }, 'wasm-threads', 1.2e8)), /Prompt 2 has 1000 tokens and needs about .*, but 0.1 GB are free: about \d+ tokens would fit/);
+    assert.match(tooBigMessage(() => checkPrompts(GPT2, prompts, { sites: [], tail: 1 }, 'wasm-threads', 1.2e8)), /Prompt 2 has 1000 tokens and needs about .*, but 0.1 GB are free: about \d+ tokens would fit/);
   });
 });

@@ -4,8 +4,8 @@ import { checkLoad, weightBytes } from '../../../src/engine/model/memory';
 import { planChunks } from '../../../src/engine/patching/plan';
 import { checkRun, chunkBytes } from '../../../src/engine/patching/planMemory';
 import { shareRuns } from '../../../src/engine/patching/sharing';
-import { CircuitError } from '../../../src/shared/errors';
 import type { TokenExperiment, TokenPair } from '../../../src/shared/experiment';
+import { tooBigMessage } from './support';
 
 const GPT2 = parseConfig(JSON.stringify({ model_type: 'gpt2', n_layer: 12, n_head: 12, n_embd: 768, n_positions: 1024, vocab_size: 50257 }));
 const XL = parseConfig(JSON.stringify({ model_type: 'gpt2', n_layer: 48, n_head: 25, n_embd: 1600, n_positions: 1024, vocab_size: 50257 }));
@@ -82,15 +82,6 @@ describe('engine plans', () => {
 });
 
 describe('engine memory estimates', () => {
-  const refusal = (check: () => void): string => {
-    try {
-      check();
-    } catch (error) {
-      assert.ok(CircuitError.is(error, 'too-big'));
-      return error.message;
-    }
-    assert.fail('was not refused');
-  };
 
   it('count XNNPACK\'s second copy of the matrices, not of the embeddings', () => {
     assert.equal(weightBytes(GPT2, 'cpu'), 4 * (84_934_656 + 39_383_808));
@@ -99,8 +90,8 @@ describe('engine memory estimates', () => {
 
   it('let GPT-2 small load in 2 GB, and refuse XL on wasm whatever is free', () => {
     checkLoad({ config: GPT2, parameters: 124_439_808 }, 'wasm-threads', 2e9);
-    assert.match(refusal(() => checkLoad({ config: GPT2, parameters: 124_439_808 }, 'wasm-threads', 5e8)), /124 million parameters and needs about 1\.1 GB, but 0\.5 GB are free\. A model of about \d\d million/);
-    assert.match(refusal(() => checkLoad({ config: XL, parameters: 1_557_611_200 }, 'wasm-simd', 1e12)), /the wasm-simd backend can hold 4\.0 GB/);
+    assert.match(tooBigMessage(() => checkLoad({ config: GPT2, parameters: 124_439_808 }, 'wasm-threads', 5e8)), /124 million parameters and needs about 1\.1 GB, but 0\.5 GB are free\. A model of about \d\d million/);
+    assert.match(tooBigMessage(() => checkLoad({ config: XL, parameters: 1_557_611_200 }, 'wasm-simd', 1e12)), /the wasm-simd backend can hold 4\.0 GB/);
     checkLoad({ config: XL, parameters: 1_557_611_200 }, 'cpu', 1e12);
   });
 
@@ -108,7 +99,7 @@ describe('engine memory estimates', () => {
     const whole = plan([made(1024, 0)]);
     const use = { sites: ['z', 'attn_out', 'mlp_out', 'resid_pre'], record: true } as const;
     checkRun(GPT2, whole, use, 'wasm-threads', 1e12);
-    assert.match(refusal(() => checkRun(GPT2, whole, use, 'wasm-threads', 5e8)), /Pair 1 differs over 1024 tokens and needs about .* GB, but 0\.5 GB are free: about \d+ tokens from the first difference on would fit/);
+    assert.match(tooBigMessage(() => checkRun(GPT2, whole, use, 'wasm-threads', 5e8)), /Pair 1 differs over 1024 tokens and needs about .* GB, but 0\.5 GB are free: about \d+ tokens from the first difference on would fit/);
     const late = plan([made(1024, 1020)]);
     assert.ok(chunkBytes(GPT2, late, late.chunks[0]!, use) < chunkBytes(GPT2, whole, whole.chunks[0]!, use) / 3);
     const ofProbability = planChunks({ metric: 'prob', direction: 'denoise', pairs: [made(1024, 0)] }, GPT2);

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { CircuitError } from '../../../src/shared/errors';
 import type { ArrayView } from '../../../src/shared/arrays';
 import type { Direction, TokenExperiment, TokenPair } from '../../../src/shared/experiment';
 import type { SiteName } from '../../../src/shared/sites';
@@ -147,4 +149,15 @@ export function siteError(values: ArrayLike<number>, reference: Record<SiteName,
   const largest = (own: Float32Array): number => own.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const scale = Math.max(largest(reference[site]), largest(reference.resid_pre) / (site === 'embed' ? 1 : 100));
   return relativeError([...Array.from(values), scale], [...reference[site], scale]);
+}
+
+/** What a memory estimate says when it refuses; fails when it does not. */
+export function tooBigMessage(check: () => void): string {
+  try {
+    check();
+  } catch (error) {
+    assert.ok(CircuitError.is(error, 'too-big'));
+    return error.message;
+  }
+  assert.fail('was not refused');
 }
