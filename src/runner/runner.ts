@@ -1,4 +1,7 @@
-import type { TextExperiment } from '../shared/experiment';
+import type { Other, TextExperiment } from '../shared/experiment';
+import type { EdgeMask } from '../shared/graph/mask';
+import type { Edge } from '../shared/graph/nodes';
+import type { CircuitMetrics, EdgeMethod, EdgeResult, PathMode } from '../shared/paths';
 import type { Predictions } from '../shared/panelProtocol';
 import type { AttentionResult, CallOptions, LensResult, MetricValues, PatchCell } from '../shared/results';
 import type { Run, TokenText } from '../shared/run';
@@ -52,6 +55,14 @@ export interface ExperimentRunner {
   attention(job: RunJob & { pair: number; layer: number; heads: readonly number[] }, call?: CallOptions): Promise<AttentionResult>;
   /** Logit lens and direct logit attribution of a run. Throws as `patch`. */
   lens(job: RunJob, call?: CallOptions): Promise<LensResult>;
+  /** Attributes a run's edges and returns the run with them, in place of those of another method. Throws as `patch`. */
+  paths(job: RunJob & { method: EdgeMethod }, call?: CallOptions): Promise<Run>;
+  /** The edges into some receivers by position, attributed as the run's are. Throws as `patch`. */
+  pathPositions(job: RunJob & { receivers: readonly number[] }, call?: CallOptions): Promise<EdgeResult>;
+  /** Patches edges exactly, those only that the run has not measured yet in this mode; otherwise as `patch`. */
+  patchPaths(job: RunJob & { mode: PathMode; edges: readonly Edge[] }, call?: CallOptions): Promise<Run>;
+  /** Runs circuits on the run's pairs. Throws as `patch`. */
+  circuits(job: RunJob & { circuits: readonly EdgeMask[]; ablation: Other }, call?: CallOptions): Promise<CircuitMetrics>;
   /** Runs a run's interventions once more and says what comes out, `top` predictions of each pair. Throws as `patch`. */
   intervene(job: RunJob & { top: number }, call?: CallOptions): Promise<InterventionOutcome>;
   /** What the model says after the prompts of one pair; `patched` where the run has interventions. Throws as `patch`. */

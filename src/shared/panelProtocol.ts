@@ -1,6 +1,8 @@
 import type { AgreementSummary } from './agreement';
 import type { NamedArrays } from './arrays';
 import type { Direction, Metric, Other, Variant } from './experiment';
+import type { EdgeMethod, GraphNotes, StoredCircuit } from './paths';
+import type { CircuitSummary, PathsHost } from './pathsProtocol';
 import type { Run, RunManifest } from './run';
 import { groupArrayName, type CallOptions } from './results';
 import { SITE_NAMES, type SiteName } from './sites';
@@ -9,7 +11,7 @@ import { canNormalise, type MapOf, type Matrix, type ViewOptions } from './views
 /** The wire between the panel's host (editor/) and its webview. Each side implements one interface; the other calls it by RPC. */
 
 /** Answered by the host. */
-export interface PanelHost {
+export interface PanelHost extends PathsHost {
   /** First call of a webview that has loaded: everything it needs to draw what the panel shows. */
   ready(params: Record<string, never>, call?: CallOptions): Promise<PanelContent>;
   /** One map of the run: asked for when drawn, so that no message carries more than one. `exact` has NaN where nothing was measured. */
@@ -160,10 +162,14 @@ export type RunSummary = Pick<
   canNormalise: boolean;
   /** Sites the run holds numbers of, in the table's order. */
   sites: SiteName[];
+  /** How its edges were attributed; absent where they were not. */
+  edgeMethod?: EdgeMethod;
+  circuits: CircuitSummary[];
+  graph?: GraphNotes;
 };
 
 export function summaryOf({ manifest, arrays }: Run): RunSummary {
-  const { id, title, createdAt, source, prependBos, model, backend, pairs, groups, timings, notes, experiment } = manifest;
+  const { id, title, createdAt, source, prependBos, model, backend, pairs, groups, timings, notes, experiment, paths, circuits = [], graph } = manifest;
   return {
     ...{ id, title, createdAt, source, prependBos, model, backend, pairs, groups, timings, notes },
     direction: experiment.direction,
@@ -172,5 +178,13 @@ export function summaryOf({ manifest, arrays }: Run): RunSummary {
     variant: experiment.variant ?? {},
     canNormalise: canNormalise(manifest),
     sites: SITE_NAMES.filter((site) => groupArrayName(0, site) in arrays.entries),
+    ...(paths && { edgeMethod: paths.method }),
+    circuits: circuits.map(circuitSummary),
+    ...(graph && { graph }),
   };
+}
+
+function circuitSummary({ edges, ...rest }: StoredCircuit): CircuitSummary {
+  const nodes = new Set(edges.flatMap((name) => name.replace(/<[qkv]>$/, '').split('->')));
+  return { ...rest, edges: edges.length, nodes: nodes.size };
 }

@@ -1,5 +1,6 @@
 import type { NamedArrays } from './arrays';
 import type { Unit } from './experiment';
+import type { MeasuredPaths } from './paths';
 import type { SiteName } from './sites';
 
 export interface ModelInfo {
@@ -80,7 +81,9 @@ export interface Progress {
   fraction: number;
   /** What an exact patching call has measured since its last progress. */
   measured?: MeasuredEffects;
-  /** How many of the cells that an exact patching call set out to measure are measured, where that is known. */
+  /** The same of exact path patching. */
+  paths?: MeasuredPaths;
+  /** How many of the cells (or edges) that an exact patching call set out to measure are measured, where that is known. */
   done?: number;
 }
 

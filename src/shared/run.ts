@@ -1,5 +1,6 @@
 import type { NamedArrays } from './arrays';
 import type { TextExperiment } from './experiment';
+import type { EdgeMethod, GraphNotes, StoredCircuit } from './paths';
 import type { BackendInfo, MetricValues, ModelInfo, PairGroup } from './results';
 import type { SiteName } from './sites';
 
@@ -60,6 +61,10 @@ export interface RunManifest {
   notes: RunNote[];
   /** Sites in the order in which `exact.cells` numbers them, where the run holds exact effects. */
   exactSites?: SiteName[];
+  /** How the run's edges were attributed, where they were. */
+  paths?: { method: EdgeMethod; seconds: number };
+  circuits?: StoredCircuit[];
+  graph?: GraphNotes;
 }
 
 /**
@@ -67,7 +72,11 @@ export interface RunManifest {
  *   exact.cells    [cell, field] with the fields site (index into exactSites), group, layer, head, position, source, neuron;
  *                  −1: absent, position −2: 'last'
  *   exact.effects  [cell, pair], see MeasuredEffects; NaN for pairs that are not in the cell's group
- * `shared/exact` reads and writes them.
+ * (`shared/exact` reads and writes them), and where edges were attributed or patched exactly
+ *   paths.edges, paths.senders, see EdgeResult
+ *   paths.cells    [edge, field] with the fields mode (index into PATH_MODES), sender, receiver
+ *   paths.effects  [edge, pair], see MeasuredPaths
+ * (`shared/graph/stored` reads and writes these).
  */
 export interface Run {
   manifest: RunManifest;

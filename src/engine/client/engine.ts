@@ -1,5 +1,8 @@
-import type { TokenExperiment } from '../../shared/experiment';
+import type { Other, TokenExperiment } from '../../shared/experiment';
 import type { AttentionResult, AttributionResult, BackendInfo, BackendName, CallOptions, InterventionResult, LensResult, ModelInfo, PatchCell, PatchResult, Prediction } from '../../shared/results';
+import type { Edge } from '../../shared/graph/nodes';
+import type { EdgeMask } from '../../shared/graph/mask';
+import type { CircuitMetrics, EdgeMethod, EdgeResult, PathMode, PathPatchResult } from '../../shared/paths';
 import type { SiteName } from '../../shared/sites';
 
 /**
@@ -23,6 +26,12 @@ export interface Engine {
   lens(params: { experiment: TokenExperiment }, call?: CallOptions): Promise<LensResult>;
   /** Runs the experiment's interventions (`variant.interventions`) and says what comes out. */
   intervene(params: { experiment: TokenExperiment; top: number }, call?: CallOptions): Promise<InterventionResult>;
+  /** Edge attribution, see EdgeResult. Throws `experiment` for a method or an experiment that edges are not derived for. */
+  edges(params: EdgesParams, call?: CallOptions): Promise<EdgeResult>;
+  /** Exact path patching, see PathMode; progress carries the edges that were measured (`paths`). */
+  patchPaths(params: PathsParams, call?: CallOptions): Promise<PathPatchResult>;
+  /** Runs circuits, see CircuitMetrics. */
+  circuits(params: CircuitsParams, call?: CallOptions): Promise<CircuitMetrics>;
   /** The model's own next tokens after each prompt, most probable first. */
   predict(params: PredictParams, call?: CallOptions): Promise<Prediction[][]>;
   /** Logits at the last position of each prompt, for all of the vocabulary: [prompt][token]. */
@@ -76,4 +85,24 @@ export interface AttentionParams {
   pair: number;
   layer: number;
   heads: readonly number[];
+}
+
+export interface EdgesParams {
+  experiment: TokenExperiment;
+  method: EdgeMethod;
+  /** Indices of receivers whose edges are wanted by position too. */
+  receivers?: readonly number[];
+}
+
+export interface PathsParams {
+  experiment: TokenExperiment;
+  mode: PathMode;
+  edges: readonly Edge[];
+}
+
+export interface CircuitsParams {
+  experiment: TokenExperiment;
+  circuits: readonly EdgeMask[];
+  /** What stands on the edges outside; in place of the experiment's `other`. */
+  ablation: Other;
 }

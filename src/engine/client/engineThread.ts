@@ -35,6 +35,9 @@ export function serveEngine(port: MessagePort, engine: LocalEngine, { cancelFlag
     attention: (params, call) => guarded(engine.attention(params, call)),
     lens: (params, call) => guarded(engine.lens(params, call)),
     intervene: (params, call) => guarded(engine.intervene(params, call)),
+    edges: (params, call) => guarded(engine.edges(params, call)),
+    patchPaths: (params, call) => guarded(engine.patchPaths(params, call)),
+    circuits: (params, call) => guarded(engine.circuits(params, call)),
     predict: (params, call) => guarded(engine.predict(params, call)),
     logits: (params, call) => guarded(engine.logits(params, call)),
   };

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
 import type { TokenExperiment } from '../../shared/experiment';
+import type { CircuitMetrics, EdgeResult, PathPatchResult } from '../../shared/paths';
 import type { AttentionResult, AttributionResult, BackendInfo, BackendName, InterventionResult, LensResult, ModelInfo, PatchResult, Prediction } from '../../shared/results';
 import { SITE_NAMES } from '../../shared/sites';
 import { heapGrowth, startBackend, stopBackend } from '../backend/start';
@@ -20,7 +21,10 @@ import { lens, LENS_SITES, lensWork } from '../patching/lens';
 import { metricTail } from '../patching/metricPositions';
 import { checkPrompt, planChunks, planWork } from '../patching/plan';
 import { checkPatch, checkRun } from '../patching/planMemory';
-import type { AttentionParams, AttributeParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PatchParams, PredictParams } from './engine';
+import { runCircuits } from '../patching/circuitRuns';
+import { attributeEdges } from '../patching/edges';
+import { patchPaths } from '../patching/pathPatching';
+import type { AttentionParams, AttributeParams, CircuitsParams, EdgesParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PatchParams, PathsParams, PredictParams } from './engine';
 
 export interface LocalEngineOptions {
   /** Folder with tfjs's wasm binaries and the scripts of its threaded build. */
@@ -140,6 +144,33 @@ export class LocalEngine implements Engine {
       checkRun(model.config, plan, { sites: [], record: false }, ...this.limits());
       const result = await intervene(model, plan, top, new Work(call, interveneWork(model, plan)));
       return { ...result, seconds: (performance.now() - start) / 1000 };
+    });
+  }
+
+  edges(params: EdgesParams, call?: WorkOptions): Promise<EdgeResult> {
+    return this.next(call, async () => {
+      const { model, backend } = this.current();
+      const start = performance.now();
+      const result = await attributeEdges(model, params, this.limits(), call);
+      return { ...result, backend, seconds: (performance.now() - start) / 1000 };
+    });
+  }
+
+  patchPaths(params: PathsParams, call?: WorkOptions): Promise<PathPatchResult> {
+    return this.next(call, async () => {
+      const { model, backend } = this.current();
+      const start = performance.now();
+      const result = await patchPaths(model, params, this.limits(), call);
+      return { ...result, backend, seconds: (performance.now() - start) / 1000 };
+    });
+  }
+
+  circuits(params: CircuitsParams, call?: WorkOptions): Promise<CircuitMetrics> {
+    return this.next(call, async () => {
+      const { model, backend } = this.current();
+      const start = performance.now();
+      const result = await runCircuits(model, params, this.limits(), call);
+      return { ...result, backend, seconds: (performance.now() - start) / 1000 };
     });
   }
 
