@@ -1,4 +1,4 @@
-import type { CallOptions, MeasuredEffects } from '../shared/results';
+import type { CallOptions, Progress } from '../shared/results';
 
 export interface Stages {
   /** The next stage: from where the last one got to, up to `end`. Returns the options of the call that does it; its own stage names win. */
@@ -10,17 +10,17 @@ export function stagesOf({ signal, onProgress }: CallOptions): Stages {
   let reached = 0;
   let start = 0;
   let end = 0;
-  const report = (stage: string, fraction: number, measured?: MeasuredEffects): void => {
-    reached = Math.max(reached, start + (end - start) * Math.min(1, Math.max(0, fraction)));
-    onProgress?.({ stage, fraction: reached, ...(measured && { measured }) });
+  const report = (progress: Progress): void => {
+    reached = Math.max(reached, start + (end - start) * Math.min(1, Math.max(0, progress.fraction)));
+    onProgress?.({ ...progress, fraction: reached });
   };
   return {
     begin: (stage, next) => {
       // A call that reported nothing, such as loading a model that is loaded already, leaves its share to those that follow.
       start = reached;
       end = next;
-      report(stage, 0);
-      return { signal, onProgress: (progress) => report(progress.stage || stage, progress.fraction, progress.measured) };
+      report({ stage, fraction: 0 });
+      return { signal, onProgress: (progress) => report({ ...progress, stage: progress.stage || stage }) };
     },
   };
 }
