@@ -1,15 +1,15 @@
-import type { TokenExperiment, TokenPair, Unit } from '../../shared/experiment';
+import type { TokenExperiment, TokenPair } from '../../shared/experiment';
 
 /** A part of an experiment that is run by itself: its metric is one that reads one run of each prompt. */
 export interface Branch {
-  /** The same pairs, in the same order and the same groups. */
+  /** The same pairs, in the same order and the same groups. Its variant is the experiment's own. */
   experiment: TokenExperiment;
   /** Per pair: the experiment's metric, and every effect on it, is Σ over branches of weight · the branch's. */
   weights: number[];
   /**
-   * Tokens appended to every prompt of the branch. They are no part of the prompts: effects there are left out, and patches,
-   * interventions and stopped gradients at "all positions" stop before them. Negative positions of the variant's units
-   * have been moved by this much; those of patch cells need the same (`moveUnit`).
+   * Tokens appended to every prompt of the branch. They are no part of the prompts: effects there are left out, patches,
+   * interventions and stopped gradients at "all positions" stop before them, and places counted from the end are counted
+   * from the prompt's.
    */
   appended: number;
 }
@@ -29,31 +29,13 @@ export function branchesOf(experiment: TokenExperiment): Branch[] {
   });
 }
 
-/** A unit of the experiment as one of a branch: positions counted from the end move with it, 'last' is the metric's position in both. */
-export function moveUnit<U extends Unit>(unit: U, appended: number): U {
-  const moved = (position: number): number => (position < 0 ? position - appended : position);
-  return {
-    ...unit,
-    ...(typeof unit.position === 'number' && { position: moved(unit.position) }),
-    ...(unit.source !== undefined && { source: moved(unit.source) }),
-  };
-}
-
 function sideBranch(experiment: TokenExperiment, side: 'correct' | 'incorrect', appended: number): Branch {
   const sign = side === 'correct' ? 1 : -1;
-  const { variant } = experiment;
   return {
     experiment: {
       ...experiment,
       metric: 'promptLogProb',
       pairs: experiment.pairs.map((pair) => withContinuation(pair, pair[side], appended)),
-      ...(variant && {
-        variant: {
-          ...variant,
-          ...(variant.stopGradient && { stopGradient: variant.stopGradient.map((unit) => moveUnit(unit, appended)) }),
-          ...(variant.interventions && { interventions: variant.interventions.map((own) => ({ ...own, unit: moveUnit(own.unit, appended) })) }),
-        },
-      }),
     },
     weights: experiment.pairs.map((pair) => sign * pair[side].length),
     appended,

@@ -6,7 +6,7 @@ import { disposeRun, forward, type ForwardRun } from '../../../src/engine/model/
 import { logitsOf } from '../../../src/engine/model/logits';
 import { disposeWeights, loadWeights, type Gpt2 } from '../../../src/engine/model/weights';
 import { Work } from '../../../src/engine/model/work';
-import { branchesOf, moveUnit } from '../../../src/engine/patching/continuation';
+import { branchesOf } from '../../../src/engine/patching/continuation';
 import { prepareMetric } from '../../../src/engine/patching/metric';
 import { checkAttributable, checkMetric } from '../../../src/engine/patching/metricChecks';
 import { metricTail } from '../../../src/engine/patching/metricPositions';
@@ -306,13 +306,5 @@ describe('metrics that cannot be', () => {
   it('refuses to attribute the divergence from the clean run at the clean run', () => {
     assert.throws(() => checkAttributable({ metric: 'kl', direction: 'noise', pairs: [pair] }), (error) => CircuitError.is(error, 'experiment'));
     checkAttributable({ metric: 'kl', direction: 'denoise', pairs: [pair] });
-  });
-
-  it('moves units of a continuation with the end', () => {
-    assert.deepEqual(moveUnit({ site: 'pattern', layer: 1, head: 0, position: -1, source: 2 }, 3), { site: 'pattern', layer: 1, head: 0, position: -4, source: 2 });
-    assert.deepEqual(moveUnit({ site: 'z', layer: 1, position: 'last' }, 3), { site: 'z', layer: 1, position: 'last' });
-    const [branch] = branchesOf({ metric: 'continuation', direction: 'noise', pairs: [pair], variant: { interventions: [{ unit: { site: 'z', layer: 0, position: -2 }, with: 'zero' }] } });
-    assert.deepEqual(branch!.experiment.variant!.interventions![0]!.unit.position, -3);
-    assert.equal(branch!.experiment.pairs[0]!.at, 7);
   });
 });
