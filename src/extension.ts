@@ -14,6 +14,7 @@ import { Panels } from './editor/panels';
 import { createPanelWork } from './editor/panelWork';
 import { registerQuickFixes } from './editor/quickFixes';
 import { RunIndex } from './editor/runIndex';
+import { createRunsAtWork, type RunsAtWork } from './editor/runsAtWork';
 import { RunsTree } from './editor/runsTree';
 import { onSettingsChanged, runSettings, settingsOfRun } from './editor/settings';
 import { showError } from './editor/showError';
@@ -35,6 +36,7 @@ export interface PrivateApi {
   panels: Panels;
   attributions: Attributions;
   verifications: Verifications;
+  runsAtWork: RunsAtWork;
 }
 
 /** Composition root of the extension host. Nothing heavy starts here: the engine's and the tokenizer's threads start at first need. */
@@ -59,7 +61,8 @@ function start(context: vscode.ExtensionContext, log: Log): PrivateApi {
   const work = createPanelWork(() => ({ runner, attributions, verifications, log }));
   const panels = new Panels(store, { extensionUri: context.extensionUri, log, work });
   const attributions = createAttributions({ runner, store, runIndex, panels, statusBar, log });
-  const verifications = createVerifications({ runner, store, runIndex, panels, statusBar, log, settingsOf: settingsOfRun });
+  const runsAtWork = createRunsAtWork({ store, runIndex, panels, statusBar, log });
+  const verifications = createVerifications({ runner, runsAtWork, settingsOf: settingsOfRun });
   const diagnostics = new PromptDiagnostics(runner, log);
 
   context.subscriptions.push(
@@ -74,10 +77,10 @@ function start(context: vscode.ExtensionContext, log: Log): PrivateApi {
     wakeJsonSupport(log),
     registerQuickFixes((document) => diagnostics.of(document)),
     registerHover({ runner, runIndex, store, log }),
-    registerCommands(commandHandlers({ context, runner, attributions, verifications, store, runIndex, panels, log }), log),
+    registerCommands(commandHandlers({ context, runner, attributions, verifications, runsAtWork, store, runIndex, panels, log }), log),
     onSettingsChanged(() => statusBar.refresh()),
   );
-  return { runner, store, panels, attributions, verifications };
+  return { runner, store, panels, attributions, verifications, runsAtWork };
 }
 
 function startRunner({ extensionUri, extension }: vscode.ExtensionContext, log: Log): ExperimentRunner {

@@ -11,6 +11,7 @@ import type { Log } from './log';
 import { panelKeyOf, type Panels } from './panels';
 import { promptFilesOf, uriOf } from './promptFileArguments';
 import type { RunIndex } from './runIndex';
+import type { RunsAtWork } from './runsAtWork';
 import { deleteRun, runIdOf } from './runsTree';
 import { sampleFile } from './sample';
 import type { Verifications } from './verifications';
@@ -21,6 +22,7 @@ export interface CommandDependencies {
   runner: ExperimentRunner;
   attributions: Attributions;
   verifications: Verifications;
+  runsAtWork: RunsAtWork;
   store: RunStore;
   runIndex: RunIndex;
   panels: Panels;
@@ -29,11 +31,11 @@ export interface CommandDependencies {
 
 /** What each command does, in terms of the rest. Arguments come from menus, links and other extensions: they are checked here. */
 export function commandHandlers(dependencies: CommandDependencies): CommandHandlers {
-  const { context, attributions, verifications, store, runIndex, panels, log } = dependencies;
+  const { context, attributions, runsAtWork, store, runIndex, panels, log } = dependencies;
 
   const openRun = async (id: string): Promise<void> => {
     // What is being measured is saved at the end.
-    const run = verifications.current(id) ?? (await store.load(id));
+    const run = runsAtWork.current(id) ?? (await store.load(id));
     const panel = panels.show(panelKeyOf(run.manifest));
     panel.showRun(run);
     panel.reveal();

@@ -124,6 +124,17 @@ export class Panel implements vscode.Disposable {
     }, REFRESH_INTERVAL);
   }
 
+  /** The run on show with something new that the webview lists (edges, circuits, notes): it is told at once. */
+  showChanged(run: Run): void {
+    if (this.isClosed) return;
+    this.shown = run;
+    const { content } = this;
+    if (content.kind === 'run') return this.show(contentOf(run));
+    this.send(contentOf(run));
+    // What is computed, or has failed, since.
+    this.send(content);
+  }
+
   show(content: PanelContent): void {
     this.content = content;
     this.send(content);

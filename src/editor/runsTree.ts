@@ -5,8 +5,8 @@ import { plural } from '../shared/text';
 import { COMMANDS } from './commandTable';
 import { departuresOf } from './departures';
 import type { RunIndex } from './runIndex';
+import type { RunsAtWork } from './runsAtWork';
 import { topHeads } from './topHeads';
-import type { Verifications } from './verifications';
 
 /** The view "Runs": every stored run, newest first. */
 export class RunsTree implements vscode.TreeDataProvider<RunListing> {
@@ -76,7 +76,7 @@ export function runIdOf(argument: unknown): string | undefined {
 interface Deleting {
   store: RunStore;
   runIndex: RunIndex;
-  verifications: Pick<Verifications, 'cancel'>;
+  runsAtWork: Pick<RunsAtWork, 'cancel'>;
 }
 
 export async function deleteRun(id: string, deleting: Deleting): Promise<void> {
@@ -84,9 +84,9 @@ export async function deleteRun(id: string, deleting: Deleting): Promise<void> {
   if (choice === 'Delete') await deleteForGood(id, deleting);
 }
 
-/** What is being verified of it ends first: saving what was measured would bring the run back. */
-export async function deleteForGood(id: string, { store, runIndex, verifications }: Deleting): Promise<void> {
-  await verifications.cancel(id);
+/** What is being done with it ends first: saving what was measured would bring the run back. */
+export async function deleteForGood(id: string, { store, runIndex, runsAtWork }: Deleting): Promise<void> {
+  await runsAtWork.cancel(id);
   await store.delete(id);
   runIndex.refresh();
 }

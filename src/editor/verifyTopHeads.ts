@@ -8,12 +8,20 @@ import { costInWords } from './costInWords';
 import type { Panel } from './panel';
 import { cellsOf, patchCostOf } from './panelModel';
 import type { Panels } from './panels';
+import type { RunsAtWork } from './runsAtWork';
 import type { Verifications } from './verifications';
 
 const USUAL_COUNT = 10;
 
+interface VerifyingTopHeads {
+  panels: Panels;
+  verifications: Verifications;
+  runsAtWork: Pick<RunsAtWork, 'current'>;
+  store: RunStore;
+}
+
 /** Patches the strongest heads of the run in front exactly; asks how many unless it is told. */
-export async function verifyTopHeads(count: unknown, { panels, verifications, store }: { panels: Panels; verifications: Verifications; store: RunStore }): Promise<void> {
+export async function verifyTopHeads(count: unknown, { panels, verifications, runsAtWork, store }: VerifyingTopHeads): Promise<void> {
   const panel = panelInFront(panels);
   const run = panel?.run;
   if (!panel || !run) throw new CircuitError('usage', 'Open a panel with a run first.');
@@ -23,7 +31,7 @@ export async function verifyTopHeads(count: unknown, { panels, verifications, st
   if (top === undefined) return;
   // The panel may show another run by now, and of this one more may be measured.
   const { id } = run.manifest;
-  const latest = verifications.current(id) ?? (panel.run?.manifest.id === id ? panel.run : await store.load(id));
+  const latest = runsAtWork.current(id) ?? (panel.run?.manifest.id === id ? panel.run : await store.load(id));
   await verifications.verify({ run: latest, panel, cells: cellsOf(run, topHeads(top)) }, {});
 }
 

@@ -7,6 +7,7 @@ import { createPanelWork } from '../../src/editor/panelWork';
 import { RunIndex } from '../../src/editor/runIndex';
 import { settingsOfRun } from '../../src/editor/settings';
 import { deleteForGood } from '../../src/editor/runsTree';
+import { createRunsAtWork, type RunsAtWork, type RunsAtWorkDependencies } from '../../src/editor/runsAtWork';
 import { createVerifications, type VerificationDependencies, type Verifications } from '../../src/editor/verifications';
 import { createRunner } from '../../src/runner/createRunner';
 import type { AttributionJob } from '../../src/runner/runner';
@@ -60,6 +61,7 @@ interface Scene extends FakePanel {
   store: RunStore;
   runIndex: RunIndex;
   verifications: Verifications;
+  runsAtWork: RunsAtWork;
   /** What was logged as an error. */
   errors: string[];
   /** What was asked to be attributed. */
@@ -71,7 +73,7 @@ describe('exact patching from the panel', () => {
   after(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true }))));
 
   /** A panel on a run of two layers with three heads, and all that stands behind it but for the engine. */
-  async function scene({ saveEvery, withProgress }: Pick<VerificationDependencies, 'saveEvery' | 'withProgress'> = {}): Promise<Scene> {
+  async function scene({ saveEvery, withProgress }: Pick<VerificationDependencies, 'saveEvery'> & Pick<RunsAtWorkDependencies, 'withProgress'> = {}): Promise<Scene> {
     const folder = await mkdtemp(path.join(tmpdir(), 'circuit-explorer-runs-'));
     folders.push(folder);
     const steps = new Steps();
@@ -94,10 +96,11 @@ describe('exact patching from the panel', () => {
     };
     const work = createPanelWork(() => ({ runner, attributions, verifications, log }));
     const fake = openPanel({ work, log });
-    const verifications: Verifications = createVerifications({ runner, store, runIndex, panels: { all: [fake.panel] }, statusBar, log, settingsOf: settingsOfRun, saveEvery, ...(withProgress && { withProgress }) });
+    const runsAtWork = createRunsAtWork({ store, runIndex, panels: { all: [fake.panel] }, statusBar, log, withProgress });
+    const verifications: Verifications = createVerifications({ runner, runsAtWork, settingsOf: settingsOfRun, saveEvery });
     fake.panel.showRun(run);
     await fake.host.ready({});
-    return { ...fake, run, engine, steps, store, runIndex, verifications, errors: log.errors, attributed };
+    return { ...fake, run, engine, steps, store, runIndex, verifications, runsAtWork, errors: log.errors, attributed };
   }
 
   const measuredIn = (run: Run): number => exactOf(run).cells.length;
@@ -180,14 +183,14 @@ describe('exact patching from the panel', () => {
   });
 
   it('goes on when the panel is closed', async () => {
-    const { host, run, steps, store, close, verifications, errors } = await scene();
+    const { host, run, steps, store, close, runsAtWork, errors } = await scene();
     const runId = run.manifest.id;
     host.verify({ runId, cells: ALL }).catch(() => undefined);
     steps.allow(1);
-    await eventually('a cell', () => measuredIn(verifications.current(runId) ?? run) === 1);
+    await eventually('a cell', () => measuredIn(runsAtWork.current(runId) ?? run) === 1);
     close();
     steps.allow(5);
-    await eventually('the end', () => verifications.current(runId) === undefined);
+    await eventually('the end', () => runsAtWork.current(runId) === undefined);
     assert.equal(measuredIn(await store.load(runId)), 6);
     assert.deepEqual(errors, []);
   });
@@ -236,21 +239,21 @@ describe('exact patching from the panel', () => {
   });
 
   it('goes on while the panel shows another run, and can be followed when it is back', async () => {
-    const { host, run, steps, panel, store, verifications, shown } = await scene();
+    const { host, run, steps, panel, store, runsAtWork, shown } = await scene();
     const runId = run.manifest.id;
     host.verify({ runId, cells: ALL }).catch(() => undefined);
     steps.allow(1);
     await eventually('a cell', () => measuredIn(panel.run!) === 1);
     panel.showRun({ ...run, manifest: { ...run.manifest, id: 'another' } });
     steps.allow(1);
-    await eventually('two cells', () => measuredIn(verifications.current(runId)!) === 2);
+    await eventually('two cells', () => measuredIn(runsAtWork.current(runId)!) === 2);
     assert.equal(measuredIn(panel.run!), 0);
-    panel.showRun(verifications.current(runId)!);
+    panel.showRun(runsAtWork.current(runId)!);
     shown.splice(0);
     steps.allow(1);
     await eventually('news of three cells', () => shown.some((news) => news.kind === 'run' && news.verifying?.done === 3));
     steps.allow(3);
-    await eventually('the end', () => verifications.current(runId) === undefined);
+    await eventually('the end', () => runsAtWork.current(runId) === undefined);
     assert.equal(measuredIn(await store.load(runId)), 6);
   });
 
@@ -264,22 +267,22 @@ describe('exact patching from the panel', () => {
   });
 
   it('ends before its run is deleted, so that saving does not bring the run back', async () => {
-    const { host, run, steps, panel, store, runIndex, verifications } = await scene({ saveEvery: 0 });
+    const { host, run, steps, panel, store, runIndex, runsAtWork } = await scene({ saveEvery: 0 });
     const runId = run.manifest.id;
     const stopped = assert.rejects(host.verify({ runId, cells: ALL }), isCode('cancelled'));
     steps.allow(2);
     await eventually('two cells', () => measuredIn(panel.run!) === 2);
-    await deleteForGood(runId, { store, runIndex, verifications });
+    await deleteForGood(runId, { store, runIndex, runsAtWork });
     await stopped;
     steps.allow(5);
     assert.deepEqual(await store.list(), []);
-    assert.equal(verifications.current(runId), undefined);
+    assert.equal(runsAtWork.current(runId), undefined);
   });
 
   it('shows a notification once it takes longer than it should have', async () => {
     const messages: (string | undefined)[] = [];
     let ended = false;
-    const withProgress: VerificationDependencies['withProgress'] = async (_options, task) => {
+    const withProgress: RunsAtWorkDependencies['withProgress'] = async (_options, task) => {
       const result = await task({ report: ({ message }) => messages.push(message) }, { isCancellationRequested: false, onCancellationRequested: () => ({ dispose: () => undefined }) });
       ended = true;
       return result;

@@ -1,0 +1,168 @@
+import type * as vscode from 'vscode';
+import type { RunStore } from '../runs/store';
+import { CircuitError } from '../shared/errors';
+import type { CallOptions } from '../shared/results';
+import type { Run } from '../shared/run';
+import { keepRun } from './keepRun';
+import type { Log } from './log';
+import type { Panel } from './panel';
+import type { Panels } from './panels';
+import { withNotification } from './progressNotification';
+import type { RunIndex } from './runIndex';
+import type { StatusBar } from './statusBar';
+
+/**
+ * Runs that something is being done with: cells or edges measured, edges attributed, circuits extracted. Each is here once, with
+ * all that was added so far, so that works that go on at the same time do not lose what the others add.
+ */
+export interface RunsAtWork {
+  /**
+   * Does a piece of work on a run, told in the status bar and, where it takes long, in a notification with a way to cancel. It goes
+   * on when the panel is hidden or closed, or shows another run. Throws what the work throws.
+   */
+  work<T>(job: RunJob, call: CallOptions, work: (open: RunAtWork) => Promise<T>): Promise<T>;
+  /** Stops all that is being done with a run; when it resolves, what there was to save is saved. */
+  cancel(runId: string): Promise<void>;
+  /** The run with all that was added so far, while something is being done with it. */
+  current(runId: string): Run | undefined;
+}
+
+export interface RunJob {
+  run: Run;
+  panel: Panel;
+  /** "Verifying 3 cells of ioi". */
+  title: string;
+  /** Expected, where that is known. */
+  seconds?: number;
+}
+
+/** What a piece of work sees of its run. */
+export interface RunAtWork {
+  /** With all that anyone has added so far. */
+  readonly run: Run;
+  /** Adds to the run, wherever it is shown. */
+  add(change: (run: Run) => Run): void;
+  /** The same with something that panels list (edges, circuits, notes), which they are told at once. Saved. */
+  keep(change: (run: Run) => Run): Promise<void>;
+  save(): Promise<void>;
+  report(stage: string, fraction: number, done?: number): void;
+  /** What the runner is called with: progress is told as it comes. */
+  readonly call: Required<CallOptions>;
+  /** Stops this work. */
+  cancel(): void;
+  /** Resolves at its end, when it is saved. */
+  readonly ended: Promise<void>;
+}
+
+export interface RunsAtWorkDependencies {
+  store: RunStore;
+  runIndex: RunIndex;
+  panels: Pick<Panels, 'all'>;
+  statusBar: StatusBar;
+  log: Log;
+  /** VS Code's own by default. */
+  withProgress?: typeof vscode.window.withProgress;
+}
+
+interface Open {
+  run: Run;
+  works: Set<RunAtWork>;
+  saving: Promise<void>;
+}
+
+export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWork {
+  const { panels, statusBar, log, withProgress } = dependencies;
+  const open = new Map<string, Open>();
+
+  const work: RunsAtWork['work'] = async ({ run, panel, title, seconds = 0 }, call, doWork) => {
+    const { id } = run.manifest;
+    const live: Open = open.get(id) ?? { run, works: new Set(), saving: Promise.resolve() };
+    open.set(id, live);
+    const abort = abortOf(panel, call.signal);
+    const activity = statusBar.begin();
+    const started = Date.now();
+    let end = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
+
+    /** Wherever the run is shown. */
+    const tell = (how: (each: Panel) => void): void => {
+      for (const each of new Set([panel, ...panels.all])) {
+        if (each.run?.manifest.id === id) how(each);
+      }
+    };
+    const show = (): void => tell((each) => each.update(live.run));
+
+    // One after the other, so that the last one is what stays.
+    const save = (): Promise<void> => (live.saving = live.saving.then(() => keepRun(live.run, dependencies)));
+
+    const openedFor = (notify: (stage: string, fraction: number) => void): RunAtWork => {
+      const report: RunAtWork['report'] = (stage, fraction, done) => {
+        activity.report(title, stage, fraction);
+        notify(stage, fraction);
+        call.onProgress?.({ stage, fraction, ...(done !== undefined && { done }) });
+        show();
+      };
+      return {
+        get run() {
+          return live.run;
+        },
+        add: (change) => {
+          live.run = change(live.run);
+          show();
+        },
+        keep: (change) => {
+          live.run = change(live.run);
+          tell((each) => each.showChanged(live.run));
+          return save();
+        },
+        save,
+        report,
+        call: { signal: abort.signal, onProgress: ({ stage, fraction }) => report(stage, fraction) },
+        cancel: () => abort.abort(),
+        ended,
+      };
+    };
+
+    let own: RunAtWork | undefined;
+    try {
+      const result = await withNotification({ withProgress, title, seconds, abort }, (notify) => {
+        own = openedFor(notify);
+        live.works.add(own);
+        return doWork(own);
+      });
+      log.info(`${title}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
+      return result;
+    } catch (error) {
+      if (!CircuitError.is(error, 'cancelled')) log.error(title, error);
+      throw error;
+    } finally {
+      activity.end();
+      await live.saving;
+      if (own) live.works.delete(own);
+      if (live.works.size === 0) open.delete(id);
+      show();
+      end();
+    }
+  };
+
+  return {
+    work,
+    cancel: async (runId) => {
+      const works = [...(open.get(runId)?.works ?? [])];
+      for (const each of works) each.cancel();
+      await Promise.all(works.map(({ ended }) => ended));
+    },
+    current: (runId) => open.get(runId)?.run,
+  };
+}
+
+/** Follows a call's signal, but not its end by the panel's being closed: the person has asked for numbers, and they are saved. */
+function abortOf(panel: Panel, signal: AbortSignal | undefined): AbortController {
+  const abort = new AbortController();
+  const follow = (): void => {
+    if (!panel.closed) abort.abort();
+  };
+  if (signal?.aborted) follow();
+  signal?.addEventListener('abort', follow, { once: true });
+  return abort;
+}
