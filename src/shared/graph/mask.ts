@@ -1,4 +1,4 @@
-import { edgesOf, matrixIndex, receiverCount, senderCount, type Edge, type GraphShape } from './nodes';
+import { edgeAt, edgeIndices, matrixIndex, receiverCount, senderCount, senderOfReceiver, type Edge, type GraphShape } from './nodes';
 
 /** A set of edges as a matrix [sender, receiver], row-major: 1 where the edge is in the set, 0 elsewhere. */
 export type EdgeMask = Uint8Array;
@@ -8,7 +8,7 @@ export function emptyMask(shape: GraphShape): EdgeMask {
 }
 
 export function fullMask(shape: GraphShape): EdgeMask {
-  return maskOf(shape, edgesOf(shape));
+  return complementOf(shape, emptyMask(shape));
 }
 
 export function maskOf(shape: GraphShape, edges: readonly Edge[]): EdgeMask {
@@ -19,14 +19,31 @@ export function maskOf(shape: GraphShape, edges: readonly Edge[]): EdgeMask {
 
 /** By receiver, then by sender. */
 export function edgesIn(shape: GraphShape, mask: EdgeMask): Edge[] {
-  return edgesOf(shape).filter((edge) => mask[matrixIndex(shape, edge)] === 1);
+  const edges: Edge[] = [];
+  for (const index of edgeIndices(shape)) if (mask[index] === 1) edges.push(edgeAt(shape, index));
+  return edges;
 }
 
 export function maskSize(mask: EdgeMask): number {
-  return mask.reduce((count, cell) => count + cell, 0);
+  let count = 0;
+  for (const cell of mask) count += cell;
+  return count;
 }
 
 /** All edges but those of the set. */
 export function complementOf(shape: GraphShape, mask: EdgeMask): EdgeMask {
-  return maskOf(shape, edgesOf(shape).filter((edge) => mask[matrixIndex(shape, edge)] === 0));
+  const complement = emptyMask(shape);
+  for (const index of edgeIndices(shape)) complement[index] = mask[index] === 1 ? 0 : 1;
+  return complement;
+}
+
+/** How many nodes the set's edges touch; a head is one, whichever of its inputs are reached. */
+export function nodeCount(shape: GraphShape, mask: EdgeMask): number {
+  const nodes = new Set<number>();
+  for (const index of edgeIndices(shape)) {
+    if (mask[index] !== 1) continue;
+    const { sender, receiver } = edgeAt(shape, index);
+    nodes.add(sender).add(senderOfReceiver(shape, receiver) ?? senderCount(shape));
+  }
+  return nodes.size;
 }

@@ -72,17 +72,51 @@ export function isEdge(shape: GraphShape, { sender, receiver }: Edge): boolean {
 
 /** GPT-2 small: 32,491. */
 export function edgeCount(shape: GraphShape): number {
-  return edgesOf(shape).length;
+  let count = 0;
+  for (let receiver = 0; receiver < receiverCount(shape); receiver++) count += sendersInto(shape, receiver);
+  return count;
 }
 
 /** Every edge, by receiver, then by sender. */
 export function edgesOf(shape: GraphShape): Edge[] {
-  return Array.from({ length: receiverCount(shape) }, (_, receiver) => Array.from({ length: sendersInto(shape, receiver) }, (__, sender) => ({ sender, receiver }))).flat();
+  return Array.from(edgeIndices(shape), (index) => edgeAt(shape, index));
+}
+
+/** The matrix indices of every edge, by receiver, then by sender: what loops over the whole graph run through, without an object for each edge. */
+export function edgeIndices(shape: GraphShape): Uint32Array {
+  const indices = new Uint32Array(edgeCount(shape));
+  const receivers = receiverCount(shape);
+  let next = 0;
+  for (let receiver = 0; receiver < receivers; receiver++) {
+    const senders = sendersInto(shape, receiver);
+    for (let sender = 0; sender < senders; sender++) indices[next++] = sender * receivers + receiver;
+  }
+  return indices;
 }
 
 /** Where an edge's number stands in a matrix [sender, receiver], row-major; cells of what is no edge hold 0. */
 export function matrixIndex(shape: GraphShape, { sender, receiver }: Edge): number {
   return sender * receiverCount(shape) + receiver;
+}
+
+/** The edge whose number stands there. */
+export function edgeAt(shape: GraphShape, index: number): Edge {
+  const receivers = receiverCount(shape);
+  return { sender: Math.floor(index / receivers), receiver: index % receivers };
+}
+
+/** The sender that is the node of a receiver; undefined for the logits, which send nothing. */
+export function senderOfReceiver(shape: GraphShape, receiver: number): number | undefined {
+  const node = nodeOfReceiver(receiverAt(shape, receiver));
+  return node.kind === 'logits' ? undefined : senderIndex(shape, node as Sender);
+}
+
+/** The receivers of a sender's node: a head's query, key and value, an MLP's one, none of the input. */
+export function receiversOfSender(shape: GraphShape, sender: number): number[] {
+  const node = senderAt(shape, sender);
+  if (node.kind === 'input') return [];
+  if (node.kind === 'mlp') return [receiverIndex(shape, node)];
+  return PORTS.map((port) => receiverIndex(shape, { ...node, port }));
 }
 
 /** The node that a receiver belongs to. */
@@ -111,7 +145,8 @@ export function edgeName(shape: GraphShape, { sender, receiver }: Edge): string 
 /** Undefined for what names no node of this shape. */
 export function nodeNamed({ layers, heads }: GraphShape, name: string): GraphNode | undefined {
   if (name === 'input' || name === 'logits') return { kind: name };
-  const match = /^(?:a(\d+)\.h(\d+)|m(\d+))$/.exec(name);
+  // Each node has one name: not a05.h1.
+  const match = /^(?:a(0|[1-9]\d*)\.h(0|[1-9]\d*)|m(0|[1-9]\d*))$/.exec(name);
   if (!match) return undefined;
   const layer = Number(match[1] ?? match[3]);
   if (layer >= layers) return undefined;
