@@ -80,7 +80,8 @@ export function checkPatch(config: Gpt2Config, plan: Plan, cells: readonly { sit
   for (const chunk of plan.chunks) if (needs(chunk) > limit) refusePair(plan, chunk, limit, needs);
 }
 
-function refusePair({ experiment: { other, variant } }: Plan, chunk: Chunk, limit: number, needs: (chunk: Chunk) => number, alternative?: string): never {
+/** Throws `too-big` for a chunk, saying how many tokens would fit by `needs`, the bytes of one like it. */
+export function refusePair({ experiment: { other, variant } }: Plan, chunk: Chunk, limit: number, needs: (chunk: Chunk) => number, alternative?: string): never {
   const suffix = Math.max(chunk.cleanLength, chunk.corruptedLength) - chunk.prefix;
   // Nothing is shared under an ablation, or when something is done to the base run early on.
   const isWhole = chunk.prefix === 0 && (!hasOtherRun(other) || (variant?.interventions ?? []).length > 0);

@@ -1,0 +1,74 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Work } from '../model/work';
+import type { MixedInput } from './circuitPlan';
+
+/** The last `size` numbers of each of `count` equal parts of x; x itself where that is all. */
+export function trailingRows(x: Float32Array, count: number, size: number): Float32Array {
+  const whole = x.length / count;
+  if (whole === size) return x;
+  const taken = new Float32Array(count * size);
+  for (let part = 0; part < count; part++) taken.set(x.subarray((part + 1) * whole - size, (part + 1) * whole), part * size);
+  return taken;
+}
+
+/** Bounds of one product: floats of its right operand, and operations between two looks at the cancel flag. */
+export const FLOATS_AT_ONCE = 1 << 22;
+const FLOPS_AT_ONCE = 1e9;
+
+/**
+ * Inputs of receivers: ablated residual stream + Σ values, as one matrix product of [input, value] and [value, row · dModel] for each
+ * circuit that brings inputs of its own, in pieces of rows. `ablated` is [row, dModel], `valueOf` gives as many rows. `use` gets the
+ * inputs' indices and their rows from `first` on, [input · row, dModel], inside `tf.tidy`. Throws `cancelled`.
+ */
+export function mixInputs(
+  inputs: readonly MixedInput[],
+  ablated: Float32Array,
+  valueOf: (value: number) => Float32Array,
+  dModel: number,
+  work: Work,
+  use: (mixed: tf.Tensor2D, indices: readonly number[], first: number) => void,
+): void {
+  const rows = ablated.length / dModel;
+  for (const indices of byCircuit(inputs)) {
+    const used = [...new Set(indices.flatMap((index) => inputs[index]!.values))];
+    const columnOf = new Map(used.map((value, column) => [value, column + 1]));
+    const width = used.length + 1;
+    const mask = new Float32Array(indices.length * width);
+    indices.forEach((index, row) => {
+      mask[row * width] = 1;
+      for (const value of inputs[index]!.values) mask[row * width + columnOf.get(value)!] = 1;
+    });
+    const sources = [ablated, ...used.map(valueOf)];
+    const step = Math.max(1, Math.floor(Math.min(FLOATS_AT_ONCE / width, FLOPS_AT_ONCE / (2 * width * indices.length)) / dModel));
+    for (let first = 0; first < rows; first += step) {
+      work.poll();
+      const end = Math.min(rows, first + step);
+      const size = (end - first) * dModel;
+      const stacked = new Float32Array(width * size);
+      sources.forEach((source, i) => stacked.set(source.subarray(first * dModel, end * dModel), i * size));
+      tf.tidy(() => {
+        const mixed = tf.matMul<tf.Tensor2D>(tf.tensor2d(mask, [indices.length, width]), tf.tensor2d(stacked, [width, size]));
+        use(tf.reshape(mixed, [indices.length * (end - first), dModel]), indices, first);
+      });
+    }
+  }
+}
+
+/** Inputs of one circuit stand together. */
+function byCircuit(inputs: readonly MixedInput[]): number[][] {
+  const groups = new Map<number, number[]>();
+  inputs.forEach(({ circuit }, index) => {
+    const own = groups.get(circuit);
+    if (own) own.push(index);
+    else groups.set(circuit, [index]);
+  });
+  return [...groups.values()];
+}
+
+/** Arrays of `rows` rows each, one below the other. */
+export function stacked(parts: readonly Float32Array[], rows: number): tf.Tensor2D {
+  const size = parts[0]!.length;
+  const all = new Float32Array(parts.length * size);
+  parts.forEach((part, i) => all.set(part, i * size));
+  return tf.tensor2d(all, [parts.length * rows, size / rows]);
+}
