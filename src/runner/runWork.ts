@@ -3,6 +3,9 @@ import type { ModelSource } from '../models/modelSource';
 import type { TokenizerService } from '../models/tokenizerService';
 import { CircuitError } from '../shared/errors';
 import { cellKey, exactOf, withExact } from '../shared/exact';
+import { matrixIndex, type Edge } from '../shared/graph/nodes';
+import { measuredPaths, shapeOf, withEdgeScores, withMeasuredPaths } from '../shared/graph/stored';
+import type { PathMode } from '../shared/paths';
 import type { Predictions, TokenPrediction } from '../shared/panelProtocol';
 import type { CallOptions, PatchCell, Prediction } from '../shared/results';
 import type { Run } from '../shared/run';
@@ -22,7 +25,7 @@ export interface RunWorkDependencies {
 /** Share of a call's time for a model that is not loaded yet. */
 const LOADED = 0.2;
 
-export type RunWork = Pick<ExperimentRunner, 'patch' | 'attention' | 'lens' | 'intervene' | 'predictions'>;
+export type RunWork = Pick<ExperimentRunner, 'patch' | 'attention' | 'lens' | 'paths' | 'pathPositions' | 'patchPaths' | 'circuits' | 'intervene' | 'predictions'>;
 
 /** What is asked of a finished run, without the queue. */
 export function runWork({ engine, tokenizer, resolveModel, load }: RunWorkDependencies): RunWork {
@@ -61,6 +64,30 @@ export function runWork({ engine, tokenizer, resolveModel, load }: RunWorkDepend
     return engine.lens({ experiment: tokenExperimentOf(job.run.manifest) }, prepared.call);
   };
 
+  const paths: RunWork['paths'] = async ({ method, ...job }, call) => {
+    const prepared = await prepare(job, 'Attributing edges', call);
+    return withEdgeScores(job.run, await engine.edges({ experiment: tokenExperimentOf(job.run.manifest), method }, prepared.call), method);
+  };
+
+  const pathPositions: RunWork['pathPositions'] = async ({ receivers, ...job }, call) => {
+    const method = job.run.manifest.paths?.method;
+    if (!method) throw new CircuitError('experiment', 'The edges of this run are not attributed yet; attribute them first.');
+    const prepared = await prepare(job, 'Attributing edges by position', call);
+    return engine.edges({ experiment: tokenExperimentOf(job.run.manifest), method, receivers }, prepared.call);
+  };
+
+  const patchPaths: RunWork['patchPaths'] = async ({ mode, edges: wanted, ...job }, call) => {
+    const edges = unmeasuredEdges(job.run, mode, wanted);
+    if (edges.length === 0) return job.run;
+    const prepared = await prepare(job, 'Patching paths', call);
+    return withMeasuredPaths(job.run, await engine.patchPaths({ experiment: tokenExperimentOf(job.run.manifest), mode, edges }, prepared.call));
+  };
+
+  const circuits: RunWork['circuits'] = async ({ circuits: masks, ablation, ...job }, call) => {
+    const prepared = await prepare(job, 'Running circuits', call);
+    return engine.circuits({ experiment: tokenExperimentOf(job.run.manifest), circuits: masks, ablation }, prepared.call);
+  };
+
   const intervene: RunWork['intervene'] = async ({ top, ...job }, call) => {
     const prepared = await prepare(job, 'Intervening', call);
     const { metric, patched, predictions, seconds } = await engine.intervene({ experiment: tokenExperimentOf(job.run.manifest), top }, prepared.call);
@@ -82,14 +109,25 @@ export function runWork({ engine, tokenizer, resolveModel, load }: RunWorkDepend
     return { clean: clean!, ...(corrupted && { corrupted }) };
   };
 
-  return { patch, attention, lens, intervene, predictions };
+  return { patch, attention, lens, paths, pathPositions, patchPaths, circuits, intervene, predictions };
 }
 
 /** The cells that are still to be measured, each once. */
 function unmeasured(run: Run, cells: readonly PatchCell[]): PatchCell[] {
-  const known = new Set(exactOf(run).cells.map(cellKey));
-  return cells.filter((cell) => {
-    const key = cellKey(cell);
+  return firstOfEach(cells, cellKey, exactOf(run).cells);
+}
+
+/** The edges that are still to be measured in this way, each once. */
+function unmeasuredEdges(run: Run, mode: PathMode, edges: readonly Edge[]): Edge[] {
+  const shape = shapeOf(run);
+  return firstOfEach(edges, (edge) => matrixIndex(shape, edge), measuredPaths(run, mode).edges);
+}
+
+/** Those whose key is not among the known ones, nor among those before. */
+function firstOfEach<T, K>(items: readonly T[], keyOf: (item: T) => K, knownItems: readonly T[]): T[] {
+  const known = new Set(knownItems.map(keyOf));
+  return items.filter((item) => {
+    const key = keyOf(item);
     if (known.has(key)) return false;
     known.add(key);
     return true;

@@ -1,4 +1,4 @@
-import { cprCmd, faithfulnessOf, MIB_BUDGETS } from '../../shared/graph/faithfulness';
+import { budgetsOf, cprCmd, faithfulnessOf } from '../../shared/graph/faithfulness';
 import { maskSize, type EdgeMask } from '../../shared/graph/mask';
 import { edgeCount, type GraphShape } from '../../shared/graph/nodes';
 import { randomCircuit, seededRandom } from '../../shared/graph/random';
@@ -15,18 +15,19 @@ export interface CurveOptions {
   random: number;
   seed: number;
   /** Shares of the graph's edges; MIB's ten unless said. */
-  budgets?: readonly number[];
+  shares?: readonly number[];
 }
 
 /**
  * Faithfulness of pruned circuits over budgets, n = ⌊share · edges⌋ (MIB), with its areas CPR and CMD, beside the random circuits
  * of n edges. Budgets that come to no edge at all are left out and counted.
  */
-export async function circuitCurve({ shape, scores, by, random, seed, budgets = MIB_BUDGETS }: CurveOptions, evaluate: Evaluate, call?: CallOptions): Promise<CircuitCurve> {
+export async function circuitCurve({ shape, scores, by, random, seed, shares }: CurveOptions, evaluate: Evaluate, call?: CallOptions): Promise<CircuitCurve> {
   const total = edgeCount(shape);
   const draw = seededRandom(seed);
-  const wanted = budgets.map((share) => ({ share, edges: Math.floor(share * total) })).filter(({ edges }) => edges > 0);
-  const rows = wanted.map(({ share, edges }) => {
+  const { budgets, leftOut } = budgetsOf(shape, shares);
+  if (budgets.length === 0) throw new RangeError('no budget comes to an edge');
+  const rows = budgets.map(({ share, edges }) => {
     const { mask, chosen } = selectCircuit(shape, scores, { by, edges }, true);
     // There is only one circuit of all edges.
     const drawn = Array.from({ length: edges === total ? Math.min(random, 1) : random }, () => randomCircuit(shape, edges, draw));
@@ -40,7 +41,7 @@ export async function circuitCurve({ shape, scores, by, random, seed, budgets = 
     const spread = spreadOf(drawn.map(read));
     return { ...point, ...(spread && { random: spread }) };
   });
-  return { points, ...cprCmd(points), leftOut: budgets.length - wanted.length, full, empty };
+  return { points, ...cprCmd(points), leftOut, full, empty };
 }
 
 export interface RandomBaseline {

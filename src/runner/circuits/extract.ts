@@ -1,7 +1,7 @@
 import { edgesIn, type EdgeMask } from '../../shared/graph/mask';
 import { edgeName, type GraphShape } from '../../shared/graph/nodes';
 import { selectCircuit, type CircuitSelection } from '../../shared/graph/select';
-import { methodWords } from '../../shared/pathWords';
+import { edgeMethodWords } from '../../shared/graph/methodWords';
 import type { CircuitFaithfulness, EdgeMethod, StoredCircuit } from '../../shared/paths';
 import type { CallOptions } from '../../shared/results';
 import { measureCircuit, type Evaluate } from './evaluate';
@@ -38,8 +38,8 @@ export function storedCircuit(shape: GraphShape, mask: EdgeMask, { name, origin,
   return { name, edges: edgesIn(shape, mask).map((edge) => edgeName(shape, edge)), origin, createdAt: createdAt.toISOString(), ...(faithfulness && { faithfulness }) };
 }
 
-/** "top 40 of EAP-IG (5 steps, left), pruned". */
+/** "top 40 of EAP-IG (5 steps, left), LayerNorm in full, pruned". */
 export function originOf(selection: CircuitSelection, method: EdgeMethod, prune: boolean): string {
   const chosen = selection.by === 'threshold' ? `edges of at least ${selection.threshold}` : selection.by === 'greedy' ? `greedily ${selection.edges}` : `top ${selection.edges}`;
-  return `${chosen} of ${methodWords(method)}${prune ? ', pruned' : ''}`;
+  return `${chosen} of ${edgeMethodWords(method)}${prune ? ', pruned' : ''}`;
 }

@@ -16,7 +16,7 @@ export async function minimality(shape: GraphShape, mask: EdgeMask, evaluate: Ev
   if (edges.length === 0) return [];
   const { metrics, full, empty } = await evaluateAll([mask, ...edges.map((edge) => without(shape, mask, edge))], evaluate, call);
   const [whole, ...rest] = metrics.map((metric) => faithfulnessOf({ metric, full, empty }));
-  const losses = edges.map((edge, i): EdgeLoss => ({ edge, loss: whole == null || rest[i] == null ? null : whole - rest[i] }));
+  const losses = edges.map((edge, i): EdgeLoss => ({ edge, loss: lossOf(whole!, rest[i]!) }));
   return losses.sort((a, b) => (b.loss ?? 0) - (a.loss ?? 0));
 }
 
@@ -25,4 +25,8 @@ export function without(shape: GraphShape, mask: EdgeMask, edge: Edge): EdgeMask
   const smaller = Uint8Array.from(mask);
   smaller[matrixIndex(shape, edge)] = 0;
   return smaller;
+}
+
+function lossOf(whole: number | null, without: number | null): number | null {
+  return whole === null || without === null ? null : whole - without;
 }

@@ -1,6 +1,6 @@
 import { CircuitError } from '../../shared/errors';
 import { edgesIn, type EdgeMask } from '../../shared/graph/mask';
-import { nodeName, nodeOfReceiver, receiverAt, senderAt, type Edge, type GraphShape } from '../../shared/graph/nodes';
+import { senderOfReceiver, type Edge, type GraphShape } from '../../shared/graph/nodes';
 import { prune } from '../../shared/graph/prune';
 import type { CallOptions } from '../../shared/results';
 import { evaluateAll, partOf, type Evaluate } from './evaluate';
@@ -44,8 +44,6 @@ export async function refine(shape: GraphShape, mask: EdgeMask, threshold: numbe
 
 /** Whether something leads on from the node that the edge leads into. */
 function isHeard(shape: GraphShape, mask: EdgeMask, { receiver }: Edge): boolean {
-  const node = nodeOfReceiver(receiverAt(shape, receiver));
-  if (node.kind === 'logits') return true;
-  const name = nodeName(node);
-  return edgesIn(shape, mask).some(({ sender }) => nodeName(senderAt(shape, sender)) === name);
+  const node = senderOfReceiver(shape, receiver);
+  return node === undefined || edgesIn(shape, mask).some(({ sender }) => sender === node);
 }

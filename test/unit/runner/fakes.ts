@@ -1,8 +1,11 @@
-import type { AttributeParams, Engine, LoadParams, PatchParams } from '../../../src/engine/client/engine';
+import type { AttributeParams, CircuitsParams, EdgesParams, Engine, LoadParams, PatchParams, PathsParams } from '../../../src/engine/client/engine';
 import type { TokenizerService } from '../../../src/models/tokenizerService';
 import { packArrays } from '../../../src/shared/arrays';
 import { CircuitError } from '../../../src/shared/errors';
 import type { TokenPair } from '../../../src/shared/experiment';
+import { edgesOf, matrixIndex, receiverCount, senderCount, type Edge } from '../../../src/shared/graph/nodes';
+import { maskSize } from '../../../src/shared/graph/mask';
+import { EDGE_SCORES, edgePositionsName, SENDER_SCORES } from '../../../src/shared/paths';
 import type { AttributionResult, CallOptions, MetricValues, ModelInfo, PairGroup, PatchCell, Prediction } from '../../../src/shared/results';
 import type { TokenText } from '../../../src/shared/run';
 import { SITES } from '../../../src/shared/sites';
@@ -49,6 +52,9 @@ export interface FakeEngine extends Engine {
   calls: string[];
   attributed: AttributeParams[];
   patched: PatchParams[];
+  edged: EdgesParams[];
+  pathed: PathsParams[];
+  ran: CircuitsParams[];
   loads: LoadParams[];
   /** What the next load finds. */
   checkpointHash: string;
@@ -65,6 +71,11 @@ export interface FakeEngineOptions {
 /** The effect that the fake engine measures for a cell and a pair. */
 export function effectOf({ layer = 0, head = 0, position = 0 }: PatchCell, pair: number): number {
   return layer + head / 10 + (position === 'last' ? 0.5 : position / 100) + pair / 1000;
+}
+
+/** The score that the fake engine gives an edge in a pair; patched exactly it is twice that. */
+export function scoreOf({ sender, receiver }: Edge, pair: number): number {
+  return (1 + sender) / 10 + receiver / 1000 + pair;
 }
 
 /** Answers metrics as told, and effects by `effectOf`, one cell a progress. */
@@ -84,6 +95,9 @@ export function fakeEngine(options: FakeEngineOptions = {}): FakeEngine {
     calls: [],
     attributed: [],
     patched: [],
+    edged: [],
+    pathed: [],
+    ran: [],
     loads: [],
     checkpointHash: MODEL.checkpointHash,
     capabilities: { sites: ['z'] },
@@ -133,6 +147,43 @@ export function fakeEngine(options: FakeEngineOptions = {}): FakeEngine {
       engine.calls.push('lens');
       await pass(call);
       return { arrays: packArrays([{ name: 'clean.lens', axes: ['pair', 'depth'], shape: [experiment.pairs.length, 5], data: new Float32Array(experiment.pairs.length * 5) }]) };
+    },
+    edges: async (params, call) => {
+      engine.calls.push('edges');
+      engine.edged.push(params);
+      await pass(call);
+      const { experiment: { pairs }, receivers } = params;
+      const cells = senderCount(MODEL) * receiverCount(MODEL);
+      const scores = new Float32Array(pairs.length * cells);
+      pairs.forEach((_, pair) => edgesOf(MODEL).forEach((edge) => (scores[pair * cells + matrixIndex(MODEL, edge)] = scoreOf(edge, pair))));
+      const { length } = pairs[0]!.clean;
+      const positions = receivers && { name: edgePositionsName(0), axes: ['pair', 'sender', 'receiver', 'position'], shape: [pairs.length, senderCount(MODEL), receivers.length, length], data: new Float32Array(pairs.length * senderCount(MODEL) * receivers.length * length) };
+      const arrays = [
+        { name: EDGE_SCORES, axes: ['pair', 'sender', 'receiver'], shape: [pairs.length, senderCount(MODEL), receiverCount(MODEL)], data: scores },
+        { name: SENDER_SCORES, axes: ['pair', 'sender'], shape: [pairs.length, senderCount(MODEL)], data: new Float32Array(pairs.length * senderCount(MODEL)) },
+        ...(positions ? [positions] : []),
+      ];
+      return { groups: groupsOf(pairs), arrays: packArrays(arrays), metric: metricOf(pairs.length), backend, seconds: 0.2 };
+    },
+    patchPaths: async (params, call) => {
+      engine.calls.push('patchPaths');
+      engine.pathed.push(params);
+      const { edges, mode, experiment: { pairs } } = params;
+      const effects = new Float32Array(edges.length * pairs.length);
+      for (const [i, edge] of edges.entries()) {
+        await pass(call);
+        const own = Float32Array.from(pairs, (_, pair) => 2 * scoreOf(edge, pair));
+        effects.set(own, i * own.length);
+        call?.onProgress?.({ stage: 'Patching paths', fraction: (i + 1) / edges.length, paths: { mode, edges: [edge], effects: own }, done: i + 1 });
+      }
+      return { mode, edges: [...edges], effects, groups: groupsOf(pairs), metric: metricOf(pairs.length), backend, seconds: 0.1 };
+    },
+    circuits: async (params, call) => {
+      engine.calls.push('circuits');
+      engine.ran.push(params);
+      await pass(call);
+      const { circuits, experiment: { pairs } } = params;
+      return { values: circuits.map((mask) => pairs.map((_, pair) => maskSize(mask) + pair)), clean: pairs.map(() => 10), empty: pairs.map(() => -10), backend, seconds: 0.1 };
     },
     intervene: async ({ experiment, top }, call) => {
       engine.calls.push('intervene');
