@@ -1,6 +1,8 @@
 import { arrayNamed, packArrays, sizeOf, type ArrayEntry, type NamedArrays } from '../shared/arrays';
 import { CircuitError } from '../shared/errors';
 import { EXACT_CELLS, EXACT_EFFECTS, EXACT_FIELDS, exactFault } from '../shared/exact';
+import { PATH_CELLS, PATH_EFFECTS, PATH_FIELDS, pathExtents, pathsFault } from '../shared/graph/stored';
+import { EDGE_SCORES, SENDER_SCORES } from '../shared/paths';
 import { groupArrayName } from '../shared/results';
 import { RUN_FORMAT_VERSION, type Run, type RunManifest } from '../shared/run';
 import { SITE_NAMES, SITES } from '../shared/sites';
@@ -9,7 +11,7 @@ import { checkManifest } from './manifest';
 /**
  * A run as one safetensors file: eight bytes with the header's length, the header as JSON, then float32 numbers (little-endian).
  * The header's `__metadata__` holds texts only, as safetensors demands:
- *   format_version  "2"; 1 is read too
+ *   format_version  "2"; 1 is read too. Edges, paths and circuits were added to 2 later: a run need not have them
  *   manifest        RunManifest as JSON
  *   axes            {array name: [axis names]} as JSON
  * The arrays are those of `Run` (`group0.z`, …, `exact.effects`). In Python:
@@ -179,6 +181,11 @@ function checkArrays(manifest: RunManifest, entries: NamedArrays['entries']): vo
       checkArray(name, entry, SITES[site].axes, SITES[site].axes.map((axis) => extents[axis]));
     }
   });
+  checkExact(manifest, entries);
+  checkPaths(manifest, entries);
+}
+
+function checkExact(manifest: RunManifest, entries: NamedArrays['entries']): void {
   const cells = entries[EXACT_CELLS];
   const effects = entries[EXACT_EFFECTS];
   if ([cells, effects, manifest.exactSites].every((part) => part === undefined)) return;
@@ -186,6 +193,22 @@ function checkArrays(manifest: RunManifest, entries: NamedArrays['entries']): vo
   const count = cells.shape[0]!;
   checkArray(EXACT_CELLS, cells, ['cell', 'field'], [count, EXACT_FIELDS.length]);
   checkArray(EXACT_EFFECTS, effects, ['cell', 'pair'], [count, manifest.pairs.length]);
+}
+
+function checkPaths(manifest: RunManifest, entries: NamedArrays['entries']): void {
+  const { pair, sender, receiver } = pathExtents(manifest);
+  const [edges, senders] = [entries[EDGE_SCORES], entries[SENDER_SCORES]];
+  if (edges || senders || manifest.paths) {
+    if (!edges || !senders || !manifest.paths) throw damaged('of its edges the scores, those of the senders or the method are missing');
+    checkArray(EDGE_SCORES, edges, ['pair', 'sender', 'receiver'], [pair, sender, receiver]);
+    checkArray(SENDER_SCORES, senders, ['pair', 'sender'], [pair, sender]);
+  }
+  const [cells, effects] = [entries[PATH_CELLS], entries[PATH_EFFECTS]];
+  if (!cells && !effects) return;
+  if (!cells || !effects) throw damaged('of its patched paths the edges or the effects are missing');
+  const count = cells.shape[0]!;
+  checkArray(PATH_CELLS, cells, ['edge', 'field'], [count, PATH_FIELDS.length]);
+  checkArray(PATH_EFFECTS, effects, ['edge', 'pair'], [count, pair]);
 }
 
 function checkArray(name: string, { axes, shape }: ArrayEntry, expectedAxes: readonly string[], expected: readonly number[]): void {
@@ -200,7 +223,7 @@ function checkNumbers(run: Run): void {
     const isSound = name === EXACT_EFFECTS ? (value: number): boolean => Number.isNaN(value) || Number.isFinite(value) : Number.isFinite;
     if (!data.every((value) => isSound(value))) throw damaged(`array ${name} holds values that are no numbers (NaN or infinity)`);
   }
-  const fault = exactFault(run);
+  const fault = exactFault(run) ?? pathsFault(run);
   if (fault !== undefined) throw damaged(fault);
 }
 

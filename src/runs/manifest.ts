@@ -1,5 +1,8 @@
 import { CircuitError } from '../shared/errors';
 import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS, type ActivationMetric, type Intervention, type Metric, type TextExperiment, type TextPair, type Unit, type Variant } from '../shared/experiment';
+import { edgeNamed, nodeNamed } from '../shared/graph/nodes';
+import { shapeOf } from '../shared/graph/stored';
+import { EDGE_LAYER_NORMS, type CircuitFaithfulness, type EdgeMethod, type GraphNotes, type StoredCircuit } from '../shared/paths';
 import type { BackendInfo, MetricValues, ModelInfo, PairGroup } from '../shared/results';
 import { RUN_FORMAT_VERSION, type RunManifest, type RunNote, type RunPair, type TokenText } from '../shared/run';
 import { SITE_NAMES } from '../shared/sites';
@@ -116,10 +119,12 @@ const unit = object<Unit>({
   source: optional(index),
 });
 
+const integrated = optional(object<NonNullable<Variant['integrated']>>({ steps: whole(1), rule: oneOf(...INTEGRATION_RULES) }));
+
 const variant = object<Variant>({
   freezeLayerNorm: optional(flag),
   freezePattern: optional(flag),
-  integrated: optional(object<NonNullable<Variant['integrated']>>({ steps: whole(1), rule: oneOf(...INTEGRATION_RULES) })),
+  integrated,
   bothGradients: optional(flag),
   qkFix: optional(flag),
   gradDrop: optional(flag),
@@ -170,6 +175,17 @@ const runPair = object<RunPair>({
   metric: object<MetricValues<number>>({ clean: number, corrupted: optional(number) }),
 });
 
+const share: Check<number | null> = (value, field) => (value === null ? null : number(value, field));
+
+const circuit = object<StoredCircuit>({
+  name: text,
+  edges: list(text),
+  origin: text,
+  createdAt: text,
+  faithfulness: optional(object<CircuitFaithfulness>({ ablation: oneOf(...OTHERS), metric: number, full: number, empty: number, value: share, knockedOut: optional(share) })),
+  notes: optional(text),
+});
+
 const manifest = object<RunManifest>({
   formatVersion: oneOf(RUN_FORMAT_VERSION),
   id: text,
@@ -186,6 +202,14 @@ const manifest = object<RunManifest>({
   timings: object<RunManifest['timings']>({ load: number, run: number }),
   notes: list(object<RunNote>({ severity: oneOf('info', 'warning'), message: text })),
   exactSites: optional(list(site)),
+  paths: optional(
+    object<NonNullable<RunManifest['paths']>>({
+      method: object<EdgeMethod>({ integrated, bothGradients: optional(flag), layerNorm: optional(oneOf(...EDGE_LAYER_NORMS)) }),
+      seconds: number,
+    }),
+  ),
+  circuits: optional(list(circuit)),
+  graph: optional(object<GraphNotes>({ names: record(text), pinned: list(text), text })),
 });
 
 /** Checks what came out of a file's JSON, of this version or an older one. Throws `run-file` naming the first field that is wrong. */
@@ -200,7 +224,21 @@ export function checkManifest(value: unknown, version: number): RunManifest {
     }
   }
   if (seen.size !== checked.pairs.length || seen.size === 0) refuse('manifest.groups', 'a division of the pairs');
+  checkGraph(checked);
   return checked;
+}
+
+/** Edges and nodes are some of the model's, each once. */
+function checkGraph({ model: ownModel, circuits = [], graph }: RunManifest): void {
+  const shape = shapeOf({ model: ownModel });
+  circuits.forEach(({ edges }, place) => {
+    const field = `manifest.circuits[${place}].edges`;
+    edges.forEach((name, edge) => edgeNamed(shape, name) ?? refuse(`${field}[${edge}]`, 'an edge of the model'));
+    if (new Set(edges).size !== edges.length) refuse(field, 'edges, each of them once');
+  });
+  if (!graph) return;
+  graph.pinned.forEach((name, place) => nodeNamed(shape, name) ?? refuse(`manifest.graph.pinned[${place}]`, 'a node of the model'));
+  for (const name of Object.keys(graph.names)) if (!nodeNamed(shape, name)) refuse('manifest.graph.names', `names of the model's nodes, not of ${JSON.stringify(name.slice(0, 40))}`);
 }
 
 /** What a view looks up by its position is there. */

@@ -1,9 +1,9 @@
 import { exactScores } from '../shared/exact';
-import { metricTitle } from '../shared/metrics';
 import type { Run } from '../shared/run';
 import { tokenColumns } from '../shared/tokenColumns';
 import { variantWords } from '../shared/variants';
 import { mapScores, type MapOf, type ViewOptions } from '../shared/views';
+import { csvText, numberText, quoted, settingsOf } from './csv';
 
 /**
  * A map as CSV with a header: layer, head or position, the clean prompts' token there (where they differ, all of them), the
@@ -16,7 +16,8 @@ export function mapCsv(run: Run, map: MapOf, options: ViewOptions): string {
   if (!estimate) throw new RangeError(`pair ${options.pair} is not among the pairs of this length`);
   const exact = exactScores(run, map, options);
   const places = map.over === 'positions' ? placesOf(run, map.group, options) : undefined;
-  const [names, settings] = settingsOf(run, options);
+  const variant = variantWords(run.manifest.experiment).join(' + ');
+  const [names, settings] = settingsOf(run.manifest, variant === '' ? 'plain gradient' : variant, options);
   const lines = [['layer', estimate.axes[1], ...(places ? ['token'] : []), 'estimate', 'exact', ...names]];
   for (let row = 0; row < estimate.rows; row++) {
     for (let column = 0; column < estimate.columns; column++) {
@@ -25,22 +26,7 @@ export function mapCsv(run: Run, map: MapOf, options: ViewOptions): string {
       lines.push([String(row), ...place, numberText(estimate.values[cell]!), numberText(exact.values[cell]!), ...settings]);
     }
   }
-  return `${lines.map((line) => line.join(',')).join('\r\n')}\r\n`;
-}
-
-/** Names and values of the columns that say which experiment it is. */
-function settingsOf({ manifest }: Run, { pair, unit }: ViewOptions): [names: string[], values: string[]] {
-  const { experiment, model, pairs } = manifest;
-  const { metric, direction, other = 'corrupted' } = experiment;
-  const variant = variantWords(experiment).join(' + ');
-  const settings = {
-    metric: typeof metric === 'string' ? metric : metricTitle(metric),
-    ...{ direction, other, variant: variant === '' ? 'plain gradient' : variant },
-    model: model.id,
-    pair: pair === 'all' ? 'all' : pairs[pair]!.name,
-    unit,
-  };
-  return [Object.keys(settings), Object.values(settings).map(quoted)];
+  return csvText(lines);
 }
 
 /** The position of a column, and every clean text there. */
@@ -50,14 +36,4 @@ function placesOf({ manifest }: Run, group: number, { pair }: ViewOptions): { po
     position: positions === 'last' ? length - 1 : position,
     text: clean.map(({ text }) => text).join(' | '),
   }));
-}
-
-/** As RFC 4180 wants it: a token may be a comma, a quote or a line end. */
-function quoted(text: string): string {
-  return /[",\r\n]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
-
-/** The digits that a float32 is sure of; nothing where nothing was measured. */
-function numberText(value: number): string {
-  return Number.isNaN(value) ? '' : String(Number(value.toPrecision(7)));
 }

@@ -35,7 +35,7 @@ export interface RunNote {
   message: string;
 }
 
-/** 2: `metric` where 1 had `logitDiff`; exact effects; more sites. */
+/** 2: `metric` where 1 had `logitDiff`; exact effects; more sites. Edges, paths and circuits were added to 2 later: a run need not have them. */
 export const RUN_FORMAT_VERSION = 2;
 
 /** A finished experiment, without its arrays. JSON, stored in the run file's metadata. */
