@@ -31,6 +31,8 @@ export interface BackwardOptions {
   downTo?: number;
   /** Leave the run's record for another backward pass. */
   keepRecord?: boolean;
+  /** Give `visit` ∂M/∂LN2(resid_mid) too, [batch · positions, dModel]. */
+  mlpInput?: boolean;
 }
 
 /**
@@ -41,7 +43,7 @@ export interface BackwardOptions {
  * unless `keepRecord`, the layer's record are disposed after it. Layers above the last that the metric reads are not visited:
  * their gradients are zero. Throws `cancelled`.
  */
-export async function backward(model: Gpt2, run: ForwardRun, options: BackwardOptions, visit: (layer: number, gradients: SiteTensors) => void, work: Work): Promise<void> {
+export async function backward(model: Gpt2, run: ForwardRun, options: BackwardOptions, visit: (layer: number, gradients: SiteTensors, mlpInput?: tf.Tensor2D) => void, work: Work): Promise<void> {
   let dx = options.final && tf.clone(options.final);
   const lowest = Math.max(run.firstLayer, options.downTo ?? 0);
   try {
@@ -50,13 +52,14 @@ export async function backward(model: Gpt2, run: ForwardRun, options: BackwardOp
       if (dx || options.inject?.some((own) => own.layer === layer)) {
         const after: tf.Tensor2D = dx ?? tf.zeros([run.batch * (layer === run.layers.length - 1 ? run.tail : run.length), model.config.dModel]);
         dx = after;
-        const { input, gradients } = tf.tidy(() => block(model, run, layer, after, options, work));
+        const { input, gradients, mlpInput } = tf.tidy(() => block(model, run, layer, after, options, work));
         dx = input;
         after.dispose();
         try {
-          visit(layer, gradients);
+          visit(layer, gradients, mlpInput);
         } finally {
           tf.dispose(gradients);
+          mlpInput?.dispose();
         }
       }
       if (!options.keepRecord) disposeBlock(run.layers[layer]!);
@@ -68,7 +71,7 @@ export async function backward(model: Gpt2, run: ForwardRun, options: BackwardOp
   }
 }
 
-function block(model: Gpt2, run: ForwardRun, layer: number, after: tf.Tensor2D, options: BackwardOptions, work: Work): { input?: tf.Tensor2D; gradients: SiteTensors } {
+function block(model: Gpt2, run: ForwardRun, layer: number, after: tf.Tensor2D, options: BackwardOptions, work: Work): { input?: tf.Tensor2D; gradients: SiteTensors; mlpInput?: tf.Tensor2D } {
   const { config } = model;
   const { wanted, inject = [], mask, freezeLayerNorm: frozen, freezePattern } = options;
   const weights = model.blocks[layer]!;
@@ -89,15 +92,17 @@ function block(model: Gpt2, run: ForwardRun, layer: number, after: tf.Tensor2D, 
   const mlpOut = through('mlp_out', post);
   const mlpPost = through('mlp_post', linearBackward(mlpOut, weights.mlpOut.weight, work));
   const dPre = tf.mul<tf.Tensor2D>(mlpPost, activationSlope(mlpPre, config.activation));
-  const mid = through('resid_mid', tf.add<tf.Tensor2D>(post, normBackward(linearBackward(dPre, weights.mlpIn.weight, work), norm2, weights.norm2.gain, frozen)));
+  const dMlpInput = linearBackward(dPre, weights.mlpIn.weight, work);
+  const mid = through('resid_mid', tf.add<tf.Tensor2D>(post, normBackward(dMlpInput, norm2, weights.norm2.gain, frozen)));
+  const visited = { gradients, ...(options.mlpInput && { mlpInput: dMlpInput }) };
   const attnOut = through('attn_out', mid);
   const z = through('z', linearBackward(attnOut, weights.output.weight, work));
 
   const goesOn = layer > Math.max(run.firstLayer, options.downTo ?? 0);
   const wantsInput = goesOn || wanted.includes('resid_pre') || wanted.includes('embed');
-  if (!wantsInput && !concerns(ATTENTION_SITES)) return { gradients };
+  if (!wantsInput && !concerns(ATTENTION_SITES)) return visited;
   const d = attendBackward(attention, splitHeads(z, run.batch, config.heads), run.length, { shown: concerns(['scores', 'pattern']), freezePattern }, through, work);
-  if (!wantsInput) return { gradients };
+  if (!wantsInput) return visited;
   const dQuery = joinHeads(tf.mul<tf.Tensor4D>(d.query, attentionScale(config, layer)));
   const fromQuery = linearBackward(dQuery, weights.query.weight, work);
   const fromKeyValue = tf.add<tf.Tensor2D>(linearBackward(joinHeads(d.key), weights.key.weight, work), linearBackward(joinHeads(d.value), weights.value.weight, work));
@@ -105,11 +110,11 @@ function block(model: Gpt2, run: ForwardRun, layer: number, after: tf.Tensor2D, 
   const dNorm = tf.add<tf.Tensor2D>(whole(fromQuery), fromKeyValue);
   const input = through('resid_pre', tf.add<tf.Tensor2D>(whole(mid), normBackward(dNorm, norm1, weights.norm1.gain, frozen)));
   if (layer === 0) through('embed', input);
-  return { gradients, ...(goesOn && { input }) };
+  return { ...visited, ...(goesOn && { input }) };
 }
 
 /** Rows of trailing positions, put back among zeros: [batch · tail, width] → [batch · positions, width]. */
-function amongZeros(rows: tf.Tensor2D, { batch, length }: ForwardRun): tf.Tensor2D {
+export function amongZeros(rows: tf.Tensor2D, { batch, length }: Pick<ForwardRun, 'batch' | 'length'>): tf.Tensor2D {
   const [count, width] = rows.shape;
   const tail = count / batch;
   if (tail === length) return rows;

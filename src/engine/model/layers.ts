@@ -51,9 +51,10 @@ export type Normalised = {
   inverse: tf.Tensor2D;
 };
 
-export function normalise(x: tf.Tensor2D, epsilon: number): Normalised {
+/** `held`: another run's 1/σ, to be taken instead of x's own. */
+export function normalise(x: tf.Tensor2D, epsilon: number, held?: tf.Tensor2D): Normalised {
   const centred = tf.sub(x, tf.mean(x, -1, true));
-  const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon)) as tf.Tensor2D;
+  const inverse = held ?? (tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon)) as tf.Tensor2D);
   return { unit: tf.mul(centred, inverse), inverse };
 }
 
@@ -64,10 +65,11 @@ export function affine({ unit }: Normalised, { gain, bias }: Norm): tf.Tensor2D 
 
 /**
  * Backward of LayerNorm in full: with g = ∂L/∂y ∘ gain and x̂ = unit,
- * ∂L/∂x = (g − mean g − x̂·mean(g ∘ x̂))/σ; with the scale 1/σ held constant (`frozen`) (g − mean g)/σ.
+ * ∂L/∂x = (g − mean g − x̂·mean(g ∘ x̂))/σ; with the scale 1/σ held constant (`frozen`) (g − mean g)/σ. Several dy for the same
+ * rows go in one tensor [any, rows, features].
  */
-export function normBackward(dy: tf.Tensor2D, { unit, inverse }: Normalised, gain: tf.Tensor1D, frozen = false): tf.Tensor2D {
-  const g = tf.mul(dy, gain);
+export function normBackward<T extends tf.Tensor>(dy: T, { unit, inverse }: Normalised, gain: tf.Tensor1D, frozen = false): T {
+  const g = tf.mul<T>(dy, gain);
   if (frozen) return tf.mul(inverse, tf.sub(g, tf.mean(g, -1, true)));
   const projected = tf.mul(unit, tf.mean(tf.mul(g, unit), -1, true));
   return tf.mul(inverse, tf.sub(tf.sub(g, tf.mean(g, -1, true)), projected));

@@ -131,7 +131,7 @@ function masked(gradients: SiteTensors, layer: number, stop: Change): SiteTensor
 }
 
 /** A recorded run of the base prompts whose embedding lies between the two sides'. */
-async function interpolated(model: Gpt2, { steps, rule }: NonNullable<Variant['integrated']>, step: number, { base, batch, metric, edit, otherLike, appended }: ChunkRuns, work: Work): Promise<ForwardRun> {
+export async function interpolated(model: Gpt2, { steps, rule }: NonNullable<Variant['integrated']>, step: number, { base, batch, metric, edit, otherLike, appended }: ChunkRuns, work: Work): Promise<ForwardRun> {
   const alpha = (step + { left: 0, midpoint: 0.5, right: 1 }[rule]) / steps;
   const x = tf.tidy(() => {
     const own = base.embed!;
@@ -151,7 +151,7 @@ function promptRows({ batch, length }: ForwardRun, appended: number): tf.Tensor2
   return tf.tensor2d(Float32Array.from({ length: batch * length }, (_, row) => (row % length < length - appended ? 1 : 0)), [batch * length, 1]);
 }
 
-function disposeGradient({ final, inject }: ReturnType<PreparedMetric['gradient']>): void {
+export function disposeGradient({ final, inject }: ReturnType<PreparedMetric['gradient']>): void {
   final?.dispose();
   for (const { gradient } of inject ?? []) gradient.dispose();
 }

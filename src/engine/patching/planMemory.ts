@@ -67,17 +67,29 @@ export function checkRun(config: Gpt2Config, plan: Plan, use: ChunkUse, backend:
  * Their cells always do: they come in batches and layer by layer.
  */
 export function checkPatch(config: Gpt2Config, plan: Plan, cells: readonly { site: SiteName; layer?: number }[], backend: BackendName, free: number): void {
-  const limit = fillableBytes(config, backend, free);
   const places = cells.map(({ site, layer = 0 }): SitePlace => ({ site, layer }));
   const sites = [...new Set(places.map(({ site }) => site))];
-  // What the patches of a layer take from both sides, in plain memory.
-  const needs = (chunk: Chunk): number => {
-    const length = Math.max(chunk.cleanLength, chunk.corruptedLength);
-    const taken = [...sites, 'resid_pre' as const].reduce((sum, site) => sum + siteFloats(config, site, length - chunk.prefix, length), 0);
-    const means = meansBytes(config, plan, chunk, places);
-    return means.kept + Math.max(means.taking, passBytes(config, chunkPass(plan, chunk, { sites: [], record: false })) + FLOAT * chunk.pairs.length * taken);
+  // What the patches of a layer take from both sides.
+  const taken = ({ pairs, prefix, cleanLength, corruptedLength }: Chunk): number => {
+    const length = Math.max(cleanLength, corruptedLength);
+    return FLOAT * pairs.length * [...sites, 'resid_pre' as const].reduce((sum, site) => sum + siteFloats(config, site, length - prefix, length), 0);
   };
-  for (const chunk of plan.chunks) if (needs(chunk) > limit) refusePair(plan, chunk, limit, needs);
+  checkKept(config, plan, places, taken, backend, free);
+}
+
+/**
+ * Throws `too-big` when the base and other runs of a chunk would not fit beside what of them is kept in plain memory (`keptBytes`,
+ * of a chunk like the plan's at `index`), or the means of `places` would not.
+ */
+export function checkKept(config: Gpt2Config, plan: Plan, places: readonly SitePlace[], keptBytes: (chunk: Chunk, index: number) => number, backend: BackendName, free: number): void {
+  const limit = fillableBytes(config, backend, free);
+  plan.chunks.forEach((whole, index) => {
+    const needs = (chunk: Chunk): number => {
+      const means = meansBytes(config, plan, chunk, places);
+      return means.kept + Math.max(means.taking, passBytes(config, chunkPass(plan, chunk, { sites: [], record: false })) + keptBytes(chunk, index));
+    };
+    if (needs(whole) > limit) refusePair(plan, whole, limit, needs);
+  });
 }
 
 /** Throws `too-big` for a chunk, saying how many tokens would fit by `needs`, the bytes of one like it. */
