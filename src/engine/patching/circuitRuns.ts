@@ -82,6 +82,9 @@ function ablated({ variant: _, ...experiment }: TokenExperiment, other: Other): 
   if (typeof experiment.metric === 'object') {
     throw new CircuitError('experiment', `A circuit ends at the logits, so it is measured by them and not by an activation (${experiment.metric.activation}). Choose a metric of the logits.`);
   }
+  if (experiment.metric === 'continuation' && other === 'mean') {
+    throw new CircuitError('experiment', 'A circuit\'s edges are ablated at the tokens of a continuation too, and continuations of several pairs have no common mean. Choose corrupted, zero or resample, or another metric.');
+  }
   return { ...experiment, other, direction: 'noise' };
 }
 
