@@ -31,7 +31,7 @@ export interface BatchLimits {
 }
 
 /** Batches of fewer rows cost nearly as much as one of these. */
-const ROWS_WORTH_A_BATCH = 48;
+export const ROWS_WORTH_A_BATCH = 48;
 
 /**
  * Which patches are run together. What stands before the first replaced position, and below the patched layer, is that of

@@ -21,6 +21,14 @@ export function siteValues(site: SiteName, data: Float32Array, shape: readonly n
   return { data, heads, byHead, positions, width, first: length - positions };
 }
 
+/** The values of some sequences, in the order given. */
+export function sequencesOf(values: SiteValues, sequences: readonly number[]): SiteValues {
+  const size = values.heads * values.positions * values.width;
+  const data = new Float32Array(sequences.length * size);
+  sequences.forEach((sequence, i) => data.set(values.data.subarray(sequence * size, (sequence + 1) * size), i * size));
+  return { ...values, data };
+}
+
 /**
  * Overwrites a part of one sequence by that of another run's sequence, or by zeros. Positions that either does not have
  * stay: they are those that reach nothing. `dHead`: features of a head within a row.

@@ -2,7 +2,7 @@ import type { PatchCell } from '../../shared/results';
 import type { SiteName } from '../../shared/sites';
 import type { Gpt2Config } from '../model/config';
 import { siteFloats } from '../model/memory';
-import { batchWork, planBatches, sequencesAtOnce, type Patch, type PatchBatch } from './exactBatches';
+import { batchWork, planBatches, ROWS_WORTH_A_BATCH, sequencesAtOnce, type Patch, type PatchBatch } from './exactBatches';
 import { checkCells, type Part } from './exactCells';
 import { makeJobs, patchesOf, type PatchJob } from './exactJobs';
 import type { Needs } from './exactSources';
@@ -23,13 +23,14 @@ export interface ExactPlan {
 }
 
 /** Kept in plain memory at most, however much is free. */
-const MOST_KEPT = 1 << 30;
-const MOST_BATCH = 256 << 20;
+export const MOST_KEPT = 1 << 30;
+export const MOST_BATCH = 256 << 20;
 
 /**
  * Decides what is run in what order. Throws `experiment` for a cell that is not there. `free`: bytes that may be filled.
- * Cells go by layer. Where everything fits, the base and other prompts are run once and blocks are about one batch of each
- * job, so that finished cells come often; else a block is a layer, and the base and other prompts are run once for each.
+ * Cells go by layer. Where everything fits, the base and other prompts are run once and blocks are as small as they can be
+ * without slowing the patches down, so that finished cells come often; else a block is a layer, and the base and other prompts
+ * are run once for each.
  */
 export function planExact(plan: Plan, cells: readonly PatchCell[], config: Gpt2Config, free: number): ExactPlan {
   checkCells(cells, plan.groups, config);
@@ -40,8 +41,7 @@ export function planExact(plan: Plan, cells: readonly PatchCell[], config: Gpt2C
 
   const kept = jobs.reduce((sum, job) => sum + sourceBytes(config, job, needsOf({ ...shape, config }, job, order)), 0);
   const keeps = kept <= Math.min(MOST_KEPT, free / 2);
-  const sizeAt = (layer: number): number => (keeps ? cellsAtOnce(jobs, config, batchBytes, layer) : Infinity);
-  const blocks = cutByLayer(order, (index) => cells[index]!.layer ?? 0, sizeAt);
+  const blocks = blocksOf({ ...shape, config }, order, (index) => cells[index]!.layer ?? 0, (job, index) => batchesOf({ ...shape, config }, job, [index]), keeps);
   const own = { ...shape, blocks, keeps };
   return { ...own, work: workOf({ ...own, config }) };
 }
@@ -75,30 +75,50 @@ function layersBySite(parts: readonly Part[]): Map<SiteName, Set<number>> {
 }
 
 /** Plain memory that a job's sources take. */
-export function sourceBytes(config: Gpt2Config, { pairs, interventions, baseLength, otherLength, chunk: { prefix } }: PatchJob, { layers, keysAndValues, other }: Needs): number {
+export function sourceBytes(config: Gpt2Config, { pairs, interventions, baseLength, otherLength, chunk: { prefix } }: PatchJob, { layers, keysAndValues, other, base = new Map() }: Needs): number {
   const { dModel } = config;
   const shared = 2 * config.layers * prefix * dModel;
   const stream = (baseLength - prefix) * dModel * (layers.size + (keysAndValues ? 2 * config.layers : 0));
   const length = Math.max(baseLength, otherLength);
-  const others = [...other, ...interventions.map(({ unit }) => [unit.site, new Set([0])] as const)];
+  const others = [...other, ...base, ...interventions.map(({ unit }) => [unit.site, new Set([0])] as const)];
   const taken = others.reduce((sum, [site, own]) => sum + own.size * siteFloats(config, site, length - prefix, length), 0);
   return 4 * pairs.length * (shared + stream + taken);
 }
 
-/** As many cells as fill one batch of each job. */
-function cellsAtOnce(jobs: readonly PatchJob[], config: Gpt2Config, batchBytes: number, layer: number): number {
-  return Math.max(1, ...jobs.map((job) => Math.floor(sequencesAtOnce(config, job.baseLength, batchBytes)(Math.min(layer, job.latestLayer), job.chunk.prefix) / job.pairs.length)));
-}
+/** Of the time that one batch may take, and how many rows, for each job. */
+type Load = readonly { share: number; rows: number }[];
 
-function cutByLayer(order: readonly number[], layerOf: (index: number) => number, sizeAt: (layer: number) => number): number[][] {
+/**
+ * Cuts the cells (or edges) of each layer, in their order, into blocks. A block ends once it takes as long as one batch may, so
+ * that finished cells come often, provided that the batches of every job are worth their fixed cost. Where there is one job that
+ * is a batch of whole cells; where pairs differ in length, or in where they differ, as many as all their batches finish together.
+ */
+export function blocksOf({ jobs, batchBytes, config }: Pick<ExactPlan, 'jobs' | 'batchBytes'> & { config: Gpt2Config }, order: readonly number[], layerOf: (index: number) => number, batchesOf: (job: PatchJob, index: number) => PatchBatch[], endsEarly: boolean): number[][] {
+  const limits = jobs.map(({ baseLength }) => sequencesAtOnce(config, baseLength, batchBytes));
+  const loadOf = (index: number): Load =>
+    jobs.map((job, i) => {
+      const batches = batchesOf(job, index);
+      return {
+        share: batches.reduce((sum, { layer, start, patches }) => sum + patches.length / limits[i]!(layer, start), 0),
+        rows: batches.reduce((sum, { start, patches }) => sum + patches.length * (job.baseLength - start), 0),
+      };
+    });
   const blocks: number[][] = [];
-  let open: number[] | undefined;
+  let load: Load = [];
   for (const index of order) {
-    const layer = layerOf(index);
-    if (!open || layerOf(open[0]!) !== layer || open.length >= sizeAt(layer)) blocks.push((open = []));
-    open.push(index);
+    const open = blocks.at(-1);
+    const own = endsEarly ? loadOf(index) : [];
+    const continues = open !== undefined && layerOf(open[0]!) === layerOf(index) && !isFull(load, own);
+    if (continues) open.push(index);
+    else blocks.push([index]);
+    load = own.map(({ share, rows }, i) => ({ share: share + (continues ? load[i]!.share : 0), rows: rows + (continues ? load[i]!.rows : 0) }));
   }
   return blocks;
+}
+
+function isFull(load: Load, next: Load): boolean {
+  const all = load.reduce((sum, { share }, i) => sum + share + next[i]!.share, 0);
+  return all > 1 && load.every(({ share, rows }, i) => rows === 0 || rows >= ROWS_WORTH_A_BATCH || share + next[i]!.share > 1);
 }
 
 function workOf({ plan, jobs, blocks, keeps, ...shape }: Omit<ExactPlan, 'work'> & { config: Gpt2Config }): number {
@@ -112,7 +132,7 @@ function workOf({ plan, jobs, blocks, keeps, ...shape }: Omit<ExactPlan, 'work'>
 }
 
 /** Rows of a job's own runs, were no two prompts or prefixes alike. */
-function sourceRows({ pairs, baseLength, otherLength, other, resample, interventions, chunk: { prefix, cleanLength } }: PatchJob): number {
+export function sourceRows({ pairs, baseLength, otherLength, other, resample, interventions, chunk: { prefix, cleanLength } }: PatchJob): number {
   const runs = [baseLength, ...(interventions.length > 0 ? [baseLength] : []), ...(other ? [otherLength] : []), ...(resample ? [cleanLength] : [])];
   return pairs.length * runs.reduce((sum, length) => sum + length - prefix, prefix);
 }

@@ -6,7 +6,7 @@ import type { Change } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { interventionEdit, type EditedBatch, type StandIn } from './edits';
-import { siteValues, type SiteValues } from './exactCopy';
+import { sequencesOf, siteValues, type SiteValues } from './exactCopy';
 import type { PatchJob, SourcedIntervention } from './exactJobs';
 import type { Means } from './means';
 import type { PreparedMetric } from './preparedMetric';
@@ -19,6 +19,8 @@ export interface Needs {
   keysAndValues: boolean;
   /** Layers of each site that the other side gives. */
   other: ReadonlyMap<SiteName, ReadonlySet<number>>;
+  /** Layers of each site that the base run gives beside. */
+  base?: ReadonlyMap<SiteName, ReadonlySet<number>>;
 }
 
 export function siteKey(site: SiteName, layer: number): string {
@@ -43,6 +45,8 @@ export interface Sources {
   corrupted?: number[];
   /** The base run's resid_pre by layer. */
   stream: ReadonlyMap<number, SiteValues>;
+  /** What else of the base run was asked for, by `siteKey`; sequence i is row i. */
+  kept: ReadonlyMap<string, SiteValues>;
   /** Keys and values by layer of the prefix, [distinct prefix, head, position, feature], and which prefix each row has. */
   prefix?: { layers: KeyAndValue[]; of: readonly number[] };
   /** Those of the base run's own positions. */
@@ -86,38 +90,58 @@ export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMet
       return metric.values(found, rows, of);
     };
 
-    /** The values that patches and interventions take from another prompt, and the metric there. */
+    const sideValues = { other: new Map<string, SiteValues>(), resample: new Map<string, SiteValues>() };
+    /** Keeps what patches and interventions take from another prompt. `of`: the sequences that hold its prompts. */
+    const keepSide = (role: 'other' | 'resample', batch: number, length: number, of?: readonly number[]): Change => (site, layer) => {
+      const isNeeded = (role === 'other' && needs.other.get(site)?.has(layer) === true) || interventions.some((own) => own.from === role && own.unit.site === site && (own.unit.layer ?? 0) === layer);
+      return isNeeded ? keeping(site, batch, length, (found) => sideValues[role].set(siteKey(site, layer), found), of) : undefined;
+    };
+    /** These values, and the metric there. */
     const runSide = async (role: 'other' | 'resample', length: number): Promise<{ side: Side; metric: number[] } | undefined> => {
       const prompts = roles[role];
       if (prompts.all.length === 0) return undefined;
-      const values = new Map<string, SiteValues>();
-      const isNeeded = (site: SiteName, layer: number): boolean =>
-        (role === 'other' && needs.other.get(site)?.has(layer) === true) || interventions.some((own) => own.from === role && own.unit.site === site && (own.unit.layer ?? 0) === layer);
-      const harvest: Change = (site, layer) => (isNeeded(site, layer) ? keeping(site, prompts.all.length, length, (found) => values.set(siteKey(site, layer), found)) : undefined);
-      const found = await run(prompts.all, sidePrefix[role], harvest, (own) => (role === 'other' ? measure(own, !cleanIsBase, prompts.of) : []));
-      return { side: { values, of: prompts.of, length }, metric: found };
+      const found = await run(prompts.all, sidePrefix[role], keepSide(role, prompts.all.length, length), (own) => (role === 'other' ? measure(own, !cleanIsBase, prompts.of) : []));
+      return { side: { values: sideValues[role], of: prompts.of, length }, metric: found };
     };
 
     const stream = new Map<number, SiteValues>();
     const own: KeyAndValue[] = [];
+    const kept = new Map<string, SiteValues>();
+    /** Keeps what patched runs continue. `of`: the sequence of each row. */
+    const keepBase = (batch: number, of?: readonly number[]): Change => (site, layer) => {
+      const puts: ((values: SiteValues) => void)[] = [];
+      if (site === 'resid_pre' && needs.layers.has(layer)) puts.push((values) => stream.set(layer, values));
+      if (needs.keysAndValues && site === 'k') puts.push((key) => (own[layer] = { ...own[layer]!, key }));
+      if (needs.keysAndValues && site === 'v') puts.push((value) => (own[layer] = { ...own[layer]!, value }));
+      if (needs.base?.get(site)?.has(layer)) puts.push((values) => kept.set(siteKey(site, layer), values));
+      return puts.length === 0 ? undefined : keeping(site, batch, job.baseLength, (values) => puts.forEach((put) => put(values)), of);
+    };
     /** The base run, which patched runs continue. */
     const runBase = (edit: Change | undefined): Promise<number[]> => {
-      const keep = (site: SiteName, put: (values: SiteValues) => void) => keeping(site, rows.length, job.baseLength, put);
-      const harvest: Change = (site, layer) => {
-        if (site === 'resid_pre' && needs.layers.has(layer)) return keep(site, (values) => stream.set(layer, values));
-        if (needs.keysAndValues && site === 'k') return keep(site, (key) => (own[layer] = { ...own[layer]!, key }));
-        if (needs.keysAndValues && site === 'v') return keep(site, (value) => (own[layer] = { ...own[layer]!, value }));
-        return undefined;
-      };
+      const harvest = keepBase(rows.length);
       return run(job.base, basePrefix, edit ? oneAfterTheOther(edit, harvest) : harvest, (found) => measure(found, cleanIsBase && !edit));
     };
     const runUnchanged = (): Promise<number[]> =>
       interventions.length === 0 ? runBase(undefined) : run(job.base, basePrefix, () => undefined, (found) => measure(found, cleanIsBase));
+    /** Base and other side as one batch. */
+    const runTogether = (both: Distinct): Promise<{ unchanged: number[]; other: Awaited<ReturnType<typeof runSide>> }> => {
+      const [ofBase, ofOther] = [both.of.slice(0, rows.length), both.of.slice(rows.length)];
+      const count = both.all.length;
+      const harvest = oneAfterTheOther(keepBase(count, ofBase), keepSide('other', count, job.otherLength, ofOther));
+      return run(both.all, both.all.map(prefixOf), harvest, (found) => {
+        const base = (): number[] => measure(found, cleanIsBase, ofBase);
+        const first = cleanIsBase ? base() : undefined;
+        const metric = measure(found, !cleanIsBase, roles.other.of.map((prompt) => ofOther[prompt]!));
+        return { unchanged: first ?? base(), other: { side: { values: sideValues.other, of: roles.other.of, length: job.otherLength }, metric } };
+      });
+    };
 
     // A metric may compare with the clean run, so that one comes first.
-    const unchangedFirst = cleanIsBase ? await runUnchanged() : undefined;
-    const other = await runSide('other', job.otherLength);
-    const unchanged = unchangedFirst ?? (await runUnchanged());
+    const both = areRunTogether(job) ? new Distinct([...job.base, ...roles.other.all]) : undefined;
+    const together = both && (await runTogether(both));
+    const unchangedFirst = !together && cleanIsBase ? await runUnchanged() : undefined;
+    const other = together ? together.other : await runSide('other', job.otherLength);
+    const unchanged = together?.unchanged ?? unchangedFirst ?? (await runUnchanged());
     const resample = await runSide('resample', chunk.cleanLength);
     const mean = means && sideOfMeans(job, means, needs);
     const sides = { other: other?.side, resample: resample?.side, mean, zero: undefined };
@@ -131,6 +155,7 @@ export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMet
       base,
       ...(cleanIsBase ? { clean: unchanged, corrupted: other?.metric } : { clean: other!.metric, corrupted: unchanged }),
       stream,
+      kept,
       own,
       prefix: known && { layers: known.map(inMemory), of: basePrefix },
       // Means are also taken for interventions.
@@ -166,10 +191,19 @@ function sideOfMeans({ interventions, experiment, pairs, chunk: { cleanLength } 
   return { values, of: pairs.map(() => 0), length: cleanLength };
 }
 
-/** Reads a site's values off as they pass. */
-function keeping(site: SiteName, batch: number, length: number, put: (values: SiteValues) => void): (value: tf.Tensor) => tf.Tensor {
+/** Up to so many rows a pass costs much the same however few they are. */
+const FEW_ROWS = 256;
+
+/** Whether base and other side are one batch: small ones, to which nothing is done that needs one before the other. */
+function areRunTogether({ base, other, interventions, baseLength, otherLength, chunk: { prefix } }: PatchJob): boolean {
+  return other !== undefined && interventions.length === 0 && baseLength === otherLength && 2 * base.length * (baseLength - prefix) <= FEW_ROWS;
+}
+
+/** Reads a site's values off as they pass; with `of` those of these sequences, in this order. */
+function keeping(site: SiteName, batch: number, length: number, put: (values: SiteValues) => void, of?: readonly number[]): (value: tf.Tensor) => tf.Tensor {
   return (value) => {
-    put(siteValues(site, value.dataSync<'float32'>(), value.shape, batch, length));
+    const all = siteValues(site, value.dataSync<'float32'>(), value.shape, batch, length);
+    put(of ? sequencesOf(all, of) : all);
     return value;
   };
 }
