@@ -12,6 +12,7 @@ import { createLog, type Log } from './editor/log';
 import { PANEL_VIEW_TYPE } from './editor/panel';
 import { Panels } from './editor/panels';
 import { createPanelWork } from './editor/panelWork';
+import { createPathAnswers, type PathAnswers } from './editor/pathAnswers';
 import { registerQuickFixes } from './editor/quickFixes';
 import { RunIndex } from './editor/runIndex';
 import { createRunsAtWork, type RunsAtWork } from './editor/runsAtWork';
@@ -37,6 +38,7 @@ export interface PrivateApi {
   attributions: Attributions;
   verifications: Verifications;
   runsAtWork: RunsAtWork;
+  pathAnswers: PathAnswers;
 }
 
 /** Composition root of the extension host. Nothing heavy starts here: the engine's and the tokenizer's threads start at first need. */
@@ -58,11 +60,12 @@ function start(context: vscode.ExtensionContext, log: Log): PrivateApi {
   const store = new RunStore(vscode.Uri.joinPath(context.globalStorageUri, 'runs').fsPath);
   const runIndex = new RunIndex(store);
   const statusBar = createStatusBar(() => path.basename(runSettings().model));
-  const work = createPanelWork(() => ({ runner, attributions, verifications, log }));
+  const work = createPanelWork(() => ({ runner, attributions, verifications, pathAnswers, log }));
   const panels = new Panels(store, { extensionUri: context.extensionUri, log, work });
   const attributions = createAttributions({ runner, store, runIndex, panels, statusBar, log });
   const runsAtWork = createRunsAtWork({ store, runIndex, panels, statusBar, log });
   const verifications = createVerifications({ runner, runsAtWork, settingsOf: settingsOfRun });
+  const pathAnswers = createPathAnswers({ runner, runsAtWork, settingsOf: settingsOfRun });
   const diagnostics = new PromptDiagnostics(runner, log);
 
   context.subscriptions.push(
@@ -77,10 +80,10 @@ function start(context: vscode.ExtensionContext, log: Log): PrivateApi {
     wakeJsonSupport(log),
     registerQuickFixes((document) => diagnostics.of(document)),
     registerHover({ runner, runIndex, store, log }),
-    registerCommands(commandHandlers({ context, runner, attributions, verifications, runsAtWork, store, runIndex, panels, log }), log),
+    registerCommands(commandHandlers({ context, runner, attributions, verifications, runsAtWork, pathAnswers, store, runIndex, panels, log }), log),
     onSettingsChanged(() => statusBar.refresh()),
   );
-  return { runner, store, panels, attributions, verifications, runsAtWork };
+  return { runner, store, panels, attributions, verifications, runsAtWork, pathAnswers };
 }
 
 function startRunner({ extensionUri, extension }: vscode.ExtensionContext, log: Log): ExperimentRunner {

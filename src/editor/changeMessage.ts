@@ -5,7 +5,7 @@ import { hasHeads, SITE_NAMES, SITES } from '../shared/sites';
 import { indexBelow, objectOf, refuse, wholeFrom } from './panelMessages';
 
 /** Steps beyond this add nothing but time. */
-const MOST_STEPS = 1000;
+export const MOST_STEPS = 1000;
 const MOST_UNITS = 10_000;
 
 /** What the panel wants changed in an experiment: checked, since it comes from the webview. `model`: of the run on show. */
@@ -78,14 +78,14 @@ function readUnit(value: unknown, model: ModelInfo): Unit {
   };
 }
 
-function oneOf<T>(choices: readonly T[], value: unknown, name: string): T {
+export function oneOf<T>(choices: readonly T[], value: unknown, name: string): T {
   return choices.find((choice) => choice === value) ?? refuse(name, value);
 }
 
-function flag(value: unknown, name: string): boolean {
+export function flag(value: unknown, name: string): boolean {
   return typeof value === 'boolean' ? value : refuse(name, value);
 }
 
-function list(value: unknown, most: number, name: string): unknown[] {
+export function list(value: unknown, most: number, name: string): unknown[] {
   return Array.isArray(value) && value.length <= most ? value : refuse(name, value);
 }

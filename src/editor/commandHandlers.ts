@@ -9,6 +9,8 @@ import type { CommandHandlers } from './commandTable';
 import { fileAttribution } from './fileAttribution';
 import type { Log } from './log';
 import { panelKeyOf, type Panels } from './panels';
+import type { PathAnswers } from './pathAnswers';
+import { attributeEdges, exportGraph, extractCircuit, importCircuit } from './pathCommands';
 import { promptFilesOf, uriOf } from './promptFileArguments';
 import type { RunIndex } from './runIndex';
 import type { RunsAtWork } from './runsAtWork';
@@ -23,6 +25,7 @@ export interface CommandDependencies {
   attributions: Attributions;
   verifications: Verifications;
   runsAtWork: RunsAtWork;
+  pathAnswers: PathAnswers;
   store: RunStore;
   runIndex: RunIndex;
   panels: Panels;
@@ -61,6 +64,10 @@ export function commandHandlers(dependencies: CommandDependencies): CommandHandl
       await attributions.runAll(promptFilesOf(clicked, selected).map((file) => fileAttribution(file)));
     },
     verifyTopHeads: (count) => verifyTopHeads(count, dependencies),
+    attributeEdges: (method) => attributeEdges(method, dependencies),
+    extractCircuit: (wanted) => extractCircuit(wanted, dependencies),
+    importCircuit: () => importCircuit(dependencies),
+    exportGraph: () => exportGraph(dependencies),
     showLastResult: async () => {
       const inFront = vscode.window.activeTextEditor?.document.uri.toString();
       const ofFile = inFront === undefined ? undefined : await runIndex.latest(inFront);

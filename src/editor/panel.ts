@@ -2,15 +2,15 @@ import * as vscode from 'vscode';
 import { CircuitError } from '../shared/errors';
 import type { PanelContent, PanelHost, PanelWebview } from '../shared/panelProtocol';
 import { connectRpc, serveRpc, type Handlers, type Port, type RpcClient, type ServedCall } from '../shared/rpc';
-import type { CallOptions, PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
 import type { Log } from './log';
 import { panelHtml, webviewRoot } from './panelHtml';
 import { readChange } from './changeMessage';
 import { NeuronPages } from './neurons';
 import * as read from './panelMessages';
-import { agreementOfMap, agreementTable, cellsOf, contentOf, layerDetailOf, mapValues, patchCostOf } from './panelModel';
+import { agreementOfMap, agreementTable, cellsOf, contentOf, exactEffectsOf, layerDetailOf, mapValues, patchCostOf } from './panelModel';
 import type { PanelWork } from './panelWork';
+import { pathHandlers } from './pathHandlers';
 
 /** In one place because the manifest's activation event and the serializer must say the same. */
 export const PANEL_VIEW_TYPE = 'circuitExplorer.panel';
@@ -124,13 +124,15 @@ export class Panel implements vscode.Disposable {
     }, REFRESH_INTERVAL);
   }
 
-  /** The run on show with something new that the webview lists (edges, circuits, notes): it is told at once. */
-  showChanged(run: Run): void {
+  /** The run on show with something new that the webview lists (edges, circuits, notes): it is told at once, unless it is what has changed it. */
+  showChanged(run: Run, { tell }: { tell: boolean } = { tell: true }): void {
     if (this.isClosed) return;
     this.shown = run;
     const { content } = this;
-    if (content.kind === 'run') return this.show(contentOf(run));
+    if (content.kind === 'run') this.content = contentOf(run);
+    if (!tell) return;
     this.send(contentOf(run));
+    if (content.kind === 'run') return;
     // What is computed, or has failed, since.
     this.send(content);
   }
@@ -183,10 +185,11 @@ export class Panel implements vscode.Disposable {
       map: ofRun(read.readMapRequest, mapValues),
       layerDetail: ofRun(read.readLayerDetailRequest, layerDetailOf),
       neurons: ofRun(read.readNeuronsRequest, (run, request) => this.neuronPages.page(run, request)),
+      exactEffects: ofRun(read.readUnitsView, exactEffectsOf),
       agreement: ofRun(read.readMapView, agreementOfMap),
       agreementTable: ofRun(read.readViewRequest, (run, { options }) => agreementTable(run, options)),
       patchCost: ofRun(read.readCellChoice, patchCostOf),
-      verify: ofRun(read.readCellChoice, (run, choice, call) => this.verify(run, cellsOf(run, choice), call)),
+      verify: ofRun(read.readCellChoice, (run, choice, call) => this.followed(() => work.verify(this, run, cellsOf(run, choice), call))),
       cancelVerifying: ofRun(read.checkRunId, (run) => work.cancelVerifying(run.manifest.id)),
       attention: ofRun(read.readAttentionRequest, work.attention),
       lens: ofRun(read.checkRunId, (run, _, call) => work.lens(run, call)),
@@ -200,6 +203,7 @@ export class Panel implements vscode.Disposable {
       ),
       exportMap: ofRun(read.readMapView, work.exportMap),
       act: async (params) => work.act(read.readAction(params), this),
+      ...pathHandlers(this, ofRun, work.pathAnswers),
       copy: async (params) => vscode.env.clipboard.writeText(read.readCopiedText(params)),
     };
   }
@@ -210,11 +214,12 @@ export class Panel implements vscode.Disposable {
     return verifying ? { ...content, verifying } : content;
   }
 
-  private async verify(run: Run, cells: PatchCell[], call: CallOptions): Promise<void> {
+  /** Work that the webview follows by the call it has made: it asks for what changes of its own accord. */
+  async followed(work: () => Promise<void>): Promise<void> {
     const { client } = this;
     if (client) this.following.add(client);
     try {
-      await this.dependencies.work.verify(this, run, cells, call);
+      await work();
     } finally {
       if (client) this.following.delete(client);
     }

@@ -1,4 +1,3 @@
-import * as vscode from 'vscode';
 import type { ExperimentRunner } from '../runner/runner';
 import { mapCsv } from '../runs/mapCsv';
 import { CircuitError } from '../shared/errors';
@@ -11,6 +10,8 @@ import { departuresOf } from './departures';
 import type { Log } from './log';
 import type { Panel } from './panel';
 import { actOfPanel, changedAttribution } from './panelActions';
+import type { PathAnswers } from './pathAnswers';
+import { saveTextOf } from './saveText';
 import { settingsOfRun } from './settings';
 import type { Verifications } from './verifications';
 
@@ -26,20 +27,21 @@ export interface PanelWork {
   lens(run: Run, call: CallOptions): Promise<LensResult>;
   predictions(run: Run, pair: number, call: CallOptions): Promise<Predictions>;
   exportMap(run: Run, view: { map: MapOf; options: ViewOptions }): Promise<void>;
+  /** For the Paths view. */
+  pathAnswers(): PathAnswers;
 }
 
 export interface PanelWorkDependencies {
   runner: Pick<ExperimentRunner, 'attention' | 'lens' | 'predictions'>;
   attributions: Attributions;
   verifications: Verifications;
+  pathAnswers: PathAnswers;
   log: Log;
 }
 
 const PREDICTIONS = 10;
 /** Floats of attention in one message, about 8 MB: more takes a webview seconds to receive. */
 const MOST_FLOATS = 2_000_000;
-/** Of a file that is suggested; some file systems take no more than 255 bytes. */
-const LONGEST_NAME = 150;
 /** See AttentionResult: clean, other, base, attribution. */
 const MATRICES = 4;
 
@@ -61,6 +63,7 @@ export function createPanelWork(dependencies: () => PanelWorkDependencies): Pane
     lens: (run, call) => dependencies().runner.lens({ run, settings: settingsOfRun(run.manifest) }, call),
     predictions: (run, pair, call) => dependencies().runner.predictions({ run, settings: settingsOfRun(run.manifest), pair, top: PREDICTIONS }, call),
     exportMap,
+    pathAnswers: () => dependencies().pathAnswers,
   };
 }
 
@@ -73,21 +76,9 @@ function checkSize(heads: number, length: number): void {
 
 /** Asks for a file and writes the map as CSV; does nothing when the person leaves. */
 async function exportMap(run: Run, { map, options }: { map: MapOf; options: ViewOptions }): Promise<void> {
-  const csv = mapCsv(run, map, options);
   const { manifest } = run;
   const of = map.over === 'positions' ? 'positions' : map.over === 'last' ? 'heads-last' : 'heads';
   const pair = options.pair === 'all' ? '' : `-${manifest.pairs[options.pair]!.name}${options.of === 'pair' ? '' : '-share'}`;
-  const name = `${manifest.title.replace('.prompts.json', '')}-${map.site}-${of}${pair}-${options.unit}-${[manifest.experiment.direction, ...departuresOf(manifest)].join('-')}`.replace(/[^\p{L}\p{N}_.-]+/gu, '-').slice(0, LONGEST_NAME);
-  const folder = manifest.source ? vscode.Uri.joinPath(vscode.Uri.parse(manifest.source.uri), '..') : vscode.workspace.workspaceFolders?.[0]?.uri;
-  const file = await vscode.window.showSaveDialog({
-    title: 'Export map',
-    filters: { CSV: ['csv'] },
-    ...(folder && { defaultUri: vscode.Uri.joinPath(folder, `${name}.csv`) }),
-  });
-  if (!file) return;
-  try {
-    await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(csv));
-  } catch (cause) {
-    throw new CircuitError('storage', `${file.fsPath} could not be written. Is its folder writable?`, { cause });
-  }
+  const name = `${map.site}-${of}${pair}-${options.unit}-${[manifest.experiment.direction, ...departuresOf(manifest)].join('-')}`;
+  await saveTextOf(manifest, { title: 'Export map', name, kind: ['CSV', 'csv'], text: () => mapCsv(run, map, options) });
 }

@@ -21,10 +21,14 @@ export interface RunsAtWork {
    * on when the panel is hidden or closed, or shows another run. Throws what the work throws.
    */
   work<T>(job: RunJob, call: CallOptions, work: (open: RunAtWork) => Promise<T>): Promise<T>;
+  /** Adds to a run what takes no time, and saves it. Those who show it are told at once, but for the panel that it comes from, unless `telling` all. */
+  keep(subject: Pick<RunJob, 'run' | 'panel'>, change: (run: Run) => Run, options?: { telling: 'all' | 'others' }): Promise<void>;
   /** Stops all that is being done with a run; when it resolves, what there was to save is saved. */
   cancel(runId: string): Promise<void>;
   /** The run with all that was added so far, while something is being done with it. */
   current(runId: string): Run | undefined;
+  /** A run as it is by now, after a person was asked something: the panel may show another, and of this one there may be more. */
+  latest(subject: Pick<RunJob, 'run' | 'panel'>): Promise<Run>;
 }
 
 export interface RunJob {
@@ -67,6 +71,8 @@ export interface RunsAtWorkDependencies {
 interface Open {
   run: Run;
   works: Set<RunAtWork>;
+  /** Works, and what is only being saved. */
+  users: number;
   saving: Promise<void>;
 }
 
@@ -74,26 +80,33 @@ export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWo
   const { panels, statusBar, log, withProgress } = dependencies;
   const open = new Map<string, Open>();
 
-  const work: RunsAtWork['work'] = async ({ run, panel, title, seconds = 0 }, call, doWork) => {
+  const begin = (run: Run): Open => {
     const { id } = run.manifest;
-    const live: Open = open.get(id) ?? { run, works: new Set(), saving: Promise.resolve() };
+    const live: Open = open.get(id) ?? { run, works: new Set(), users: 0, saving: Promise.resolve() };
     open.set(id, live);
+    live.users++;
+    return live;
+  };
+
+  const end = (live: Open): void => {
+    live.users--;
+    if (live.users === 0) open.delete(live.run.manifest.id);
+  };
+
+  /** Wherever the run is shown. */
+  const showing = (live: Open, panel: Panel): Panel[] => [...new Set([panel, ...panels.all])].filter(({ run }) => run?.manifest.id === live.run.manifest.id);
+
+  // One after the other, so that the last one is what stays.
+  const save = (live: Open): Promise<void> => (live.saving = live.saving.then(() => keepRun(live.run, dependencies)));
+
+  const work: RunsAtWork['work'] = async ({ run, panel, title, seconds = 0 }, call, doWork) => {
+    const live = begin(run);
     const abort = abortOf(panel, call.signal);
     const activity = statusBar.begin();
     const started = Date.now();
-    let end = (): void => undefined;
-    const ended = new Promise<void>((resolve) => (end = resolve));
-
-    /** Wherever the run is shown. */
-    const tell = (how: (each: Panel) => void): void => {
-      for (const each of new Set([panel, ...panels.all])) {
-        if (each.run?.manifest.id === id) how(each);
-      }
-    };
-    const show = (): void => tell((each) => each.update(live.run));
-
-    // One after the other, so that the last one is what stays.
-    const save = (): Promise<void> => (live.saving = live.saving.then(() => keepRun(live.run, dependencies)));
+    let resolveEnded = (): void => undefined;
+    const ended = new Promise<void>((resolve) => (resolveEnded = resolve));
+    const show = (): void => showing(live, panel).forEach((each) => each.update(live.run));
 
     const openedFor = (notify: (stage: string, fraction: number) => void): RunAtWork => {
       const report: RunAtWork['report'] = (stage, fraction, done) => {
@@ -112,10 +125,10 @@ export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWo
         },
         keep: (change) => {
           live.run = change(live.run);
-          tell((each) => each.showChanged(live.run));
-          return save();
+          showing(live, panel).forEach((each) => each.showChanged(live.run));
+          return save(live);
         },
-        save,
+        save: () => save(live),
         report,
         call: { signal: abort.signal, onProgress: ({ stage, fraction }) => report(stage, fraction) },
         cancel: () => abort.abort(),
@@ -139,20 +152,30 @@ export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWo
       activity.end();
       await live.saving;
       if (own) live.works.delete(own);
-      if (live.works.size === 0) open.delete(id);
+      end(live);
       show();
-      end();
+      resolveEnded();
     }
+  };
+
+  const keep: RunsAtWork['keep'] = async ({ run, panel }, change, { telling } = { telling: 'others' }) => {
+    const live = begin(run);
+    live.run = change(live.run);
+    for (const each of showing(live, panel)) each.showChanged(live.run, { tell: telling === 'all' || each !== panel });
+    await save(live);
+    end(live);
   };
 
   return {
     work,
+    keep,
     cancel: async (runId) => {
       const works = [...(open.get(runId)?.works ?? [])];
       for (const each of works) each.cancel();
-      await Promise.all(works.map(({ ended }) => ended));
+      await Promise.all([...works.map(({ ended }) => ended), open.get(runId)?.saving]);
     },
     current: (runId) => open.get(runId)?.run,
+    latest: async ({ run: { manifest: { id } }, panel }) => open.get(id)?.run ?? (panel.run?.manifest.id === id ? panel.run : dependencies.store.load(id)),
   };
 }
 

@@ -1,13 +1,12 @@
 import * as vscode from 'vscode';
-import type { RunStore } from '../runs/store';
 import { CircuitError } from '../shared/errors';
 import type { CellChoice } from '../shared/panelProtocol';
 import { groupArrayName } from '../shared/results';
 import type { Run } from '../shared/run';
 import { costInWords } from './costInWords';
-import type { Panel } from './panel';
 import { cellsOf, patchCostOf } from './panelModel';
 import type { Panels } from './panels';
+import { runInFront } from './runInFront';
 import type { RunsAtWork } from './runsAtWork';
 import type { Verifications } from './verifications';
 
@@ -16,28 +15,17 @@ const USUAL_COUNT = 10;
 interface VerifyingTopHeads {
   panels: Panels;
   verifications: Verifications;
-  runsAtWork: Pick<RunsAtWork, 'current'>;
-  store: RunStore;
+  runsAtWork: Pick<RunsAtWork, 'latest'>;
 }
 
 /** Patches the strongest heads of the run in front exactly; asks how many unless it is told. */
-export async function verifyTopHeads(count: unknown, { panels, verifications, runsAtWork, store }: VerifyingTopHeads): Promise<void> {
-  const panel = panelInFront(panels);
-  const run = panel?.run;
-  if (!panel || !run) throw new CircuitError('usage', 'Open a panel with a run first.');
+export async function verifyTopHeads(count: unknown, { panels, verifications, runsAtWork }: VerifyingTopHeads): Promise<void> {
+  const { run, panel } = runInFront(panels);
   if (!(groupArrayName(0, 'z') in run.arrays.entries)) throw new CircuitError('usage', 'This run holds no head outputs (z) to choose the strongest from.');
   const { layers, heads } = run.manifest.model;
   const top = typeof count === 'number' ? readCount(String(count), layers * heads) : await askCount(run, layers * heads);
   if (top === undefined) return;
-  // The panel may show another run by now, and of this one more may be measured.
-  const { id } = run.manifest;
-  const latest = runsAtWork.current(id) ?? (panel.run?.manifest.id === id ? panel.run : await store.load(id));
-  await verifications.verify({ run: latest, panel, cells: cellsOf(run, topHeads(top)) }, {});
-}
-
-function panelInFront(panels: Panels): Panel | undefined {
-  const visible = panels.all.filter((panel) => panel.visible);
-  return panels.all.find((panel) => panel.active) ?? (visible.length === 1 ? visible[0] : undefined);
+  await verifications.verify({ run: await runsAtWork.latest({ run, panel }), panel, cells: cellsOf(run, topHeads(top)) }, {});
 }
 
 /** By the mean over all pairs, in which the order is the same whatever the unit. */

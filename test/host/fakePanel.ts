@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import * as vscode from 'vscode';
 import type { Log } from '../../src/editor/log';
 import { Panel } from '../../src/editor/panel';
@@ -33,6 +34,7 @@ const nothing: PanelWork = {
   attention: () => Promise.reject(new Error('not asked for')),
   lens: () => Promise.reject(new Error('not asked for')),
   predictions: () => Promise.reject(new Error('not asked for')),
+  pathAnswers: () => assert.fail('not asked for'),
 };
 
 /** A panel whose webview is on this side of the wire. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Attribution, Attributions } from '../../src/editor/attributions';
 import { createPanelWork } from '../../src/editor/panelWork';
+import { createPathAnswers } from '../../src/editor/pathAnswers';
 import { RunIndex } from '../../src/editor/runIndex';
 import { settingsOfRun } from '../../src/editor/settings';
 import { deleteForGood } from '../../src/editor/runsTree';
@@ -94,10 +95,11 @@ describe('exact patching from the panel', () => {
       cancel: () => undefined,
       lastTried: () => undefined,
     };
-    const work = createPanelWork(() => ({ runner, attributions, verifications, log }));
+    const work = createPanelWork(() => ({ runner, attributions, verifications, pathAnswers, log }));
     const fake = openPanel({ work, log });
     const runsAtWork = createRunsAtWork({ store, runIndex, panels: { all: [fake.panel] }, statusBar, log, withProgress });
     const verifications: Verifications = createVerifications({ runner, runsAtWork, settingsOf: settingsOfRun, saveEvery });
+    const pathAnswers = createPathAnswers({ runner, runsAtWork, settingsOf: settingsOfRun });
     fake.panel.showRun(run);
     await fake.host.ready({});
     return { ...fake, run, engine, steps, store, runIndex, verifications, runsAtWork, errors: log.errors, attributed };
