@@ -62,9 +62,9 @@ export function startPanel(root: HTMLElement, seam: HostSeam): void {
 
   const showResult = (content: Exclude<PanelContent, { kind: 'running' }>): void => {
     if (content.kind === 'run' && shown?.runId === content.run.id) {
-      // The run that is on show with more of it measured, or after a rerun that came to nothing.
+      // The run that is on show with more of it measured or kept with it, or after a rerun that came to nothing.
       endProgress();
-      shown.measuredMore(content.verifying);
+      shown.measuredMore(content.run, content.verifying);
       return;
     }
     if (content.kind === 'failed' && shown) {

@@ -4,6 +4,7 @@ import { summaryOf, type CellChoice, type PanelContent, type PanelHost, type Pan
 import { connectRpc, serveRpc, type Port, type ServedCall } from '../../src/shared/rpc';
 import type { Run } from '../../src/shared/run';
 import { layerDetail, mapScores } from '../../src/shared/views';
+import { fakePaths, keptSample, workStep } from './fakePaths';
 import { sampleRun, type SampleName } from './sampleRuns';
 import { agreement, agreementTable, attention, cellsOf, lens, measure, neurons, predictions, unmeasured } from './sampleViews';
 import { THEMES, type ThemeName } from './themes';
@@ -106,7 +107,7 @@ serveRpc<PanelHost>(port, {
     answer('ready', params, () => {
       const name = parameters.get('run');
       if (name === null) return { kind: 'empty', message: 'Open a prompt file and run “Attribute prompt pair”.' };
-      return contentOf(sampleRun(name as SampleName));
+      return contentOf(keptSample(name as SampleName));
     }),
   map: (params) =>
     answer(params.values === 'exact' ? 'exactMap' : 'map', params, () => {
@@ -137,6 +138,15 @@ serveRpc<PanelHost>(port, {
   exportMap: (params) => answer('exportMap', params, () => undefined),
   act: (params) => answer('act', params, () => undefined),
   copy: (params) => answer('copy', params, () => undefined),
+  ...fakePaths({
+    run: () => current!,
+    keep: (run, show) => {
+      current = run;
+      if (show) void webview.show({ content: contentOf(run) });
+    },
+    answer,
+    step: (call) => workStep(call, fake.pace, () => fake.aborted++),
+  }),
 });
 const { remote: webview } = connectRpc<PanelWebview>(port);
 
@@ -155,7 +165,7 @@ const fake: FakeHost = {
     document.body.className = bodyClass;
   },
   show: (content) => webview.show({ content }),
-  showSample: (name) => webview.show({ content: contentOf(sampleRun(name)) }),
+  showSample: (name) => webview.show({ content: contentOf(keptSample(name)) }),
   measureElsewhere: (cells) => {
     current = measure(current!, cells.map, unmeasured(current!, cells));
     return webview.show({ content: contentOf(current) });

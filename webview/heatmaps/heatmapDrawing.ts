@@ -24,6 +24,8 @@ export interface Drawing {
   cellName(cell: Cell): string;
   /** Exact effect of a cell whose estimate is drawn: marks it as measured. */
   exactOf?(cell: Cell): number | undefined;
+  /** What is said of a cell without a number; absent: not measured. */
+  missingName?: string;
   selected?: Cell;
   /** Cells that stand behind what is selected elsewhere. */
   related: readonly Cell[];

@@ -149,7 +149,7 @@ export class HeatmapView {
         this.dataset.name = drawing.cellName({ row, column });
         this.dataset.value = missing ? '' : String(value);
         this.dataset.rank = String(rankAt(model, row, column));
-        const name = missing ? 'not measured' : exact === undefined ? formatScore(value) : `${formatScore(value)}, exact ${formatScore(exact)}`;
+        const name = missing ? (drawing.missingName ?? 'not measured') : exact === undefined ? formatScore(value) : `${formatScore(value)}, exact ${formatScore(exact)}`;
         // A number that is shown is the cell's name already, where there is nothing to add.
         if (withText && !missing && exact === undefined) this.removeAttribute('aria-label');
         else this.setAttribute('aria-label', name);

@@ -4,6 +4,7 @@ import { LogitsView } from '../logits/logitsView';
 import type { PanelHost, RunningVerification, RunSummary } from '../../src/shared/panelProtocol';
 import { signWords } from '../model/signs';
 import { choosingPair, selectedUnit, viewsOf, withinReach, type ViewName, type ViewState } from '../model/viewState';
+import { PathsView } from '../paths/pathsView';
 import { NeuronsView } from '../neurons/neuronsView';
 import { Numbers } from '../numbers';
 import { TrustView } from '../trust/trustView';
@@ -24,6 +25,7 @@ const NO_ESTIMATES =
 const VIEWS: Record<ViewName, new (parts: RunParts) => View> = {
   heatmaps: HeatmapsView,
   trust: TrustView,
+  paths: PathsView,
   attention: AttentionView,
   logits: LogitsView,
   neurons: NeuronsView,
@@ -59,7 +61,7 @@ export class RunView {
 
   constructor(
     private readonly host: PanelHost,
-    private readonly run: RunSummary,
+    private run: RunSummary,
     private state: ViewState,
     private readonly save: (state: ViewState) => void,
     act: Parameters<typeof factsView>[1],
@@ -98,8 +100,10 @@ export class RunView {
     return this.run.id;
   }
 
-  /** The host has measured more of this run, which this panel did not ask for; `verifying`: what is still under way. */
-  measuredMore(verifying?: RunningVerification): void {
+  /** The host has more of this run, which is measured or kept with it; `verifying`: what is still under way. */
+  measuredMore(run: RunSummary, verifying?: RunningVerification): void {
+    this.run = run;
+    for (const { view } of this.built.values()) view.runChanged?.(run);
     this.verifying.follow(verifying);
     this.numbers.measuredMore();
   }

@@ -15,6 +15,8 @@ export interface View {
   themeChanged(palette: Palette): void;
   /** What is chosen has changed, here or elsewhere, or the view has come into sight again. Only the view in sight is told. */
   update(state: ViewState): void;
+  /** The same run with something more kept with it: edges, circuits, notes, or exact effects of either. */
+  runChanged?(run: RunSummary): void;
   /** Escape was pressed: closes what is open above the view. False when nothing was, and the selection goes. */
   escape?(): boolean;
 }
@@ -39,7 +41,7 @@ export interface RunParts extends ViewParts {
   verifying: Verifying;
 }
 
-const TITLES: Record<ViewName, string> = { heatmaps: 'Heatmaps', trust: 'Trust', attention: 'Attention', logits: 'Logits', neurons: 'Neurons' };
+const TITLES: Record<ViewName, string> = { heatmaps: 'Heatmaps', trust: 'Trust', paths: 'Paths', attention: 'Attention', logits: 'Logits', neurons: 'Neurons' };
 
 /** The views' tabs: one tab stop, arrow keys, Home and End choose among them. */
 export class Tabs {

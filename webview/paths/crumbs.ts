@@ -1,0 +1,29 @@
+import type { GraphShape } from '../../src/shared/graph/nodes';
+import { button, el } from '../view/dom';
+import { titleOf } from './pathText';
+
+export interface CrumbEvents {
+  /** Goes back so far that this many nodes of the way are left; 0: the whole graph. */
+  backTo(length: number): void;
+  focus(name: string): void;
+}
+
+/** The way of nodes that were focused; `selected`: a head selected elsewhere in the panel, which can be focused from here. */
+export function crumbs(shape: GraphShape, focus: readonly string[], selected: string | undefined, events: CrumbEvents): HTMLElement[] {
+  const whole = focus.length === 0;
+  return [
+    el('nav', { class: 'crumbs', attributes: { 'aria-label': 'Focus' } }, [
+      el('ol', {}, [
+        el('li', {}, [crumb('Whole graph', whole, () => events.backTo(0))]),
+        ...focus.map((name, place) => el('li', {}, [crumb(titleOf(shape, name), place === focus.length - 1, () => events.backTo(place + 1))])),
+      ]),
+    ]),
+    ...(whole ? [] : [button('Back', () => events.backTo(focus.length - 1), { title: 'To what was shown before (Escape)', key: 'focus back' })]),
+    ...(selected !== undefined && selected !== focus.at(-1) ? [button(`Focus ${titleOf(shape, selected)}`, () => events.focus(selected), { title: 'The head that is selected in the heatmaps', key: 'focus selected' })] : []),
+  ];
+}
+
+function crumb(text: string, current: boolean, press: () => void): HTMLElement {
+  if (current) return el('span', { text, attributes: { 'aria-current': 'location' } });
+  return el('button', { class: 'link', text, attributes: { type: 'button', 'data-key': `crumb ${text}` }, on: { click: press } });
+}

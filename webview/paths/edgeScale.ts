@@ -1,0 +1,29 @@
+import type { Palette } from '../model/colour';
+
+/** How an edge's score is drawn: width by |score|, colour by sign. In steps, so that edges that look alike are one stroke. */
+
+export const STEPS = 16;
+const THINNEST = 0.7;
+const WIDEST = 8;
+/** Even the weakest edge has its sign's colour, not the background's. */
+const FAINTEST = 0.4;
+
+/** 1 … STEPS, 0 for no score at all. */
+export function stepOf(score: number, largest: number): number {
+  if (!(largest > 0) || score === 0) return 0;
+  return Math.max(1, Math.ceil(Math.min(1, Math.abs(score) / largest) * STEPS));
+}
+
+export function widthOf(step: number): number {
+  return THINNEST + (WIDEST - THINNEST) * Math.max(0, (step - 1) / (STEPS - 1));
+}
+
+export function colourOf(step: number, sign: number, palette: Palette): string {
+  const share = FAINTEST + (1 - FAINTEST) * (step / STEPS);
+  return palette.colourAt(sign < 0 ? -share : share);
+}
+
+/** Opaque where it matters, so that strong edges are seen through the crowd of weak ones. */
+export function opacityOf(step: number): number {
+  return 0.35 + 0.6 * (step / STEPS);
+}
