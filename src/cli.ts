@@ -1,7 +1,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import { version } from '../package.json';
-import { parseArguments, type AttributeCommand, type RunCommand } from './cli/arguments';
+import { parseArguments, type WorkCommand } from './cli/arguments';
 import { EXIT, exitCodeOf } from './cli/exitCode';
 import { HELP } from './cli/help';
 import { modelsText } from './cli/models';
@@ -24,7 +24,7 @@ const PLACES = {
 const print = (text: string): void => void process.stdout.write(text);
 const warn = (text: string): void => void process.stderr.write(text);
 
-async function run(command: AttributeCommand | RunCommand): Promise<void> {
+async function run(command: WorkCommand): Promise<void> {
   const abort = new AbortController();
   // Only the first Ctrl-C is caught: the second finds no listener and kills.
   process.once('SIGINT', () => abort.abort());
@@ -35,7 +35,7 @@ async function run(command: AttributeCommand | RunCommand): Promise<void> {
     extensionVersion: version,
   });
   try {
-    await perform(command, { runner, progress: new ProgressBar(process.stderr), signal: abort.signal, folder: process.cwd(), print, warn });
+    process.exitCode = await perform(command, { runner, progress: new ProgressBar(process.stderr), signal: abort.signal, folder: process.cwd(), print, warn });
   } finally {
     await runner.dispose();
   }

@@ -21,6 +21,14 @@ export function whole(flag: string, value: string | undefined, least: number): n
   return number;
 }
 
+export function number(flag: string, value: string | undefined, least: number, most = Infinity): number | undefined {
+  if (value === undefined) return undefined;
+  const read = Number(value);
+  const range = most === Infinity ? `${least} or more` : `from ${least} to ${most}`;
+  if (value.trim() === '' || !Number.isFinite(read) || read < least || read > most) throw usage(`${flag} is a number, ${range}, not "${value}".`);
+  return read;
+}
+
 /** `z,q,mlp_out`; a site named twice counts once. Undefined where the flag is not given. */
 export function siteList(values: readonly string[]): SiteName[] | undefined {
   if (values.length === 0) return undefined;

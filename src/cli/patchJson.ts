@@ -24,9 +24,17 @@ export interface PatchedSiteJson {
   cells: number;
   measured: number;
   /** Over all maps of the site; figures that are not defined are null. `nonZero`: how many of `count` are not 0 on both sides. */
-  agreement: { count: number; nonZero: number; pearson: number | null; spearman: number | null; slope: number | null };
+  agreement: AgreementJson;
   /** Furthest first: estimates too large or of the wrong sign, and estimates too small. */
   worst: { over: EstimateJson[]; under: EstimateJson[] };
+}
+
+export interface AgreementJson {
+  count: number;
+  nonZero: number;
+  pearson: number | null;
+  spearman: number | null;
+  slope: number | null;
 }
 
 export interface PatchMapJson {
@@ -60,7 +68,7 @@ function siteJson(run: Run, tables: readonly CellTable[], exact: (cell: PatchCel
     maps: tables.map((table) => mapJson(run, table, exact)),
     cells: tables.reduce((sum, { cells }) => sum + cells.filter((cell) => cell).length, 0),
     measured: measured.length,
-    agreement: figures(points),
+    agreement: figuresOf(points),
     worst: { over: large.map(estimateJson), under: under.map(estimateJson) },
   };
 }
@@ -76,7 +84,7 @@ function mapJson({ manifest }: Run, { axes, shape, group, head, cells, estimates
   };
 }
 
-function figures(points: readonly MeasuredCell[]): PatchedSiteJson['agreement'] {
+export function figuresOf(points: readonly { estimate: number; exact: number }[]): AgreementJson {
   const { count, pearson, spearman, slope } = agreementOf(points);
   return { count, nonZero: points.filter(isTelling).length, pearson: pearson ?? null, spearman: spearman ?? null, slope: slope ?? null };
 }

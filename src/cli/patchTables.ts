@@ -61,11 +61,11 @@ function placeOf({ manifest }: Run, { layer, head, neuron, group, position, sour
   return [`${unit}@${positions === 'last' ? 'last' : position}${from}${ofLength}`, source === undefined ? token : `${token} from ${columnText(tokens[source]!)}`];
 }
 
-export function agreementText(points: readonly { estimate: number; exact: number }[]): string {
+export function agreementText(points: readonly { estimate: number; exact: number }[], what = 'cell'): string {
   const { count, pearson, spearman, slope } = agreementOf(points);
   const zeros = points.filter((point) => !isTelling(point)).length;
   const figure = (value: number | undefined): string => (value === undefined ? 'undefined' : value.toFixed(3));
-  return `Estimate against exact over ${plural(count, 'cell')}${zeros === 0 ? '' : `, ${zeros} of them 0 on both sides by construction`}: r ${figure(pearson)}, Spearman ρ ${figure(spearman)}, slope ${figure(slope)}${count < FEW_POINTS ? ' (so few cells say little)' : ''}`;
+  return `Estimate against exact over ${plural(count, what)}${zeros === 0 ? '' : `, ${zeros} of them 0 on both sides by construction`}: r ${figure(pearson)}, Spearman ρ ${figure(spearman)}, slope ${figure(slope)}${count < FEW_POINTS ? ` (so few ${what}s say little)` : ''}`;
 }
 
 function summaryPart(sites: readonly [SiteName, MeasuredCell[]][]): string {

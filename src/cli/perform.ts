@@ -1,23 +1,41 @@
-import type { AttributeCommand, RunCommand } from './arguments';
+import type { WorkCommand } from './arguments';
 import { attention } from './attention';
 import { attribute } from './attribute';
+import { circuit } from './circuit';
+import { EXIT } from './exitCode';
 import { intervene } from './intervene';
 import { lens } from './lens';
 import { patch } from './patch';
+import { paths } from './paths';
 import type { Surroundings } from './prepare';
+import { verifyPublished } from './verifyPublished';
 
-/** Does what a command that runs something says. Throws what its verb throws. */
-export function perform(command: AttributeCommand | RunCommand, surroundings: Surroundings): Promise<void> {
+/** Does what a command that runs something says, and returns the exit code. Throws what its verb throws. */
+export async function perform(command: WorkCommand, surroundings: Surroundings): Promise<number> {
   switch (command.verb) {
     case 'attribute':
-      return attribute(command, surroundings);
+      await attribute(command, surroundings);
+      break;
     case 'patch':
-      return patch(command, surroundings);
+      await patch(command, surroundings);
+      break;
     case 'attention':
-      return attention(command, surroundings);
+      await attention(command, surroundings);
+      break;
     case 'lens':
-      return lens(command, surroundings);
+      await lens(command, surroundings);
+      break;
     case 'intervene':
-      return intervene(command, surroundings);
+      await intervene(command, surroundings);
+      break;
+    case 'paths':
+      await paths(command, surroundings);
+      break;
+    case 'circuit':
+      await circuit(command, surroundings);
+      break;
+    case 'verify-published':
+      return (await verifyPublished(command, surroundings)) === 0 ? EXIT.done : EXIT.other;
   }
+  return EXIT.done;
 }

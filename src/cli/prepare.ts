@@ -10,7 +10,7 @@ import { experimentOf, pairName, type PromptFile } from '../prompts/promptFile';
 import type { AttributionJob, ExperimentRunner } from '../runner/runner';
 import { CircuitError } from '../shared/errors';
 import type { Tokenize } from '../shared/tokenizer';
-import type { ExperimentFlags } from './arguments';
+import type { ExperimentFlags } from './experimentFlags';
 import type { ProgressBar } from './progressBar';
 
 export interface Surroundings {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { parseArguments, type AttributeCommand, type RunCommand } from '../../../src/cli/arguments';
+import { parseArguments, type WorkCommand } from '../../../src/cli/arguments';
 import { exitCodeOf } from '../../../src/cli/exitCode';
 import { perform } from '../../../src/cli/perform';
 import type { Surroundings } from '../../../src/cli/prepare';
@@ -79,8 +79,7 @@ export function commandLine(): CommandLine {
         warn: (text) => (cli.err += text),
       };
       try {
-        await perform(parseArguments(words) as AttributeCommand | RunCommand, surroundings);
-        return 0;
+        return await perform(parseArguments(words) as WorkCommand, surroundings);
       } catch (error) {
         cli.err += error instanceof Error ? error.message : String(error);
         return exitCodeOf(error);
