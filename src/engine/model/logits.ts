@@ -4,18 +4,18 @@ import { chunksByLength, withTrailingRun } from './trailing';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
 
-/** LN_f of the residual stream: [rows, dModel], what W_U reads. */
-export function finalNorm({ config, finalNorm: norm }: Gpt2, x: tf.Tensor2D): tf.Tensor2D {
-  return affine(normalise(x, config.layerNormEpsilon), norm);
+/** LN_f of the residual stream: [rows, dModel], what W_U reads. `held`: 1/σ of another run, [rows, 1]. */
+export function finalNorm({ config, finalNorm: norm }: Gpt2, x: tf.Tensor2D, held?: tf.Tensor2D): tf.Tensor2D {
+  return affine(normalise(x, config.layerNormEpsilon, held), norm);
 }
 
 /**
  * Logits of the residual stream x after the last block: [rows, dModel] → [rows, vocabulary], flat. Rows times vocabulary
- * floats are held several times over: give it a few rows at a time.
+ * floats are held several times over: give it a few rows at a time. `held` as for `finalNorm`.
  */
-export function logitsOf(model: Gpt2, x: tf.Tensor2D): Float32Array {
+export function logitsOf(model: Gpt2, x: tf.Tensor2D, held?: tf.Tensor2D): Float32Array {
   // The unembedding as left operand: as the right one, transposed, all of it would be copied at every call.
-  const logits = tf.tidy(() => tf.transpose(tf.matMul(model.unembedding, tf.transpose(finalNorm(model, x)))));
+  const logits = tf.tidy(() => tf.transpose(tf.matMul(model.unembedding, tf.transpose(finalNorm(model, x, held)))));
   // Not as the result of `tidy`, which would look for tensors in it, number by number.
   const values = logits.dataSync<'float32'>();
   logits.dispose();

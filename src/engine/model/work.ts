@@ -1,5 +1,5 @@
 import { cancelled } from '../../shared/errors';
-import type { CallOptions, MeasuredEffects } from '../../shared/results';
+import type { CallOptions, Progress } from '../../shared/results';
 
 /** How a call is followed and stopped; `isCancelled` is asked from inside the computation, where no message can arrive. */
 export interface WorkOptions extends CallOptions {
@@ -51,14 +51,14 @@ export class Work {
   }
 
   /** Hands over what has been measured; every time. */
-  deliver(measured: MeasuredEffects): void {
-    this.report(true, measured);
+  deliver(found: Pick<Progress, 'measured' | 'paths'>): void {
+    this.report(true, found);
   }
 
-  private report(always: boolean, measured?: MeasuredEffects): void {
+  private report(always: boolean, found?: Pick<Progress, 'measured' | 'paths'>): void {
     const now = performance.now();
     if (!this.options.onProgress || (!always && now - this.lastProgress < PROGRESS_EVERY_MS)) return;
     this.lastProgress = now;
-    this.options.onProgress({ stage: this.stage, fraction: Math.min(1, this.done / this.total), ...(measured && { measured }) });
+    this.options.onProgress({ stage: this.stage, fraction: Math.min(1, this.done / this.total), ...found });
   }
 }

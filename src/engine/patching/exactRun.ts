@@ -11,15 +11,18 @@ import type { PatchJob, SourcedIntervention } from './exactJobs';
 import { captures, editedBatch, oneAfterTheOther, siteKey, type Sources } from './exactSources';
 import type { PreparedMetric } from './preparedMetric';
 
-/** The metric of each patch's patched run, in the order of the batch. `pasts` belongs to the job. */
-export async function runBatch(model: Gpt2, job: PatchJob, sources: Sources, { layer, start, patches }: PatchBatch, pasts: Pasts, metric: PreparedMetric, work: Work): Promise<number[]> {
+/** What takes the place of the part of a batch's patch; undefined: zeros. */
+export type ValuesOf = (patch: Patch, sequence: number) => { values: SiteValues; sequence: number } | undefined;
+
+/** The metric of each patch's patched run, in the order of the batch. `pasts` belongs to the job; `valuesOf`: by default the other side's. */
+export async function runBatch(model: Gpt2, job: PatchJob, sources: Sources, { layer, start, patches }: PatchBatch, pasts: Pasts, metric: PreparedMetric, work: Work, valuesOf = otherSideOf(sources)): Promise<number[]> {
   const rows = patches.map(({ row }) => row);
   const tokens = rows.map((row) => job.base[row]!.slice(start));
   const past = pasts.of(sources, layer, start, rows);
   const stream = sources.stream.get(layer)!;
   const x = tf.tensor2d(rowsOf(stream, rows, start), [rows.length * (job.baseLength - start), stream.width]);
   try {
-    const edit = replacing(model, job, sources, patches);
+    const edit = replacing(model, job, sources, patches, valuesOf);
     const run = await forward(model, { tokens, start, past }, { ...captures(metric), tail: job.chunk.tail, from: { layer, x }, edit }, work);
     try {
       return metric.values(run, rows);
@@ -31,8 +34,12 @@ export async function runBatch(model: Gpt2, job: PatchJob, sources: Sources, { l
   }
 }
 
+function otherSideOf({ replacement }: Sources): ValuesOf {
+  return ({ part, row }) => replacement && { values: replacement.values.get(siteKey(part.site, part.layer))!, sequence: replacement.of[row]! };
+}
+
 /** Replaces each sequence's part as it passes, after the interventions: a patch has the last word. */
-function replacing({ config }: Gpt2, job: PatchJob, { replacement, standInOf }: Sources, patches: readonly Patch[]): Change {
+function replacing({ config }: Gpt2, job: PatchJob, { standInOf }: Sources, patches: readonly Patch[], valuesOf: ValuesOf): Change {
   const rows = patches.map(({ row }) => row);
   const byPlace = new Map<string, number[]>();
   patches.forEach(({ part }, sequence) => {
@@ -46,9 +53,7 @@ function replacing({ config }: Gpt2, job: PatchJob, { replacement, standInOf }: 
       // A copy: on the cpu backend this is the tensor's own memory.
       const target = siteValues(as, value.dataSync<'float32'>().slice(), value.shape, patches.length, job.baseLength);
       for (const sequence of sequences) {
-        const { part, row } = patches[sequence]!;
-        const source = replacement && { values: replacement.values.get(siteKey(site, layer))!, sequence: replacement.of[row]! };
-        overwrite(target, sequence, part, source, config.dHead);
+        overwrite(target, sequence, patches[sequence]!.part, valuesOf(patches[sequence]!, sequence), config.dHead);
       }
       return tf.tensor(target.data, value.shape);
     };

@@ -43,8 +43,9 @@ export function prepareDistribution(model: Gpt2, metric: DistributionMetric, pai
       work.poll();
       const rows = all.slice(start, start + step);
       tf.tidy(() => {
-        const x = takeRows(run.last, rows.map(({ row }) => row));
-        use(rows, x, logitsOf(model, x));
+        const order = rows.map(({ row }) => row);
+        const x = takeRows(run.last, order);
+        use(rows, x, logitsOf(model, x, run.finalScale && takeRows(run.finalScale, order)));
       });
     }
   };

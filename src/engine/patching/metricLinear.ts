@@ -24,8 +24,9 @@ export function prepareLinear(model: Gpt2, metric: 'logitDiff' | 'logitMinusMean
     setClean: () => undefined,
     values: (run, pairOf, sequenceOf) =>
       tf.tidy(() => {
-        const x = takeRows(run.last, rowsOf(run, pairOf, sequenceOf));
-        return Array.from(tf.sum(tf.mul(finalNorm(model, x), takeRows(directions, pairOf)), -1).dataSync<'float32'>());
+        const rows = rowsOf(run, pairOf, sequenceOf);
+        const x = finalNorm(model, takeRows(run.last, rows), run.finalScale && takeRows(run.finalScale, rows));
+        return Array.from(tf.sum(tf.mul(x, takeRows(directions, pairOf)), -1).dataSync<'float32'>());
       }),
     gradient: (run, pairOf, { freezeLayerNorm = false } = {}) => ({
       final: tf.tidy(() => {

@@ -4,7 +4,10 @@ import type { Injected } from '../model/backward';
 import type { ForwardRun } from '../model/forward';
 
 /** What a metric reads of a forward pass. */
-export type MetricRun = Pick<ForwardRun, 'batch' | 'layers' | 'last'>;
+export interface MetricRun extends Pick<ForwardRun, 'batch' | 'layers' | 'last'> {
+  /** Another run's 1/σ of the final LayerNorm, rows as `last`, that takes the place of its own where the metric reads logits. */
+  finalScale?: tf.Tensor2D;
+}
 
 /** Where the backward pass of a metric starts. The caller disposes all tensors. */
 export interface MetricGradient {
