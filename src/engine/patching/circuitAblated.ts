@@ -3,6 +3,7 @@ import type { Other } from '../../shared/experiment';
 import type { SiteName } from '../../shared/sites';
 import type { Gpt2 } from '../model/weights';
 import type { ChunkRuns } from './chunkRuns';
+import { valuesOf } from './circuitMix';
 import { capturedAt } from './siteTensors';
 
 /** What is captured of the runs of a chunk. */
@@ -43,9 +44,9 @@ export interface AblatedSide {
 export function ablatedSide(model: Gpt2, { base, batch, otherLike }: ChunkRuns, ablation: Other): AblatedSide {
   const { layers } = model.config;
   const { batch: pairs, length: positions, tail } = base;
-  const at = (site: SiteName, layer: number): Float32Array => tf.tidy(() => valuesOf(otherLike(site, layer, capturedAt(base, site, layer))));
+  const at = (site: SiteName, layer: number): Float32Array => valuesOf(() => tf.clone(otherLike(site, layer, capturedAt(base, site, layer))));
   const byLayer = (site: SiteName): Float32Array[] => Array.from({ length: layers }, (_, layer) => at(site, layer));
-  const input = valuesOf(base.embed!);
+  const input = base.embed!.dataSync<'float32'>();
   const other = at('embed', 0);
   const z = byLayer('z');
   const mlpOut = byLayer('mlp_out');
@@ -65,7 +66,7 @@ export function ablatedSide(model: Gpt2, { base, batch, otherLike }: ChunkRuns, 
     z,
     mlpOut,
     input: input.map((value, i) => value - other[i]!),
-    ...(batch.past && { past: batch.past.map(({ key, value }) => ({ key: valuesOf(key), value: valuesOf(value) })) }),
+    ...(batch.past && { past: batch.past.map(({ key, value }) => ({ key: key.dataSync<'float32'>(), value: value.dataSync<'float32'>() })) }),
   };
 }
 
@@ -73,7 +74,7 @@ export function ablatedSide(model: Gpt2, { base, batch, otherLike }: ChunkRuns, 
 function summedBiases({ config: { dModel }, blocks }: Gpt2): { before: Float32Array[]; after: Float32Array[] } {
   const before = [new Float32Array(dModel)];
   for (const { output } of blocks) {
-    const bias = valuesOf(output.bias);
+    const bias = output.bias.dataSync<'float32'>();
     before.push(before.at(-1)!.map((value, i) => value + bias[i]!));
   }
   return { before: before.slice(0, -1), after: before.slice(1) };
@@ -83,8 +84,4 @@ function repeated(row: Float32Array, times: number): Float32Array {
   const all = new Float32Array(times * row.length);
   for (let i = 0; i < times; i++) all.set(row, i * row.length);
   return all;
-}
-
-function valuesOf(x: tf.Tensor): Float32Array {
-  return x.dataSync<'float32'>();
 }

@@ -5,7 +5,7 @@ import type { Gpt2, Linear } from '../model/weights';
 import type { Work } from '../model/work';
 import type { Port } from '../../shared/graph/nodes';
 import type { AblatedSide } from './circuitAblated';
-import { stacked } from './circuitMix';
+import { stacked, valuesOf } from './circuitMix';
 import type { HeadStep } from './circuitPlan';
 
 /**
@@ -32,9 +32,9 @@ export async function headValues(model: Gpt2, layer: number, steps: readonly Hea
     await work.pause();
     const part = z.subarray(results.length * rows * dHead, (results.length + own.length) * rows * dHead);
     subtract(part, side.z[layer]!, head, rows, dHead, dModel);
-    const found = tf.tidy(() => {
+    const found = valuesOf(() => {
       const weight = tf.tensor2d(output.subarray(head * dHead * dModel, (head + 1) * dHead * dModel), [dHead, dModel]);
-      return tf.matMul(tf.tensor2d(part, [own.length * rows, dHead]), weight).dataSync<'float32'>();
+      return tf.matMul(tf.tensor2d(part, [own.length * rows, dHead]), weight);
     });
     own.forEach((_, i) => results.push(found.subarray(i * rows * dModel, (i + 1) * rows * dModel)));
   }
@@ -55,10 +55,10 @@ async function projections({ weight, bias }: Linear, steps: readonly HeadStep[],
   for (const [head, own] of byHead(steps)) {
     await work.pause();
     const read = [...new Set(own.map((step) => step[port]))];
-    const found = tf.tidy(() => {
+    const found = valuesOf(() => {
       const a = stacked(read.map((input) => inputs[input]!), rows);
       const b = columns(matrix, weight.shape, head * dHead, dHead);
-      return tf.fused.matMul({ a, b, bias: tf.tensor1d(offsets.subarray(head * dHead, (head + 1) * dHead)) }).dataSync<'float32'>();
+      return tf.fused.matMul({ a, b, bias: tf.tensor1d(offsets.subarray(head * dHead, (head + 1) * dHead)) });
     });
     read.forEach((input, i) => all.set(projectionKey(head, input), found.subarray(i * rows * dHead, (i + 1) * rows * dHead)));
   }
@@ -96,9 +96,9 @@ async function attended({ config }: Gpt2, layer: number, steps: readonly HeadSte
         });
         return tf.tensor4d(joined, [own.length * pairs, 1, length, dHead]);
       };
-      const found = tf.tidy(() => {
+      const found = valuesOf(() => {
         const query = tf.reshape(tf.mul(stacked(own.map((one) => at('q', one)), pairs * queries), scale), [own.length * pairs, 1, queries, dHead]) as tf.Tensor4D;
-        return attend({ query, key: all('k', 'key'), value: all('v', 'value'), mask }, work).dataSync<'float32'>();
+        return attend({ query, key: all('k', 'key'), value: all('v', 'value'), mask }, work);
       });
       z.set(found, first * pairs * queries * dHead);
     }

@@ -72,3 +72,11 @@ export function stacked(parts: readonly Float32Array[], rows: number): tf.Tensor
   parts.forEach((part, i) => all.set(part, i * size));
   return tf.tensor2d(all, [parts.length * rows, size / rows]);
 }
+
+/** The values of the tensor that `compute` returns. Not as the result of `tidy`, which would look for tensors in them, number by number. */
+export function valuesOf(compute: () => tf.Tensor): Float32Array {
+  const result = tf.tidy(compute);
+  const values = result.dataSync<'float32'>();
+  result.dispose();
+  return values;
+}

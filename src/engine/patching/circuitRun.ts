@@ -1,10 +1,9 @@
-import * as tf from '@tensorflow/tfjs-core';
 import { activate, affine, linear, normalise } from '../model/layers';
 import type { Gpt2, Norm } from '../model/weights';
 import type { Work } from '../model/work';
 import type { AblatedSide } from './circuitAblated';
 import { headValues } from './circuitHeads';
-import { mixInputs, stacked, trailingRows } from './circuitMix';
+import { mixInputs, stacked, trailingRows, valuesOf } from './circuitMix';
 import { INPUT_VALUE, type CircuitPlan, type MixedInput } from './circuitPlan';
 
 /** Rows of MLPs that are run at a time; bounds their memory. */
@@ -77,7 +76,7 @@ async function mlpOutputs(model: Gpt2, layer: number, inputs: readonly Float32Ar
   for (let first = 0; first < inputs.length; first += step) {
     await work.pause();
     const own = inputs.slice(first, first + step);
-    const found = tf.tidy(() => linear(activate(linear(stacked(own, rows), mlpIn, work), config.activation), mlpOut, work).dataSync<'float32'>());
+    const found = valuesOf(() => linear(activate(linear(stacked(own, rows), mlpIn, work), config.activation), mlpOut, work));
     own.forEach((_, i) => outputs.push(found.subarray(i * size, (i + 1) * size)));
   }
   return outputs;

@@ -88,10 +88,11 @@ function ablated({ variant: _, ...experiment }: TokenExperiment, other: Other): 
   return { ...experiment, other, direction: 'noise' };
 }
 
-function checkLengths({ branches, groups }: Plan): void {
-  branches[0]!.experiment.pairs.forEach(({ clean, corrupted }, index) => {
+function checkLengths({ branches }: Plan): void {
+  const { experiment, appended } = branches[0]!;
+  experiment.pairs.forEach(({ clean, corrupted }, index) => {
     if (!corrupted || corrupted.length === clean.length) return;
-    throw new CircuitError('experiment', `Pair ${index + 1}: the clean prompt has ${groups.find(({ pairs }) => pairs.includes(index))!.length} tokens, the corrupted one another number, so their positions do not correspond. Circuits need prompts of equal token counts.`);
+    throw new CircuitError('experiment', `Pair ${index + 1}: the clean prompt has ${clean.length - appended} tokens, the corrupted ${corrupted.length - appended}, so their positions do not correspond. Circuits need prompts of equal token counts; or ablate by zero, mean or resample.`);
   });
 }
 
@@ -102,8 +103,13 @@ function checkCircuits(circuits: readonly EdgeMask[], shape: GraphShape): void {
     if (mask.length !== full.length) {
       throw new CircuitError('experiment', `Circuit ${index + 1} is of another model: its graph has ${mask.length} pairs of components, this model's ${full.length}.`);
     }
-    if (mask.some((cell, i) => cell > full[i]!)) throw new CircuitError('experiment', `Circuit ${index + 1} has an edge that is none in this model: nothing runs there.`);
+    if (hasMore(mask, full)) throw new CircuitError('experiment', `Circuit ${index + 1} has an edge that is none in this model: nothing runs there.`);
   });
+}
+
+function hasMore(mask: EdgeMask, full: EdgeMask): boolean {
+  for (let i = 0; i < full.length; i++) if (mask[i]! > full[i]!) return true;
+  return false;
 }
 
 /** What a metric can be; throws `model-invalid` otherwise. */
