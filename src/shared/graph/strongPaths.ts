@@ -1,5 +1,5 @@
 import { heapOf } from './heap';
-import { nodeName, nodeNamed, senderAt, senderCount, senderIndex, senderOfReceiver, type Edge, type GraphShape } from './nodes';
+import { nodeName, nodeNamed, receiverCount, senderAt, senderCount, senderIndex, senderOfReceiver, type Edge, type GraphShape } from './nodes';
 
 export interface StrongPath {
   /** Node names from first to last. */
@@ -11,7 +11,7 @@ export interface StrongPath {
 
 interface Hop {
   to: number;
-  edge: Edge;
+  receiver: number;
   size: number;
 }
 
@@ -52,7 +52,7 @@ export function strongestPaths(shape: GraphShape, edges: readonly (Edge & { scor
     if (!best.isExact) {
       queue.push({ ...best, length: best.hops.length + lengthTo(last, best.strength), isExact: true });
     } else if (last === end) {
-      paths.push({ nodes: best.nodes.map((node) => nameOf(shape, node)), edges: best.hops.map(({ edge }) => edge), strength: best.strength });
+      paths.push({ nodes: best.nodes.map((node) => nameOf(shape, node)), edges: best.hops.map(({ receiver }, i) => ({ sender: best.nodes[i]!, receiver })), strength: best.strength });
     } else {
       for (const hop of hops[last]!) {
         const strength = Math.min(best.strength, hop.size, widths[hop.to]!);
@@ -78,16 +78,25 @@ function nameOf(shape: GraphShape, node: number): string {
 /** By node, to every node it leads to the strongest edge. */
 function hopsOf(shape: GraphShape, edges: readonly (Edge & { score: number })[]): Hop[][] {
   const nodes = senderCount(shape) + 1;
-  const strongest = Array.from({ length: nodes }, () => new Map<number, Hop>());
+  const nodeOf = Int32Array.from({ length: receiverCount(shape) }, (_, receiver) => senderOfReceiver(shape, receiver) ?? nodes - 1);
+  const sizes = new Float64Array(nodes * nodes);
+  const receivers = new Int32Array(nodes * nodes);
   for (const { sender, receiver, score } of edges) {
-    const to = senderOfReceiver(shape, receiver) ?? nodes - 1;
+    const place = sender * nodes + nodeOf[receiver]!;
     const size = Math.abs(score);
-    const known = strongest[sender]!.get(to);
-    if (size > 0 && (!known || size > known.size || (size === known.size && receiver < known.edge.receiver))) {
-      strongest[sender]!.set(to, { to, edge: { sender, receiver }, size });
+    if (size > sizes[place]! || (size === sizes[place] && receiver < receivers[place]!)) {
+      sizes[place] = size;
+      receivers[place] = receiver;
     }
   }
-  return strongest.map((byNode) => [...byNode.values()]);
+  return Array.from({ length: nodes }, (_, sender) => {
+    const hops: Hop[] = [];
+    for (let to = sender + 1; to < nodes; to++) {
+      const place = sender * nodes + to;
+      if (sizes[place]! > 0) hops.push({ to, receiver: receivers[place]!, size: sizes[place]! });
+    }
+    return hops;
+  });
 }
 
 /** By node, the strength of its strongest path to the end: 0 for none. */
