@@ -58,12 +58,12 @@ export function fakePaths({ run, keep, answer, step }: PathsParts): FakePathsHos
         const wanted = Array.isArray(edges) ? edges : strongest(run(), options).slice(0, edges.top);
         const known = exactEdges(run(), mode, options);
         const missing = wanted.filter((edge) => !known.has(matrixIndex(shapeOf(run()), edge)));
-        call.onProgress({ stage: 'Loading the model', fraction: 0.1, done: wanted.length - missing.length });
+        call.onProgress({ stage: 'Loading the model', fraction: 0.1, done: 0 });
         for (let done = 0; done < missing.length; done += EDGES_PER_STEP) {
           await step(call);
           const batch = missing.slice(done, done + EDGES_PER_STEP);
           keep(withMeasuredPaths(run(), { mode, edges: batch, effects: sampleEffects(run(), mode, batch) }), false);
-          call.onProgress({ stage: 'Patching paths exactly', fraction: 0.1 + (0.9 * (done + batch.length)) / missing.length, done: wanted.length - missing.length + done + batch.length });
+          call.onProgress({ stage: 'Patching paths exactly', fraction: 0.1 + (0.9 * (done + batch.length)) / missing.length, done: done + batch.length });
         }
       }),
     keepGraphNotes: (params) =>

@@ -4,6 +4,7 @@ import { Computed, type Computation } from '../computed';
 
 /** A hand on the slider asks for many graphs in passing: only where it rests for so long is one fetched. */
 const REST_MS = 120;
+const RENEW_MS = 250;
 const KEPT = 12;
 
 /** The graphs that were asked for. One that comes late, after another was asked for, is not drawn. */
@@ -13,6 +14,8 @@ export class GraphPages {
   private rested?: string;
   /** Grows when more edges are measured: what is known is then asked for again. */
   private version = 0;
+  private renewing?: ReturnType<typeof setTimeout>;
+  private renewed = 0;
 
   constructor(
     private readonly host: Pick<PanelHost, 'graph'>,
@@ -28,14 +31,19 @@ export class GraphPages {
       if (this.resting?.key !== key) this.restOn(key);
       return { state: 'running' };
     }
-    this.close();
+    this.rest();
     return this.pages.ask(key, (call) => this.host.graph(request, call));
   }
 
-  /** The run has other edges, or more of them are measured. */
+  /** The run has other edges, or more of them are measured. While they are being measured that is said many times a second. */
   outdated(): void {
-    this.version++;
-    this.pages.retry();
+    if (this.renewing !== undefined) return;
+    this.renewing = setTimeout(() => {
+      this.renewing = undefined;
+      this.renewed = Date.now();
+      this.version++;
+      this.pages.retry();
+    }, Math.max(0, this.renewed + RENEW_MS - Date.now()));
   }
 
   retry(): void {
@@ -43,12 +51,18 @@ export class GraphPages {
   }
 
   close(): void {
+    this.rest();
+    clearTimeout(this.renewing);
+    this.pages.cancel();
+  }
+
+  private rest(): void {
     clearTimeout(this.resting?.timer);
     this.resting = undefined;
   }
 
   private restOn(key: string): void {
-    this.close();
+    this.rest();
     this.pages.cancel();
     this.resting = {
       key,

@@ -94,17 +94,24 @@ export class GraphPicture {
   }
 
   draw(picture: Picture): void {
+    const before = this.picture;
     this.picture = picture;
-    const { layout, edges, ends, largest, onPath } = picture;
-    this.nodes = new Map(layout.nodes.map((placed) => [placed.name, placed]));
-    this.curves = ends.map(({ from, to, port }) => edgeCurve(outputOf(this.nodes.get(from)!), inputOf(this.nodes.get(to)!, port)));
-    this.outlines = this.curves.map(outlineOf);
-    this.canvas.setEdges(edges.map(({ score, exact }, index) => ({ curve: this.curves[index]!, step: stepOf(score, largest), sign: score, dimmed: onPath !== undefined && !onPath.has(index), measured: exact !== undefined })));
+    const { layout, edges, ends, onPath } = picture;
+    if (layout !== before?.layout) {
+      this.nodes = new Map(layout.nodes.map((placed) => [placed.name, placed]));
+      this.curves = ends.map(({ from, to, port }) => edgeCurve(outputOf(this.nodes.get(from)!), inputOf(this.nodes.get(to)!, port)));
+      this.outlines = this.curves.map(outlineOf);
+    }
+    if (layout !== before?.layout || edges !== before.edges || onPath !== before.onPath) this.setEdges(picture);
     drawNodes(this.svg, layout, picture.looks);
     this.element.setAttribute('aria-label', picture.label);
     if (this.place && !isThere({ nodes: [...this.nodes.keys()], edges: ends }, this.place)) this.place = undefined;
     this.pointed = undefined;
     this.refit();
+  }
+
+  private setEdges({ edges, largest, onPath }: Picture): void {
+    this.canvas.setEdges(edges.map(({ score, exact }, index) => ({ curve: this.curves[index]!, step: stepOf(score, largest), sign: score, dimmed: onPath !== undefined && !onPath.has(index), measured: exact !== undefined })));
   }
 
   fit(): void {

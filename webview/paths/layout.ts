@@ -40,16 +40,17 @@ export interface Layout {
   columns: ColumnLabel[];
 }
 
-export const NODE_WIDTH = 58;
-export const NODE_HEIGHT = 24;
+export const NODE_WIDTH = 62;
+export const NODE_HEIGHT = 26;
 /** Ports hang under a head. */
-export const PORT_RADIUS = 5;
+export const PORT_RADIUS = 5.5;
 const NODE_GAP = 12;
-const ROW_GAP = 36;
+const ROW_GAP = 30;
 /** A row without nodes stays, so that distance upward says how many layers lie between. */
-const EMPTY_ROW = 10;
+const EMPTY_ROW = 6;
 const COLUMN_GAP = 30;
-const LEFT = 40;
+/** Room for the layers' names. */
+export const LEFT = 44;
 const TOP = 16;
 /** Under the lowest row stand the columns' names. */
 const BOTTOM = 30;

@@ -1,7 +1,7 @@
 import { select } from 'd3';
 import { PORTS, type GraphShape, type Port } from '../../src/shared/graph/nodes';
 import type { Palette } from '../model/colour';
-import { inputOf, PORT_RADIUS, type Layout, type PlacedNode } from './layout';
+import { inputOf, LEFT, PORT_RADIUS, type Layout, type PlacedNode } from './layout';
 import { nodeTitle } from './pathText';
 
 /** The nodes of the graph as SVG: heads as boxes with three ports, MLPs as hexagons, input and logits as pills. */
@@ -26,6 +26,15 @@ export const GROUP_MARKS = 6;
 
 export function drawNodes(svg: SVGSVGElement, layout: Layout, looks: NodeLooks): void {
   const root = select(svg).attr('width', layout.width).attr('height', layout.height).attr('viewBox', `0 0 ${layout.width} ${layout.height}`);
+  root
+    .selectAll<SVGLineElement, Layout['rows'][number]>('line.layer-line')
+    .data(layout.rows, ({ text }) => text)
+    .join((enter) => enter.insert('line', ':first-child'))
+    .attr('class', 'layer-line')
+    .attr('x1', LEFT - 8)
+    .attr('x2', layout.width)
+    .attr('y1', ({ y }) => y)
+    .attr('y2', ({ y }) => y);
   root
     .selectAll<SVGTextElement, Layout['rows'][number]>('text.layer-name')
     .data(layout.rows, ({ text }) => text)
@@ -66,7 +75,7 @@ export function drawNodes(svg: SVGSVGElement, layout: Layout, looks: NodeLooks):
   nodes
     .select<SVGTextElement>('.node-title')
     .attr('x', ({ width }) => width / 2)
-    .attr('y', ({ height }) => height / 2 + 4)
+    .attr('y', ({ height }) => height / 2 + 5)
     .text(({ node }) => nodeTitle(node))
     .each(function ({ name, node }) {
       const share = node.kind === 'logits' ? undefined : looks.shareOf(name);

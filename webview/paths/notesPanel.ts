@@ -51,12 +51,12 @@ export class NotesPanel {
     const pinned = notes.pinned.includes(node);
     const title = titleOf(this.shape, node);
     const box = el('input', {
-      attributes: { type: 'text', id: 'node-name', list: 'node-names', value: notes.names[node] ?? '', placeholder: 'name mover', maxlength: 60, 'data-key': 'node name' },
+      attributes: { type: 'text', id: 'node-name', list: 'node-names', value: notes.names[node] ?? '', maxlength: 60, 'data-key': 'node name' },
       on: { change: () => this.events.keep(withName(this.notes, node, box.value)) },
     });
     return [
       el('div', { class: 'toolbar' }, [
-        el('div', { class: 'field' }, [el('label', { class: 'field-name', text: `Name of ${title}`, attributes: { for: 'node-name' } }), box, el('datalist', { attributes: { id: 'node-names' } }, groupNames(notes).map((name) => el('option', { attributes: { value: name } })))]),
+        el('div', { class: 'field' }, [el('label', { class: 'field-name', text: `Name of ${title} (nodes of one name are a group)`, attributes: { for: 'node-name' } }), box, el('datalist', { attributes: { id: 'node-names' } }, groupNames(notes).map((name) => el('option', { attributes: { value: name } })))]),
         button(pinned ? `Unpin ${title}` : `Pin ${title}`, () => this.events.keep(togglePin(this.notes, node)), { key: 'pin', title: 'A pinned node stays in the drawing whatever the threshold (P on a node in the graph)' }),
       ]),
     ];

@@ -69,7 +69,7 @@ export class PathsView implements View {
   private palette: ViewParts['palette'];
   private state: ViewState;
   private choice: PathsChoice;
-  private graph?: { made: string; graph: DrawnGraph };
+  private graph?: { /** Of which pinned nodes. */ made: string; graph: DrawnGraph };
   private formOpen = false;
   /** The slider is being moved. */
   private passing = false;
@@ -189,6 +189,7 @@ export class PathsView implements View {
   }
 
   private choose(part: Partial<PathsChoice>, passing = false): void {
+    this.tooltip.hide();
     this.passing = passing;
     this.keep(part);
     this.render();
@@ -239,15 +240,14 @@ export class PathsView implements View {
 
   private attribute(method: EdgeMethod): void {
     const { host, run } = this.parts;
-    void this.work.start('Attributing edges', undefined, 'Edges attributed', (call) => host.computePaths({ runId: run.id, method }, call));
+    void this.work.start('Attributing edges', 'Edges attributed', (call) => host.computePaths({ runId: run.id, method }, call));
   }
 
   private patch(edges: Edge[] | { top: number }, what: string): void {
     const { host, run } = this.parts;
     const { mode } = this.choice;
-    const of = 'top' in edges ? edges.top : edges.length;
     void this.work
-      .start(`Verifying ${what}`, of, `Measured ${what}`, (call) => host.patchPaths({ runId: run.id, options: this.state.options, mode, edges }, call))
+      .start(`Verifying ${what}`, `Measured ${what}`, (call) => host.patchPaths({ runId: run.id, options: this.state.options, mode, edges }, call))
       .then(() => !this.closed && this.pages.outdated());
   }
 
@@ -264,7 +264,8 @@ export class PathsView implements View {
   // Drawing
 
   private render(): void {
-    if (this.closed) return;
+    // Out of sight nothing is drawn or asked for: it is once the view is back.
+    if (this.closed || this.element.closest('[hidden]')) return;
     const { edgeMethod } = this.run;
     this.work.render();
     this.form.element.hidden = (edgeMethod !== undefined && !this.formOpen) || this.work.running;
@@ -287,9 +288,9 @@ export class PathsView implements View {
   }
 
   private take(page: DrawnGraph['page']): void {
-    const { pinned } = this.notes.notes;
-    const made = JSON.stringify([page, pinned]);
-    if (this.graph?.made !== made) this.graph = { made, graph: drawnGraph(this.shape, page, this.choice.between || this.choice.focus.length > 0 ? [] : pinned) };
+    const pinned = this.choice.between || this.choice.focus.length > 0 ? [] : this.notes.notes.pinned;
+    if (this.graph?.graph.page === page && this.graph.made === pinned.join()) return;
+    this.graph = { made: pinned.join(), graph: drawnGraph(this.shape, page, pinned) };
   }
 
   private draw(graph: DrawnGraph, waiting: boolean): void {

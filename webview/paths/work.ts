@@ -1,5 +1,6 @@
 import { CircuitError } from '../../src/shared/errors';
 import type { CallOptions } from '../../src/shared/results';
+import { plural } from '../../src/shared/text';
 import { button, el } from '../view/dom';
 import { Slot } from '../view/slot';
 
@@ -8,9 +9,8 @@ interface Job {
   abort: AbortController;
   stage: string;
   fraction: number;
+  /** Edges measured so far. */
   done?: number;
-  /** Of how many, where that is known. */
-  of?: number;
 }
 
 /** Work of the engine that a person has asked for here: how far it is, a button that stops it, and what went wrong. One at a time. */
@@ -33,9 +33,9 @@ export class Work {
   }
 
   /** `finished`: what is said at the end. */
-  async start(title: string, of: number | undefined, finished: string, call: (options: CallOptions) => Promise<void>): Promise<void> {
+  async start(title: string, finished: string, call: (options: CallOptions) => Promise<void>): Promise<void> {
     if (this.job) return;
-    const job: Job = (this.job = { title, abort: new AbortController(), stage: 'Starting', fraction: 0, of });
+    const job: Job = (this.job = { title, abort: new AbortController(), stage: 'Starting', fraction: 0 });
     this.failure = undefined;
     this.say(title);
     this.changed();
@@ -67,7 +67,7 @@ export class Work {
     if (!job) return this.slot.render(`rest ${failure}`, () => (failure === undefined ? [] : [el('span', { class: 'failure', text: failure, attributes: { role: 'status' } })]));
     this.slot.render(`running ${job.title}`, () => [el('span', { text: job.title }), this.bar, this.stage, button('Cancel', () => job.abort.abort(), { key: 'cancel work' })]);
     this.bar.setAttribute('value', String(Math.round(job.fraction * 100)));
-    this.stage.textContent = job.of !== undefined && job.done !== undefined ? `${job.done} of ${job.of} · ${job.stage}` : `${job.stage} · ${Math.round(job.fraction * 100)} %`;
+    this.stage.textContent = `${job.done ? `${plural(job.done, 'edge')} measured · ` : ''}${job.stage} · ${Math.round(job.fraction * 100)} %`;
   }
 
   /** The run is no longer shown here. What was asked for goes on, and is kept with the run. */
