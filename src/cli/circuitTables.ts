@@ -34,7 +34,7 @@ function measuredPart({ run, circuits, measured, random, refined, ablation }: Ci
     const pruned = chosen > edges ? ` (${plural(chosen, 'edge')} before pruning)` : '';
     return `  ${name}: ${origin}; ${edges} of ${edgeCount(shape)} edges, ${((100 * edges) / edgeCount(shape)).toFixed(1)} %${pruned}, ${nodeCount(shape, mask)} of ${senderCount(shape) + 1} nodes`;
   });
-  const tried = refined ? [`  ACDC at ${refined.threshold} ${metricUnit(run.manifest.experiment.metric)}: ${refined.removed} edges removed, ${refined.tried} tried one after the other`] : [];
+  const tried = refined ? [`  ACDC at ${refined.threshold} ${metricUnit(run.manifest.experiment.metric)}: ${plural(refined.removed, 'edge')} removed, ${refined.tried} tried one after the other`] : [];
   const rows = measured.map(({ circuit, on, faithfulness: { metric, full, empty, value, knockedOut } }) => [
     circuit.name,
     on.manifest.title,
@@ -45,7 +45,7 @@ function measuredPart({ run, circuits, measured, random, refined, ablation }: Ci
   ]);
   const drawn = random ? [`  ${plural(random.count, 'random circuit')} of ${plural(random.edges, 'edge')} on ${random.on.manifest.title} (seed ${random.seed}): faithfulness ${figure(random.mean)} in the mean, ${figure(random.low)} … ${figure(random.high)}`] : [];
   const titles = ['circuit', 'on', 'pairs', 'metric', 'all edges', 'no edges', 'faithfulness', 'knocked out'];
-  return [`Circuit, all other edges from the ${ablation === 'corrupted' ? 'corrupted prompt' : OTHER_WORDS[ablation].name}`, ...lines, ...tried, alignedTable(titles, rows, ['circuit', 'on']), ...drawn].join('\n');
+  return [`Circuit; all other edges carry ${OTHER_WORDS[ablation].explained}`, ...lines, ...tried, alignedTable(titles, rows, ['circuit', 'on']), ...drawn].join('\n');
 }
 
 function edgesPart({ run, circuits, view }: CircuitReport, top: number): string {

@@ -52,7 +52,7 @@ function parse(text: string, { overrides, variant }: ExperimentFlags): PromptFil
 
 async function readText(name: string, folder: string): Promise<string> {
   if (name === '-') throw new CircuitError('usage', 'Standard input is not read; name a prompt file (./- for a file of that name).');
-  if (/\.safetensors$/i.test(name)) throw new CircuitError('usage', `${name} is no prompt file, which attribute takes. A stored run is attributed already; patch, attention, lens and intervene take it.`);
+  if (/\.safetensors$/i.test(name)) throw new CircuitError('usage', `${name} is no prompt file, which attribute takes. A stored run is attributed already; patch, paths, circuit, attention, lens and intervene take it.`);
   const file = path.resolve(folder, name);
   try {
     const found = await stat(file);

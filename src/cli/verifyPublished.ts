@@ -40,7 +40,7 @@ export interface Verification {
 
 /**
  * Runs what is published of a model and compares. Returns how many bounds are not met.
- * Throws `model-missing` where the model is not on this machine, `usage` where it is another one, `experiment` for a graph file that is none of it.
+ * Throws `model-missing` where the model is not on this machine, `experiment` where it is another one, and for a graph file that is none of it.
  */
 export async function verifyPublished(command: VerifyPublishedCommand, surroundings: Surroundings, published: Published = GPT2): Promise<number> {
   const { runner, folder, print } = surroundings;
@@ -124,5 +124,5 @@ function readScores(name: string, text: string, { layers, heads, dModel }: Publi
 
 function checkShape({ manifest: { model } }: Run, { layers, heads, dModel, model: name }: Published): void {
   if (model.layers === layers && model.heads === heads && model.dModel === dModel) return;
-  throw new CircuitError('usage', `The numbers are those of ${name}, ${layers} layers of ${heads} heads, d_model ${dModel}; ${model.id} has ${model.layers} layers of ${model.heads} heads, d_model ${model.dModel}.`);
+  throw new CircuitError('experiment', `The published numbers are those of ${name}, ${layers} layers of ${heads} heads, d_model ${dModel}; ${model.id} has ${model.layers} layers of ${model.heads} heads, d_model ${model.dModel}.`);
 }

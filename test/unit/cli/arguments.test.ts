@@ -21,6 +21,11 @@ describe('command line arguments', () => {
     assert.deepEqual(parseArguments(['patch', 'a']), { verb: 'patch', file: 'a', ...DEFAULTS, sites: ['z'], full: false });
     assert.deepEqual(parseArguments(['attention', 'a', '--head', '9.6']), { verb: 'attention', file: 'a', ...DEFAULTS, heads: [{ layer: 9, head: 6 }] });
     for (const verb of ['lens', 'intervene']) assert.deepEqual(parseArguments([verb, 'a']), { verb, file: 'a', ...DEFAULTS });
+    assert.deepEqual(parseArguments(['paths', 'a']), { verb: 'paths', file: 'a', ...DEFAULTS, edges: [], byPosition: false });
+    const circuit = { verb: 'circuit', file: 'a', ...DEFAULTS, select: 'top', prune: true, curve: false, minimality: false, stability: false, random: 20, seed: 0 };
+    assert.deepEqual(parseArguments(['circuit', 'a', '--edges', '5']), { ...circuit, size: { edges: 5 } });
+    assert.deepEqual(parseArguments(['circuit', 'a', '--curve']), { ...circuit, curve: true });
+    assert.deepEqual(parseArguments(['verify-published', 'gpt2']), { verb: 'verify-published', of: 'gpt2', backend: 'auto', threads: 0, json: false });
   });
 
   it('are all understood', () => {
@@ -53,6 +58,15 @@ describe('command line arguments', () => {
     assert.deepEqual(parseArguments(['patch', 'a', ...words, '--site', 'pattern', '--over', 'cells', '--head', '5.1', '--full', '--out', 'r']), { verb: 'patch', file: 'a', ...flags, sites: ['pattern'], over: 'cells', head: { layer: 5, head: 1 }, full: true, out: 'r' });
     assert.deepEqual(parseArguments(['attention', 'a', ...words, '--head', '5.1,5.2', '--head', '0.0']), { verb: 'attention', file: 'a', ...flags, heads: [{ layer: 5, head: 1 }, { layer: 5, head: 2 }, { layer: 0, head: 0 }] });
     assert.deepEqual(parseArguments(['lens', 'a', ...words]), { verb: 'lens', file: 'a', ...flags });
+    const edge = '--method eap-ig=7:midpoint --layer-norm receiver --out r --export g.DOT'.split(' ');
+    const edgeFlags = { file: 'a', ...flags, method: { integrated: { steps: 7, rule: 'midpoint' }, layerNorm: 'receiver' }, out: 'r', exportTo: 'g.DOT' };
+    assert.deepEqual(parseArguments(['paths', 'a', ...words, ...edge, '--into', 'logits', '--from', '9.9', '--exact', 'through-mlps']), { verb: 'paths', ...edgeFlags, into: 'logits', from: '9.9', edges: [], exact: 'throughMlps', byPosition: false });
+    assert.deepEqual(parseArguments(['circuit', 'a', ...words, ...edge, ...'--percent 2.5 --select greedy --no-prune --ablation mean --curve --random 0 --seed 7 --minimality --acdc 0.05 --stability --evaluate b --name mine'.split(' ')]), {
+      verb: 'circuit',
+      ...edgeFlags,
+      ...{ size: { percent: 2.5 }, select: 'greedy', prune: false, ablation: 'mean', curve: true, random: 0, seed: 7, minimality: true, acdc: 0.05, stability: true, evaluate: 'b', name: 'mine' },
+    });
+    assert.deepEqual(parseArguments(['verify-published', 'gpt2', '--model', './gpt2', '--circuit', 'ioi.json', '--json', '--threads', '2']), { verb: 'verify-published', of: 'gpt2', model: './gpt2', circuit: 'ioi.json', backend: 'auto', threads: 2, json: true });
     assert.deepEqual((parseArguments(['attribute', 'a', 'b', '--bos', '--', '--odd']) as { files: string[] }).files, ['a', 'b', '--odd']);
   });
 
@@ -70,15 +84,23 @@ describe('command line arguments', () => {
     assert.deepEqual(variant('ig=8'), { fresh: false, fields: { integrated: { steps: 8, rule: 'midpoint' } } });
   });
 
+  it('know every way to attribute edges', () => {
+    const method = (...words: string[]): unknown => (parseArguments(['paths', 'a', ...words]) as { method?: unknown }).method;
+    assert.deepEqual(method('--method', 'eap'), {});
+    assert.deepEqual(method('--method', 'clean-corrupted', '--layer-norm', 'all'), { bothGradients: true, layerNorm: 'all' });
+    for (const name of ['eap-ig', 'eap-ig=5', 'eap-ig=5:left']) assert.deepEqual(method('--method', name), { integrated: { steps: 5, rule: 'left' } });
+    assert.deepEqual(method('--layer-norm', 'full'), { integrated: { steps: 5, rule: 'left' } });
+  });
+
   it('are named in the help, every one', () => {
-    const words = ['pair', 'model', 'direction', 'other', 'metric', 'at', 'source', 'range', 'variant', 'stop', 'intervene', 'bos', 'no-bos', 'backend', 'threads', 'raw', 'top', 'site', 'out', 'json', 'over', 'full', 'head', 'help', 'version'];
+    const words = ['pair', 'model', 'direction', 'other', 'metric', 'at', 'source', 'range', 'variant', 'stop', 'intervene', 'bos', 'no-bos', 'backend', 'threads', 'raw', 'top', 'site', 'out', 'json', 'over', 'full', 'head', 'help', 'version', 'method', 'layer-norm', 'export', 'into', 'from', 'edge', 'exact', 'by-position', 'edges', 'percent', 'threshold', 'select', 'no-prune', 'ablation', 'curve', 'random', 'seed', 'minimality', 'acdc', 'stability', 'evaluate', 'import', 'name', 'circuit'];
     for (const word of [...words.map((name) => `--${name}`), ...LOGIT_METRICS, ...SITE_NAMES]) assert.ok(HELP.includes(word), word);
     assert.ok(HELP.split('\n').every((line) => line.length <= 100), HELP.split('\n').find((line) => line.length > 100));
   });
 
   it('know the other verbs, help and version', () => {
     assert.deepEqual(parseArguments(['models', '--json']), { verb: 'models', json: true });
-    for (const words of [['--help'], ['-h'], ['attribute', '--help'], ['patch', '-h'], ['attention', '--help'], ['lens', '-h'], ['models', '-h']]) assert.deepEqual(parseArguments(words), { verb: 'help' });
+    for (const words of [['--help'], ['-h'], ['attribute', '--help'], ['patch', '-h'], ['attention', '--help'], ['lens', '-h'], ['paths', '-h'], ['circuit', '-h'], ['verify-published', '-h'], ['models', '-h']]) assert.deepEqual(parseArguments(words), { verb: 'help' });
     for (const words of [['--version'], ['attribute', '--version']]) assert.deepEqual(parseArguments(words), { verb: 'version' });
   });
 
@@ -119,6 +141,27 @@ describe('command line arguments', () => {
     refuses(['attribute', 'a', '--top'], /--top needs a value/);
     refuses(['attribute', 'a', '--bos', '--no-bos'], /contradict/);
     refuses(['attribute', 'a', 'b', '--out', 'r'], /--out takes one run/);
+    for (const name of ['ig', 'eap-ig=0', 'eap-ig=5:simpson', 'eap=3']) refuses(['paths', 'a', '--method', name], /--method is eap, eap-ig, .*, not "/);
+    refuses(['paths', 'a', '--layer-norm', 'none'], /--layer-norm is one of full, receiver, all/);
+    refuses(['paths', 'a', '--exact', 'directFrozen'], /--exact is one of direct, direct-frozen, through-mlps/);
+    refuses(['paths', 'a', '--by-position'], /one edge: --edge NAME/);
+    refuses(['paths', 'a', '--by-position', '--edge', 'x', '--edge', 'y'], /one edge/);
+    refuses(['paths', 'a', '--by-position', '--edge', 'x', '--exact', 'direct'], /estimates only/);
+    refuses(['paths', 'a', '--edge', 'x', '--into', 'logits'], /give one or the other/);
+    for (const file of ['graph', 'graph.png', 'a.json/graph']) refuses(['paths', 'a', '--export', file], /--export writes FILE\.json/);
+    refuses(['circuit', 'a'], /Say which circuit/);
+    refuses(['circuit', 'a', '--edges', '5', '--percent', '5'], /give one/);
+    refuses(['circuit', 'a', '--edges', '0'], /--edges is a whole number, 1 or more/);
+    for (const share of ['101', '-1', 'half', '']) refuses(['circuit', 'a', `--percent=${share}`], /--percent is a number, from 0 to 100/);
+    refuses(['circuit', 'a', '--threshold', 'Infinity'], /--threshold is a number, 0 or more/);
+    refuses(['circuit', 'a', '--threshold', '1', '--select', 'top'], /--threshold takes every edge/);
+    for (const flags of [['--minimality'], ['--acdc', '1'], ['--stability'], ['--export', 'g.dot'], ['--name', 'x']]) refuses(['circuit', 'a', '--curve', ...flags], /concerns one circuit/);
+    refuses(['circuit', 'a', '--import', 'g.json', '--edges', '5'], /a circuit of its own/);
+    refuses(['circuit', 'a', '--import', 'g.json', '--stability'], /not selected/);
+    refuses(['circuit', 'a', '--import', 'g.json', '--no-prune'], /run as it is/);
+    refuses(['circuit', 'a', '--edges', '5', '--ablation', 'noise'], /--ablation is one of corrupted, zero, mean, resample/);
+    refuses(['verify-published', 'gpt3'], /gpt2 is the one/);
+    refuses(['verify-published'], /gpt2 is the one/);
     refuses(['models', 'gpt2'], /nothing to do with "gpt2" here/);
     refuses(['attribute', 'a', '--top', '-3'], /--top needs a value; one that begins with a dash/);
   });

@@ -191,7 +191,7 @@ describe('patch, the verb', () => {
       }
       assert.match(cli.err, /is a stored run with an experiment of its own; --metric cannot change it/);
       assert.equal(await cli.run('attribute', 'run.safetensors'), 2);
-      assert.match(cli.err, /run\.safetensors is no prompt file, which attribute takes\. A stored run is attributed already; patch, attention, lens and intervene take it/);
+      assert.match(cli.err, /run\.safetensors is no prompt file, which attribute takes\. A stored run is attributed already; patch, paths, circuit, attention, lens and intervene take it/);
       await writeFile(path.join(cli.folder, 'no.safetensors'), 'no run');
       assert.equal(await cli.run('patch', 'no.safetensors'), 2);
     });
