@@ -156,6 +156,6 @@ describe('stability of a circuit', () => {
     const began = performance.now();
     bootstrapOverlap(GPT2_SMALL, perPair, { by: 'top', edges: 400 }, true, { samples: 20, random: seededRandom(1) });
     const took = performance.now() - began;
-    assert.ok(took < 4000, `${took.toFixed(0)} ms`);
+    assert.ok(took < 10_000, `${took.toFixed(0)} ms`);
   });
 });

@@ -116,7 +116,7 @@ describe('graphs in EAP-IG’s JSON', () => {
     const began = performance.now();
     assert.equal(maskSize(fromMib(text, { ...GPT2_SMALL, dModel: 768 }).mask), 32_491);
     const took = performance.now() - began;
-    assert.ok(took < 3000, `${took.toFixed(0)} ms`);
+    assert.ok(took < 10_000, `${took.toFixed(0)} ms`);
   });
 });
 

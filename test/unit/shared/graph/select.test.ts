@@ -144,7 +144,7 @@ describe('selecting circuits', () => {
     const began = performance.now();
     for (const by of ['top', 'greedy'] as const) for (const edges of [30, 300, 3000, 30_000]) selectCircuit(GPT2_SMALL, scores, { by, edges }, true);
     const each = (performance.now() - began) / 8;
-    assert.ok(each < 300, `${each.toFixed(0)} ms each`);
+    assert.ok(each < 1000, `${each.toFixed(0)} ms each`);
   });
 });
 

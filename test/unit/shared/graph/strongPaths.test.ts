@@ -103,7 +103,7 @@ describe('strongest paths', () => {
       const paths = strongestPaths(GPT2_SMALL, edges, 'input', 'logits', 20);
       const took = performance.now() - began;
       assert.equal(paths.length, 20);
-      assert.ok(took < 2000, `${took.toFixed(0)} ms`);
+      assert.ok(took < 5000, `${took.toFixed(0)} ms`);
     }
   });
 });
