@@ -22,6 +22,7 @@ import type { MapOf, ViewOptions } from '../../src/shared/views';
 import { effectOf, fakeEngine, fakeTokenizer, type FakeEngine } from '../unit/runner/fakes';
 import { eventually } from './extension';
 import { openPanel, silentLog, type FakePanel } from './fakePanel';
+import { Steps } from './steps';
 
 const HEADS: MapOf = { site: 'z', over: 'all' };
 const RAW: ViewOptions = { pair: 'all', unit: 'raw' };
@@ -32,28 +33,6 @@ const JOB: AttributionJob = {
   title: 'a run of the tests',
 };
 const isCode = (code: CircuitError['code']) => (error: unknown): boolean => CircuitError.is(error, code);
-
-/** Lets the engine measure one cell after another, as told. */
-class Steps {
-  private allowed = 0;
-  private readonly waiting: (() => void)[] = [];
-
-  allow(count: number): void {
-    this.allowed += count;
-    while (this.allowed > 0 && this.waiting.length > 0) {
-      this.allowed--;
-      this.waiting.shift()!();
-    }
-  }
-
-  readonly gate = (): Promise<void> => {
-    if (this.allowed > 0) {
-      this.allowed--;
-      return Promise.resolve();
-    }
-    return new Promise((resolve) => this.waiting.push(resolve));
-  };
-}
 
 interface Scene extends FakePanel {
   run: Run;
