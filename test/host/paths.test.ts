@@ -17,7 +17,7 @@ import type { AttributionJob, ExperimentRunner } from '../../src/runner/runner';
 import { RunStore } from '../../src/runs/store';
 import { CircuitError } from '../../src/shared/errors';
 import { exactOf } from '../../src/shared/exact';
-import { edgeCount, edgeName, edgesOf, type Edge } from '../../src/shared/graph/nodes';
+import { edgeCount, edgesOf, type Edge } from '../../src/shared/graph/nodes';
 import { measuredPaths, shapeOf } from '../../src/shared/graph/stored';
 import type { CellChoice, PanelHost } from '../../src/shared/panelProtocol';
 import type { GraphFormat } from '../../src/shared/pathsProtocol';
