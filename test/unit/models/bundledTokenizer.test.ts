@@ -24,7 +24,7 @@ describe('models: the bundled tokenizer', () => {
 
   it('has GPT-2\'s BOS', () => assert.equal(tokenizer.info.bos?.text, '<|endoftext|>'));
 
-  for (const sample of ['ioi', 'greater-than', 'agreement']) {
+  for (const sample of ['ioi', 'ioi-held-out', 'greater-than', 'agreement']) {
     it(`finds nothing wrong with the sample ${sample}, nor an unknown word`, async () => {
       const file = parsePromptFile(await readFile(`media/samples/${sample}.prompts.json`, 'utf8'));
       assert.deepEqual(await checkExperiment(file, tokenize, { context: tokenizer.info.context, bosPrepended: true }), []);

@@ -110,7 +110,7 @@ describe('prompts: what comes with the extension', () => {
     });
   });
 
-  for (const sample of ['ioi', 'greater-than', 'agreement']) {
+  for (const sample of ['ioi', 'ioi-held-out', 'greater-than', 'agreement']) {
     it(`sample ${sample} has no problems`, async () => {
       const text = await readFile(`media/samples/${sample}.prompts.json`, 'utf8');
       // Restricted Mode boxes every other character as suspicious.
