@@ -95,7 +95,7 @@ export async function circuitReport(command: CircuitCommand, own: OpenRun, impor
     report.curve = { ...curve, on: last.run, by: command.select, random, seed };
   }
   if (final && command.minimality) report.losses = await training.working((call) => minimality(shape, final.mask, training.evaluate, call));
-  if (selection && command.stability) report.stability = stabilityOf(run, inRaw(selection, run, view), prune, { seed });
+  if (selection && command.stability) report.stability = await training.working((call) => stabilityOf(run, inRaw(selection, run, view), prune, { seed }, call));
   return report;
 }
 

@@ -29,7 +29,7 @@ export function pathHandlers(panel: Panel, ofRun: OfRun, answers: () => PathAnsw
     circuitCurve: ofRun(read.readCurveRequest, (run, request, call) => answers().circuits.circuitCurve({ run, panel }, request, call)),
     circuitMinimality: ofRun(read.readCircuit, (run, circuit, call) => answers().circuits.circuitMinimality({ run, panel }, circuit, call)),
     refineCircuit: ofRun(read.readRefinement, (run, request, call) => answers().circuits.refineCircuit({ run, panel }, request, call)),
-    circuitStability: ofRun(read.readStabilityRequest, (run, { selection, prune }) => stabilityOf(run, selection, prune, { seed: SEED })),
+    circuitStability: ofRun(read.readStabilityRequest, (run, { selection, prune }, call) => stabilityOf(run, selection, prune, { seed: SEED }, call)),
     circuitOverlap: ofRun(read.readTwoCircuits, overlapOfCircuits),
     removeCircuit: ofRun(read.readCircuit, (run, circuit) => answers().circuits.removeCircuit({ run, panel }, circuit)),
     exportGraph: ofRun(read.readGraphExport, (run, request) => answers().files.exportGraph(run, request)),

@@ -11,23 +11,42 @@ const TAIL = 0.05;
  * anew, which overlaps (Jaccard) with that of all pairs. Mean over the samples, and the range of the middle 90 % of them.
  * `perPair` [pair, sender, receiver] are raw scores; the circuit is selected by their mean over the pairs, in whose units a threshold is.
  */
-export function bootstrapOverlap(
+export function bootstrapOverlap(...of: Parameters<typeof bootstrapSteps>): BootstrapOverlap {
+  const steps = bootstrapSteps(...of);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+export interface BootstrapOverlap {
+  mean: number;
+  low: number;
+  high: number;
+  samples: number;
+}
+
+/** `bootstrapOverlap` one sample at a time, so that others have their turn between them: yields how many there are so far. */
+export function* bootstrapSteps(
   shape: GraphShape,
   perPair: Float32Array,
   selection: CircuitSelection,
   pruned: boolean,
   { samples, random }: { samples: number; random: () => number },
-): { mean: number; low: number; high: number; samples: number } {
+): Generator<number, BootstrapOverlap, void> {
   if (!Number.isSafeInteger(samples) || samples < 1) throw new RangeError(`at least one sample, not ${samples}`);
   const cells = senderCount(shape) * receiverCount(shape);
   const pairs = perPair.length / cells;
   const select = (weights: Uint32Array): EdgeMask => selectCircuit(shape, weightedMean(perPair, weights, cells), selection, pruned).mask;
   const whole = select(new Uint32Array(pairs).fill(1));
-  const overlaps = Float64Array.from({ length: samples }, () => {
+  const overlaps = new Float64Array(samples);
+  for (let sample = 0; sample < samples; sample++) {
     const weights = new Uint32Array(pairs);
     for (let i = 0; i < pairs; i++) weights[Math.floor(random() * pairs)]! += 1;
-    return jaccard(whole, select(weights));
-  }).sort();
+    overlaps[sample] = jaccard(whole, select(weights));
+    yield sample + 1;
+  }
+  overlaps.sort();
   return { mean: overlaps.reduce((sum, overlap) => sum + overlap, 0) / samples, low: quantile(overlaps, TAIL), high: quantile(overlaps, 1 - TAIL), samples };
 }
 

@@ -180,18 +180,18 @@ describe('circuits over a way to run them', () => {
       return withEdgeScores(run, { arrays, seconds: 1 }, {});
     };
 
-    it('is 1 where all pairs say the same, and less where they do not', () => {
-      const same = stabilityOf(edged((index) => index), { by: 'top', edges: 10 }, false, { seed: 1 });
+    it('is 1 where all pairs say the same, and less where they do not', async () => {
+      const same = await stabilityOf(edged((index) => index), { by: 'top', edges: 10 }, false, { seed: 1 });
       assert.deepEqual([same.mean, same.low, same.high, same.samples], [1, 1, 1, 100]);
-      const differing = stabilityOf(edged((index, pair) => Math.sin(index * (pair + 1))), { by: 'top', edges: 10 }, false, { seed: 1, samples: 50 });
+      const differing = await stabilityOf(edged((index, pair) => Math.sin(index * (pair + 1))), { by: 'top', edges: 10 }, false, { seed: 1, samples: 50 });
       assert.ok(differing.mean < 1 && differing.low < differing.high && differing.samples === 50);
-      assert.deepEqual(stabilityOf(edged((index, pair) => Math.sin(index * (pair + 1))), { by: 'top', edges: 10 }, false, { seed: 1, samples: 50 }), differing);
+      assert.deepEqual(await stabilityOf(edged((index, pair) => Math.sin(index * (pair + 1))), { by: 'top', edges: 10 }, false, { seed: 1, samples: 50 }), differing);
     });
 
-    it('takes attributed edges of several pairs', () => {
-      assert.throws(() => stabilityOf(exampleRun(), { by: 'top', edges: 10 }, false, { seed: 1 }), /not attributed yet/);
+    it('takes attributed edges of several pairs', async () => {
+      await assert.rejects(stabilityOf(exampleRun(), { by: 'top', edges: 10 }, false, { seed: 1 }), /not attributed yet/);
       const run = edged((index) => index);
-      assert.throws(() => stabilityOf({ ...run, manifest: { ...run.manifest, pairs: run.manifest.pairs.slice(0, 1) } }, { by: 'top', edges: 10 }, false, { seed: 1 }), /With one pair/);
+      await assert.rejects(stabilityOf({ ...run, manifest: { ...run.manifest, pairs: run.manifest.pairs.slice(0, 1) } }, { by: 'top', edges: 10 }, false, { seed: 1 }), /With one pair/);
     });
   });
 });
