@@ -38,11 +38,12 @@ export class MethodForm {
         el('legend', { class: 'field-name', text: 'LayerNorm in the backward pass' }),
         ...EDGE_LAYER_NORMS.map((value) => {
           const { label, explained } = LAYER_NORMS[value];
+          const words = `layer-norm-${value}`;
           const input = el('input', {
-            attributes: { type: 'radio', name: 'edge-layer-norm', value, checked: value === layerNorm, 'data-key': `layerNorm ${value}` },
+            attributes: { type: 'radio', name: 'edge-layer-norm', value, checked: value === layerNorm, 'aria-describedby': words, 'data-key': `layerNorm ${value}` },
             on: { change: () => this.set({ ...method, layerNorm: value === 'full' ? undefined : value }) },
           });
-          return el('label', { class: 'layer-norm' }, [input, el('span', { text: label }), el('span', { class: 'caption', text: explained })]);
+          return el('div', { class: 'layer-norm' }, [el('label', {}, [input, label]), el('span', { class: 'caption', text: explained, attributes: { id: words } })]);
         }),
       ]),
       el('div', { class: 'actions' }, [button(known ? 'Attribute again' : 'Attribute edges', () => this.compute(this.method), { secondary: known !== undefined, key: 'attribute edges' })]),

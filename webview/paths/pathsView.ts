@@ -52,7 +52,7 @@ export class PathsView implements View {
   private readonly methodLine = new Slot(el('div', { class: 'method-line' }));
   private readonly threshold: ThresholdControl;
   private readonly toolbar = new Slot(el('div', { class: 'toolbar', attributes: { role: 'group', 'aria-label': 'Graph' } }));
-  private readonly verify = new Slot(el('div', { class: 'toolbar', attributes: { role: 'group', 'aria-label': 'Exact path patching' } }));
+  private readonly verify = new Slot(el('div', { class: 'toolbar', attributes: { role: 'group', 'aria-label': 'Exact effects of edges' } }));
   private readonly trail = new Slot(el('div', { class: 'trail' }));
   private readonly picture: GraphPicture;
   private readonly matrix: MatrixForm;
