@@ -8,12 +8,12 @@ import type { BackendName } from '../../shared/results';
 import type { CircuitsParams } from '../client/engine';
 import type { Gpt2 } from '../model/weights';
 import { Work, type WorkOptions } from '../model/work';
-import { ablatedSide, CIRCUIT_SITES, type AblatedSide } from './circuitAblated';
+import type { AblatedSide } from './circuitAblated';
+import { CircuitBases } from './circuitBases';
 import { batchLimit, checkCircuitMemory, circuitBatches } from './circuitBatches';
 import { runCircuitPlan } from './circuitRun';
-import { runChunk, type ChunkRuns } from './chunkRuns';
-import { GroupMeans, inAllLayers } from './groupMeans';
-import { planChunks, planWork, type Plan } from './plan';
+import { planChunks, type Plan } from './plan';
+import type { PreparedMetric } from './preparedMetric';
 
 /**
  * The metric of every pair with all edges outside each circuit ablated, see CircuitMetrics: the clean prompts are run, the input of
@@ -21,7 +21,7 @@ import { planChunks, planWork, type Plan } from './plan';
  *   ablated run's input + Σ_{senders s with an edge s→r in the circuit} (current output of s − ablated output of s),
  * LayerNorm recomputed (EAP-IG's `evaluate_graph`). The ablated run's input is the sum of all ablated outputs and of the biases b_O,
  * which belong to no sender. Circuits are run together and what they have in common once; positions before the first difference, and
- * components that receive nothing or reach nothing, are not run. Of the experiment `direction`, `other` and `variant` do not count.
+ * components that receive nothing or reach nothing, are not run; nor are the prompts again when the last call was on the same ones. Of the experiment `direction`, `other` and `variant` do not count.
  * Under `continuation` edges are ablated at the continuation's tokens too.
  * `limits`: the backend, and the bytes that may be filled beside the loaded weights. Throws `experiment` for a circuit of another
  * model, a metric that is an activation, prompts of unequal token counts, and as `planChunks` does; `too-big`; `cancelled`;
@@ -35,37 +35,40 @@ export async function runCircuits(model: Gpt2, { experiment, circuits, ablation 
   checkCircuitMemory(config, plan, circuits, limits);
   const most = batchLimit(config, plan, limits);
   const rows = plan.chunks.reduce((sum, { pairs, prefix, cleanLength }) => sum + pairs.length * (cleanLength - prefix), 0);
-  const work = new Work(call, planWork(plan, config, true) + circuits.length * rows * config.layers);
-  const means = new GroupMeans(model, plan, inAllLayers(CIRCUIT_SITES, config.layers));
+  const bases = new CircuitBases(model, plan, ablation);
+  const work = new Work(call, bases.work + circuits.length * rows * config.layers);
   work.begin('Running circuits');
   try {
     const count = experiment.pairs.length;
     const values = circuits.map(() => new Array<number>(count).fill(0));
     const [clean, empty] = [new Array<number>(count).fill(0), new Array<number>(count).fill(0)];
-    for (const chunk of plan.chunks) {
+    for (const [index, chunk] of plan.chunks.entries()) {
       const add = (into: number[], own: readonly number[]): void =>
         own.forEach((value, row) => {
           const pair = chunk.pairs[row]!;
           into[pair] = finite(into[pair]! + plan.branches[chunk.branch]!.weights[pair]! * value);
         });
-      await runChunk(model, plan, chunk, { sites: CIRCUIT_SITES, record: false, direction: 'noise' }, means, work, async (runs) => {
-        const side = ablatedSide(model, runs, ablation);
-        add(clean, runs.values.clean);
-        add(empty, metricOf(model, runs, side, side.last)[0]!);
+      const base = await bases.of(index, work);
+      const metric = bases.metricOf(index, base, work);
+      try {
+        add(clean, base.clean);
+        add(empty, valuesOf(model, metric, base.side, base.side.last)[0]!);
         for await (const { first, plan: own } of circuitBatches(config, chunk, circuits, hasOtherRun(ablation), most, work)) {
-          const found = metricOf(model, runs, side, await runCircuitPlan(model, own, side, work));
+          const found = valuesOf(model, metric, base.side, await runCircuitPlan(model, own, base.side, work));
           own.outputOf.forEach((output, i) => add(values[first + i]!, found[output]!));
         }
-      });
+      } finally {
+        metric.dispose();
+      }
     }
     return { values, clean, empty };
   } finally {
-    means.dispose();
+    bases.dispose();
   }
 }
 
-/** [output][pair] of the residual streams that the logits read, [output, pair, trailing position, dModel]. */
-function metricOf(model: Gpt2, { metric }: ChunkRuns, { pairs, tail }: AblatedSide, streams: Float32Array): number[][] {
+/** The metric [output][pair] of residual streams that the logits read, [output, pair, trailing position, dModel]. */
+function valuesOf(model: Gpt2, metric: PreparedMetric, { pairs, tail }: AblatedSide, streams: Float32Array): number[][] {
   const { dModel } = model.config;
   const count = streams.length / (pairs * tail * dModel);
   const last = tf.tensor2d(streams, [count * pairs * tail, dModel]);

@@ -127,11 +127,13 @@ describe('running circuits', function () {
     for (const one of runs) await one();
     const before = { ...tf.memory() };
     for (let i = 0; i < 20; i++) await runs[i % runs.length]!();
+    // Other answers each time, so that nothing is known from the call before.
+    const fresh = (answer: number): TokenExperiment => experiment({ pairs: [{ ...pair(1, 8, [3]), correct: [answer] }, pair(4, 11, [6, 7])] });
     let polls = 0;
-    await engine.circuits({ experiment: experiment(), circuits, ablation: 'corrupted' }, { isCancelled: () => ++polls < 0 });
-    for (let at = 1; at < polls; at += Math.ceil(polls / 11)) {
+    await engine.circuits({ experiment: fresh(0), circuits, ablation: 'corrupted' }, { isCancelled: () => ++polls < 0 });
+    for (let at = 1; at < polls; at += Math.ceil(polls / 23)) {
       let left = at;
-      await assert.rejects(engine.circuits({ experiment: experiment(), circuits, ablation: 'corrupted' }, { isCancelled: () => --left < 0 }), (error) => CircuitError.is(error, 'cancelled'));
+      await assert.rejects(engine.circuits({ experiment: fresh(at), circuits, ablation: 'corrupted' }, { isCancelled: () => --left < 0 }), (error) => CircuitError.is(error, 'cancelled'));
     }
     assert.equal(tf.memory().numTensors, before.numTensors);
     assert.equal(tf.memory().numBytes, before.numBytes);
@@ -139,11 +141,29 @@ describe('running circuits', function () {
 
   it('asks whether to go on before every head, MLP and mixture of every chunk', async () => {
     let none = 0;
+    await run([]);
     let full = 0;
     await engine.circuits({ experiment: experiment(), circuits: [], ablation: 'corrupted' }, { isCancelled: () => ++none < 0 });
     await engine.circuits({ experiment: experiment(), circuits: [fullMask(shape)], ablation: 'corrupted' }, { isCancelled: () => ++full < 0 });
     const chunks = 4;
     assert.ok(full - none >= chunks * shape.layers * (4 * shape.heads + 3), `${full - none} times`);
+  });
+
+  it('does not run the same prompts again in the next call, and others anew', async () => {
+    const polls = async (change: Partial<TokenExperiment>): Promise<number> => {
+      let count = 0;
+      await engine.circuits({ experiment: experiment(change), circuits: [], ablation: 'corrupted' }, { isCancelled: () => ++count < 0 });
+      return count;
+    };
+    const first = await polls({ metric: 'kl' });
+    const again = await polls({ metric: 'kl' });
+    assert.ok(again < first / 5, `${again} of ${first}`);
+    assert.equal(await polls({ metric: 'kl', pairs: [...experiment().pairs].reverse() }), first);
+    const circuits = [someEdges(0.3, 9)];
+    const [one, two] = [await run(circuits, { metric: 'kl' }), await run(circuits, { metric: 'kl' })];
+    assert.deepEqual([two.values, two.clean, two.empty], [one.values, one.clean, one.empty]);
+    const { empty } = await engine.circuits({ experiment: experiment({ metric: 'kl' }), circuits, ablation: 'zero' });
+    assert.notDeepEqual(empty, one.empty);
   });
 
   describe('refuses', () => {
