@@ -1,4 +1,6 @@
-import type { Agreement, CellChoice, PanelHost, PatchCost, SiteAgreement } from '../src/shared/panelProtocol';
+import type { Agreement, CellChoice, NeuronsPage, NeuronsRequest, PanelHost, PatchCost, SiteAgreement } from '../src/shared/panelProtocol';
+import { cellKey } from '../src/shared/exact';
+import type { PatchCell } from '../src/shared/results';
 import type { SiteName } from '../src/shared/sites';
 import type { MapOf, Matrix, ViewOptions } from '../src/shared/views';
 
@@ -43,6 +45,20 @@ export class Numbers {
   exact(map: MapOf, options: ViewOptions): Asked<Matrix> {
     const { runId } = this;
     return this.ask(keyOf('exact', map, options), () => this.host.map({ runId, map, options, values: 'exact' }), true);
+  }
+
+  /** Exact effects of single parts by `cellKey`, as far as they were measured; none while they are on their way. */
+  exactEffects(units: readonly PatchCell[], options: ViewOptions): ReadonlyMap<string, number> {
+    const { runId } = this;
+    if (units.length === 0) return new Map();
+    const asked = this.ask(keyOf('effects', options, units), () => this.host.exactEffects({ runId, options, units: [...units] }), true);
+    if (asked.state !== 'ready') return new Map();
+    return new Map(units.flatMap((unit, i) => (Number.isNaN(asked.value.effects[i]!) ? [] : [[cellKey(unit), asked.value.effects[i]!]])));
+  }
+
+  neurons(request: Omit<NeuronsRequest, 'runId'>): Asked<NeuronsPage> {
+    const { runId } = this;
+    return this.ask(keyOf('neurons', request), () => this.host.neurons({ runId, ...request }));
   }
 
   agreement(map: MapOf, options: ViewOptions): Asked<Agreement> {

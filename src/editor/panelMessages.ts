@@ -1,8 +1,9 @@
 import { CircuitError } from '../shared/errors';
 import { mapExtent } from '../shared/exact';
 import { summaryOf, type CellChoice, type MapRequest, type NeuronsRequest, type PanelAction, type PanelState, type ViewRequest } from '../shared/panelProtocol';
+import type { PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
-import { hasHeads, type SiteName } from '../shared/sites';
+import { hasHeads, hasSources, SITE_NAMES, SITES, type SiteName } from '../shared/sites';
 import type { MapOf, ViewOptions } from '../shared/views';
 
 /** What comes from the webview is untrusted: each reader returns a value of the type it names, or throws. */
@@ -11,6 +12,7 @@ const ACTIONS: readonly PanelAction[] = ['rerun', 'fileSettings', 'retry', 'open
 const LONGEST_COPY = 5_000_000;
 /** More than a screen shows, and few enough for one message. */
 const MOST_NEURONS = 1000;
+const MOST_UNITS = 1000;
 
 export function readAction(params: unknown): PanelAction {
   const { action } = objectOf(params);
@@ -80,7 +82,8 @@ export function readNeuronsRequest(params: unknown, run: Run): NeuronsRequest {
 /** What `patchCost` and `verify` are asked for. */
 export function readCellChoice(params: unknown, run: Run): CellChoice {
   checkRunId(params, run);
-  const { map: wanted, top, options, cells, all } = objectOf(objectOf(params)['cells']);
+  const { map: wanted, top, options, cells, all, units } = objectOf(objectOf(params)['cells']);
+  if (units !== undefined) return { units: readUnits(units, run) };
   const map = readMap(wanted, run);
   const { rows, columns } = mapExtent(run.manifest, map);
   if (all === true) return { map, all };
@@ -92,6 +95,39 @@ export function readCellChoice(params: unknown, run: Run): CellChoice {
       const { row, column } = objectOf(cell);
       return { row: indexBelow(rows, row, 'row'), column: indexBelow(columns, column, 'column') };
     }),
+  };
+}
+
+/** Single parts whose exact effects are asked for. */
+export function readUnitsView(params: unknown, run: Run): ViewRequest & { units: PatchCell[] } {
+  return { ...readViewRequest(params, run), units: readUnits(objectOf(params)['units'], run) };
+}
+
+function readUnits(value: unknown, run: Run): PatchCell[] {
+  if (!Array.isArray(value) || value.length > MOST_UNITS) return refuse('units', value);
+  return value.map((unit) => readUnit(unit, run));
+}
+
+/** Places are counted from the start, and of a length group. */
+function readUnit(value: unknown, { manifest: { groups, model } }: Run): PatchCell {
+  const { site, group, layer, head, neuron, position, source } = objectOf(value);
+  const name = SITE_NAMES.find((known) => known === site) ?? refuse('site', site);
+  const { axes } = SITES[name];
+  const unit: PatchCell = {
+    site: name,
+    ...(axes.includes('layer') && { layer: indexBelow(model.layers, layer, 'layer') }),
+    ...(head !== undefined && { head: axes.includes('head') ? indexBelow(model.heads, head, 'head') : refuse('head', head) }),
+    ...(neuron !== undefined && { neuron: axes.includes('neuron') ? indexBelow(model.dMlp, neuron, 'neuron') : refuse('neuron', neuron) }),
+  };
+  if (group === undefined) return position === undefined && source === undefined ? unit : refuse('group', group);
+  const own = indexBelow(groups.length, group, 'group');
+  const { positions, length } = groups[own]!;
+  const extent = positions === 'last' ? 1 : length;
+  return {
+    ...unit,
+    group: own,
+    ...(position !== undefined && { position: indexBelow(extent, position, 'position') }),
+    ...(source !== undefined && { source: hasSources(name) && positions === 'all' ? indexBelow(extent, source, 'source') : refuse('source', source) }),
   };
 }
 

@@ -27,6 +27,7 @@ const WHOLE: ViewOptions = { pair: 'all', unit: 'raw' };
 
 /** The patches that a choice of cells stands for, strongest estimates first where none are named. */
 export function cellsOf(run: Run, choice: CellChoice): PatchCell[] {
+  if ('units' in choice) return choice.units;
   const { map } = choice;
   if ('cells' in choice) return choice.cells.map(({ row, column }) => cellAt(map, row, column));
   if ('top' in choice) return rankCells(estimates(run, map, choice.options)).slice(0, choice.top).map(({ row, column }) => cellAt(map, row, column));
@@ -38,6 +39,10 @@ export function patchCostOf(run: Run, choice: CellChoice): PatchCost {
   const measured = new Set(exactOf(run).cells.map(cellKey));
   const unknown = cells.filter((cell) => !measured.has(cellKey(cell)));
   return { cells: cells.length, known: cells.length - unknown.length, seconds: patchSeconds(run.manifest, unknown) };
+}
+
+export function exactEffectsOf(run: Run, { units, options }: Omit<ViewRequest, 'runId'> & { units: readonly PatchCell[] }): { effects: Float32Array } {
+  return { effects: Float32Array.from(units, exactLookup(run, options)) };
 }
 
 /** Estimate beside truth for every cell of a map that was measured for a pair in view. */

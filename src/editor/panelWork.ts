@@ -78,7 +78,7 @@ function checkSize(heads: number, length: number): void {
 async function exportMap(run: Run, { map, options }: { map: MapOf; options: ViewOptions }): Promise<void> {
   const { manifest } = run;
   const of = map.over === 'positions' ? 'positions' : map.over === 'last' ? 'heads-last' : 'heads';
-  const pair = options.pair === 'all' ? '' : `-${manifest.pairs[options.pair]!.name}${options.of === 'pair' ? '' : '-share'}`;
+  const pair = options.pair === 'all' ? '' : `-${manifest.pairs[options.pair]!.name}${options.of === 'pair' ? '-own' : '-share'}`;
   const name = `${map.site}-${of}${pair}-${options.unit}-${[manifest.experiment.direction, ...departuresOf(manifest)].join('-')}`;
   await saveTextOf(manifest, { title: 'Export map', name, kind: ['CSV', 'csv'], text: () => mapCsv(run, map, options) });
 }

@@ -32,6 +32,9 @@ export interface RunnerDependencies {
 const TOKENISED = 0.02;
 const LOADED = 0.25;
 
+/** What a person waits for, of a run that may be at work itself. */
+const SHORT = { isShort: true };
+
 export function createRunner(dependencies: RunnerDependencies): ExperimentRunner {
   const { engine, tokenizer, resolveModel, extensionVersion, now = () => new Date(), log = () => undefined } = dependencies;
   const queue = new Queue();
@@ -93,14 +96,14 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
   return {
     attribute: (job, call = {}) => queue.run(() => attribute(job, call), call),
     patch: (job, call) => queue.run(() => work.patch(job, call), call),
-    attention: (job, call) => queue.run(() => work.attention(job, call), call),
-    lens: (job, call) => queue.run(() => work.lens(job, call), call),
+    attention: (job, call) => queue.run(() => work.attention(job, call), call, SHORT),
+    lens: (job, call) => queue.run(() => work.lens(job, call), call, SHORT),
     paths: (job, call) => queue.run(() => work.paths(job, call), call),
     pathPositions: (job, call) => queue.run(() => work.pathPositions(job, call), call),
     patchPaths: (job, call) => queue.run(() => work.patchPaths(job, call), call),
     circuits: (job, call) => queue.run(() => work.circuits(job, call), call),
     intervene: (job, call) => queue.run(() => work.intervene(job, call), call),
-    predictions: (job, call) => queue.run(() => work.predictions(job, call), call),
+    predictions: (job, call) => queue.run(() => work.predictions(job, call), call, SHORT),
     suggestAnswers,
     tokenize: async ({ texts, model }, call) => tokenizeIn((await resolveModel(model)).folder, call)(texts),
     tokenizerInfo: async ({ model }) => tokenizer.info({ folder: (await resolveModel(model)).folder }),

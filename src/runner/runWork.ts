@@ -6,9 +6,9 @@ import { cellKey, exactOf, withExact } from '../shared/exact';
 import { matrixIndex, type Edge } from '../shared/graph/nodes';
 import { measuredPaths, shapeOf, withEdgeScores, withMeasuredPaths } from '../shared/graph/stored';
 import type { PathMode } from '../shared/paths';
-import type { Predictions, TokenPrediction } from '../shared/panelProtocol';
+import type { AnswerPrediction, Predictions, TokenPrediction } from '../shared/panelProtocol';
 import type { CallOptions, PatchCell, Prediction } from '../shared/results';
-import type { Run } from '../shared/run';
+import type { Run, RunManifest, TokenText } from '../shared/run';
 import { stagesOf } from './progress';
 import { checkSameModel, sourceOfRun } from './runModel';
 import type { ExperimentRunner, RunJob } from './runner';
@@ -44,6 +44,15 @@ export function runWork({ engine, tokenizer, resolveModel, load }: RunWorkDepend
     const texts = await tokenizer.decode({ folder, ids }, { signal });
     let next = 0;
     return predictions.map((list) => list.map(({ logit, probability }) => ({ text: texts[next++]!.text, logit, probability })));
+  };
+
+  /** The figures of answers that are not among what was found, from all logits; undefined where none is missing. */
+  const missingAnswers = async (answers: readonly TokenText[], prompts: number[][], found: readonly Prediction[][], call: CallOptions): Promise<Predictions['missing']> => {
+    const lacking = found.map((list) => answers.filter(({ id }) => list.every(({ token }) => token !== id)));
+    if (lacking.every((own) => own.length === 0)) return undefined;
+    const logits = await engine.logits({ prompts }, call);
+    const [clean, corrupted] = lacking.map((own, side) => own.map((answer) => answerPrediction(answer, logits[side]!)));
+    return { clean: clean!, ...(corrupted && { corrupted }) };
   };
 
   const patch: RunWork['patch'] = async (job, call) => {
@@ -104,12 +113,32 @@ export function runWork({ engine, tokenizer, resolveModel, load }: RunWorkDepend
     // Ablations take their activations from other pairs, so that all of them have to be run.
     if (variant?.interventions?.length) return (await intervene({ ...job, top }, call)).pairs[pair]!;
     const prepared = await prepare(job, 'Predicting', call);
-    const found = await engine.predict({ prompts: [chosen.clean, ...(chosen.corrupted ? [chosen.corrupted] : [])], top }, prepared.call);
+    const prompts = [chosen.clean, ...(chosen.corrupted ? [chosen.corrupted] : [])];
+    const found = await engine.predict({ prompts, top }, prepared.call);
     const [clean, corrupted] = await readable(prepared.folder, found, call?.signal);
-    return { clean: clean!, ...(corrupted && { corrupted }) };
+    const missing = await missingAnswers(answersOf(job.run.manifest, pair), prompts, found, prepared.call);
+    return { clean: clean!, ...(corrupted && { corrupted }), ...(missing && { missing }) };
   };
 
   return { patch, attention, lens, paths, pathPositions, patchPaths, circuits, intervene, predictions };
+}
+
+/** What the metric compares; of a continuation, which is several tokens long, the first. */
+function answersOf({ experiment, pairs }: RunManifest, pair: number): TokenText[] {
+  const { correct, incorrect } = pairs[pair]!;
+  return experiment.metric === 'continuation' ? [...correct.slice(0, 1), ...incorrect.slice(0, 1)] : [...correct, ...incorrect];
+}
+
+/** Among equal logits tokens come in their order, as in the list of the most probable. */
+function answerPrediction({ id, text }: TokenText, logits: Float32Array): AnswerPrediction {
+  const logit = logits[id]!;
+  const largest = logits.reduce((most, value) => Math.max(most, value), -Infinity);
+  let [rank, total] = [1, 0];
+  logits.forEach((value, token) => {
+    if (value > logit || (value === logit && token < id)) rank++;
+    total += Math.exp(value - largest);
+  });
+  return { text, logit, probability: Math.exp(logit - largest) / total, rank };
 }
 
 /** The cells that are still to be measured, each once. */

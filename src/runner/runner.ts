@@ -41,7 +41,10 @@ export interface InterventionOutcome {
   seconds: number;
 }
 
-/** One experiment from text to run, and what is asked of a run later. Jobs queue: one runs at a time, in the order they came. */
+/**
+ * One experiment from text to run, and what is asked of a run later. Jobs queue: one runs at a time, in the order they came, but
+ * attention, lens and predictions, which take a moment, before what else waits.
+ */
 export interface ExperimentRunner {
   /** Tokenises, checks, loads the model, attributes, builds the run. Throws CircuitError (`experiment`, `model-…`, `too-big`, `cancelled`, …). Does not save. */
   attribute(job: AttributionJob, call?: CallOptions): Promise<Run>;

@@ -4,14 +4,15 @@ import type { ViewOptions } from '../shared/views';
 
 /** What the files for spreadsheets have in common. */
 
-/** Names and values of the columns that say, the same in every line, which experiment it is: metric, direction, other side, variant, model, pair and unit. */
-export function settingsOf({ experiment, model, pairs }: RunManifest, variant: string, { pair, unit }: ViewOptions): [names: string[], values: string[]] {
+/** Names and values of the columns that say, the same in every line, which experiment it is: metric, direction, other side, variant, model, pair, whether the effect is the pair's own or its share of the mean, and unit. */
+export function settingsOf({ experiment, model, pairs }: RunManifest, variant: string, { pair, unit, of }: ViewOptions): [names: string[], values: string[]] {
   const { metric, direction, other = 'corrupted' } = experiment;
   const settings = {
     metric: typeof metric === 'string' ? metric : metricTitle(metric),
     ...{ direction, other, variant },
     model: model.id,
     pair: pair === 'all' ? 'all' : pairs[pair]!.name,
+    effect: pair === 'all' ? 'mean' : of === 'pair' ? 'own' : 'share',
     unit,
   };
   return [Object.keys(settings), Object.values(settings).map(quoted)];

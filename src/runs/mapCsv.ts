@@ -8,7 +8,7 @@ import { csvText, numberText, quoted, settingsOf } from './csv';
 /**
  * A map as CSV with a header: layer, head or position, the clean prompts' token there (where they differ, all of them), the
  * estimate, and the exact effect where it was measured. Values in the view's units. Then, the same in every line, which experiment
- * they are of: metric, direction, other side, variant, model, pair and unit. Throws RangeError as `mapScores`, and when
+ * they are of: metric, direction, other side, variant, model, pair, whether the effect is its own or its share of the mean, and unit. Throws RangeError as `mapScores`, and when
  * the map has nothing of the chosen pair.
  */
 export function mapCsv(run: Run, map: MapOf, options: ViewOptions): string {

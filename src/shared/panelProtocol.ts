@@ -4,7 +4,7 @@ import type { Direction, Metric, Other, Variant } from './experiment';
 import type { EdgeMethod, GraphNotes, StoredCircuit } from './paths';
 import type { CircuitSummary, PathsHost } from './pathsProtocol';
 import type { Run, RunManifest } from './run';
-import { groupArrayName, type CallOptions } from './results';
+import { groupArrayName, type CallOptions, type PatchCell } from './results';
 import { SITE_NAMES, type SiteName } from './sites';
 import { canNormalise, type MapOf, type Matrix, type ViewOptions } from './views';
 
@@ -20,6 +20,8 @@ export interface PanelHost extends PathsHost {
   layerDetail(params: ViewRequest & { site: SiteName; group: number; layer: number }, call?: CallOptions): Promise<Matrix>;
   /** A page of the strongest neurons, by falling |score|; of one layer, or of one layer and position in one length group. */
   neurons(params: NeuronsRequest, call?: CallOptions): Promise<NeuronsPage>;
+  /** Exact effects of single parts in a view's units, in their order; NaN where nothing was measured. */
+  exactEffects(params: ViewRequest & { units: PatchCell[] }, call?: CallOptions): Promise<{ effects: Float32Array }>;
   /** What exact patching of these cells would cost; cells that are measured already cost nothing. */
   patchCost(params: { runId: string; cells: CellChoice }, call?: CallOptions): Promise<PatchCost>;
   /** Patches these cells exactly. While it runs, maps and agreement answer with what is there; its progress says how many cells are `done`. It goes on when the webview goes. */
@@ -65,11 +67,13 @@ export interface ViewRequest {
 
 export type MapRequest = ViewRequest & { map: MapOf; values: 'estimate' | 'exact' };
 
-/** Cells of one map: the strongest by |estimate| of the view, some (row, column), or all of it. */
+/** Cells of one map: the strongest by |estimate| of the view, some (row, column), or all of it. Or single parts, which stand in no map. */
 export type CellChoice =
   | { map: MapOf; options: ViewOptions; top: number }
   | { map: MapOf; cells: { row: number; column: number }[] }
-  | { map: MapOf; all: true };
+  | { map: MapOf; all: true }
+  /** In the order in which they are to be measured. */
+  | { units: PatchCell[] };
 
 export interface PatchCost {
   cells: number;
@@ -110,6 +114,13 @@ export interface Predictions {
   clean: TokenPrediction[];
   corrupted?: TokenPrediction[];
   patched?: TokenPrediction[];
+  /** The pair's answers that are not among those of a side. Not known with the interventions. */
+  missing?: { clean: AnswerPrediction[]; corrupted?: AnswerPrediction[] };
+}
+
+export interface AnswerPrediction extends TokenPrediction {
+  /** Among all tokens, the most probable is 1. */
+  rank: number;
 }
 
 export interface TokenPrediction {

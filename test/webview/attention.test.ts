@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import type { Locator, Page } from 'playwright-core';
+import type { PatchCell } from '../../src/shared/results';
+import { headScores } from '../../src/shared/views';
 import { headMatrices, valueOf, type PatternKind, type PatternMatrix } from '../../webview/attention/patterns';
 import { cellValue, formatProbability } from '../../webview/attention/words';
 import { formatScore } from '../../webview/model/format';
 import { axeFindsNothing, eventually, requests, stageForViews, sticksOut, textIs } from './openView';
 import { screenshot } from './panelPage';
 import { sampleRun, type SampleName } from './sampleRuns';
-import { attention } from './sampleViews';
+import { attention, exactEffects, measureUnits } from './sampleViews';
 
 const matrix = (page: Page, head: string, title: string): Locator => page.getByRole('grid', { name: `${head}, ${title}:` });
 const values = (page: Page): Locator => page.locator('.matrix-value');
@@ -53,22 +55,54 @@ describe('the attention view in a browser', () => {
 
   it('reads a cell in all matrices at once, with the names of its positions', async () => {
     const page = await show('ioi');
-    const matrices = expected('ioi', 0, 4, 0);
-    await pointAt(page, matrix(page, 'L4H0', 'Clean'), 13, 1);
+    const matrices = expected('ioi', 0, 4, 6);
+    await pointAt(page, matrix(page, 'L4H6', 'Clean'), 13, 1);
     await textIs(readout(page), /^END “ to” \(13\) attends to S1 “ John” \(1\)/);
     assert.deepEqual(await values(page).allTextContents(), matrices.map((own) => cellValue(own, { dest: 13, src: 1 })));
-    await pointAt(page, matrix(page, 'L4H0', 'Attribution'), 9, 9);
+    await pointAt(page, matrix(page, 'L4H6', 'Attribution'), 9, 9);
     await textIs(readout(page), /^S2 “ John” → “ Mary” \(9\) attends to S2 “ John” → “ Mary” \(9\)/);
     assert.deepEqual(await values(page).allTextContents(), matrices.map((own) => cellValue(own, { dest: 9, src: 9 })));
-    await pointAt(page, matrix(page, 'L4H0', 'Clean'), 2, 8);
+    await pointAt(page, matrix(page, 'L4H6', 'Clean'), 2, 8);
     await textIs(readout(page), /^Point at a cell/);
+  });
+
+  it('opens at the strongest head where none was chosen', async () => {
+    const page = await show('ioi');
+    const { values, columns } = headScores(sampleRun('ioi').manifest, sampleRun('ioi').arrays, 'z', 'all', { pair: 'all', unit: 'raw' });
+    const strongest = values.reduce((best, value, cell) => (Math.abs(value) > Math.abs(values[best]!) ? cell : best), 0);
+    await textIs(page.locator('.attention-head h2'), `L${Math.floor(strongest / columns)}H${strongest % columns}`);
+    assert.equal((await requests(page, 'attention')).length, 1, 'nothing else was computed before');
+  });
+
+  it('measures a cell of the table, the locked one and the strongest, exactly', async () => {
+    const page = await show('ioi');
+    const first = page.locator('.attention tbody tr').first();
+    await first.getByRole('button', { name: 'Verify' }).click();
+    const [head, dest, src] = (await first.getAttribute('data-name'))!.split(' ').map(Number) as [number, number, number];
+    await eventually(async () => assert.match((await first.locator('td').last().textContent())!, /^[+−]/));
+    const unit = { site: 'pattern', layer: 4, head, group: 0, position: dest, source: src };
+    assert.deepEqual((await requests(page, 'verify'))[0]!.cells, { units: [unit] });
+    assert.match(await readout(page).innerText(), /Point at a cell/, 'the button does not lock the row');
+    const run = sampleRun('ioi');
+    const [effect] = exactEffects(measureUnits(run, [unit as PatchCell]), [unit as PatchCell], { pair: 0, unit: 'raw', of: 'pair' });
+    assert.equal(await first.locator('td').last().textContent(), formatScore(effect!), 'raw, of this pair alone');
+    await page.locator('.attention tbody tr').nth(1).click();
+    await readout(page).getByRole('button', { name: 'Verify this cell' }).click();
+    await textIs(readout(page), /exact [+−]/);
+    const line = page.locator('.attention .verify');
+    await line.getByRole('spinbutton').fill('5');
+    await line.getByRole('spinbutton').press('Enter');
+    await textIs(line.locator('.caption'), /^top 5: 3 more/);
+    await line.getByRole('button', { name: 'Verify top' }).click();
+    await textIs(line.locator('.caption'), 'top 5 measured');
+    await eventually(async () => assert.equal(await page.locator('.attention tbody tr td:last-child button').count(), 7));
   });
 
   it('paints each cell in the colour of its value, and nothing above the diagonal', async () => {
     const page = await show('ioi', { theme: 'light' });
-    const matrices = expected('ioi', 0, 4, 0);
+    const matrices = expected('ioi', 0, 4, 6);
     const pixel = async (title: string, dest: number, src: number): Promise<number[]> => {
-      const grid = matrix(page, 'L4H0', title);
+      const grid = matrix(page, 'L4H6', title);
       const [box, { x, y }] = [(await grid.boundingBox())!, await placeOf(grid, dest, src)];
       return grid.evaluate((element, [left, top]) => {
         const drawn = element.querySelector('canvas')!;
@@ -97,14 +131,14 @@ describe('the attention view in a browser', () => {
 
   it('locks a cell by click; Escape unlocks', async () => {
     const page = await show('ioi');
-    const grid = matrix(page, 'L4H0', 'Corrupted');
+    const grid = matrix(page, 'L4H6', 'Corrupted');
     await pointAt(page, grid, 13, 3);
     await page.mouse.down();
     await page.mouse.up();
     await textIs(readout(page), /^END “ to” \(13\) attends to IO “ Mary” \(3\) Locked/);
     await pointAt(page, grid, 5, 2);
     await textIs(readout(page), /^END.*Locked/);
-    assert.equal(await page.locator('.attention tr.selected').count(), await page.locator('.attention tr[data-name="0 13 3"]').count());
+    assert.equal(await page.locator('.attention tr.selected').count(), await page.locator('.attention tr[data-name="6 13 3"]').count());
     await page.keyboard.press('Escape');
     await textIs(readout(page), /Click to lock/);
     await textIs(page.locator('#live'), 'Unlocked');
@@ -112,14 +146,14 @@ describe('the attention view in a browser', () => {
 
   it('is reached by keyboard: one tab stop per matrix, arrow keys, Enter locks', async () => {
     const page = await show('ioi');
-    const grid = matrix(page, 'L4H0', 'Clean');
+    const grid = matrix(page, 'L4H6', 'Clean');
     await page.locator('.head-chip').last().focus();
     await page.keyboard.press('Tab');
     assert.equal(await grid.evaluate((element) => element === document.activeElement), true);
     await page.keyboard.press('Control+End');
     await textIs(readout(page), /^END “ to” \(13\) attends to END “ to” \(13\)/);
     for (let step = 0; step < 4; step++) await page.keyboard.press('ArrowLeft');
-    const [clean, other, difference, attribution] = expected('ioi', 0, 4, 0);
+    const [clean, other, difference, attribution] = expected('ioi', 0, 4, 6);
     const at = { dest: 13, src: 9 };
     const spoken = `END “ to” (13) attends to S2 “ John” (9): Clean ${formatProbability(valueOf(clean!, at))}, Corrupted ${formatProbability(valueOf(other!, at))}, Clean − corrupted ${formatScore(valueOf(difference!, at))}, Attribution ${formatScore(valueOf(attribution!, at))}`;
     const active = grid.getByRole('gridcell');
@@ -130,7 +164,7 @@ describe('the attention view in a browser', () => {
     await page.keyboard.press('ArrowUp');
     await textIs(readout(page), /^“ bag” \(12\) attends to S2.*Locked/);
     await page.keyboard.press('Tab');
-    assert.equal(await matrix(page, 'L4H0', 'Corrupted').evaluate((element) => element === document.activeElement), true);
+    assert.equal(await matrix(page, 'L4H6', 'Corrupted').evaluate((element) => element === document.activeElement), true);
   });
 
   it('has a table of its strongest cells that sorts, locks and copies', async () => {
@@ -148,15 +182,15 @@ describe('the attention view in a browser', () => {
     await textIs(readout(page), /Locked/);
     assert.equal(await table.locator('tr.selected').count(), 1);
     await page.locator('.attention').getByRole('button', { name: 'Copy table' }).click();
-    await eventually(async () => assert.match(String((await requests(page, 'copy'))[0]!.text), /^From\tTo\tClean\tCorrupted\tClean − corrupted\tAttribution\n/));
+    await eventually(async () => assert.match(String((await requests(page, 'copy'))[0]!.text), /^From\tTo\tClean\tCorrupted\tClean − corrupted\tAttribution\tExact\n/));
   });
 
   it('shows several heads, one above the other, and always one', async () => {
     const page = await show('ioi');
     await page.getByRole('button', { name: 'H5', exact: true }).click();
-    await eventually(async () => assert.deepEqual(await page.locator('.attention-head h2').allTextContents(), ['L4H0', 'L4H5']));
+    await eventually(async () => assert.deepEqual(await page.locator('.attention-head h2').allTextContents(), ['L4H5', 'L4H6']));
     assert.equal((await requests(page, 'attention')).length, 1, 'all heads of a layer come together');
-    await page.getByRole('button', { name: 'H0', exact: true }).click();
+    await page.getByRole('button', { name: 'H6', exact: true }).click();
     await eventually(async () => assert.deepEqual(await page.locator('.attention-head h2').allTextContents(), ['L4H5']));
     await page.getByRole('button', { name: 'H5', exact: true }).click();
     assert.equal(await page.locator('.attention-head').count(), 1);
@@ -166,12 +200,12 @@ describe('the attention view in a browser', () => {
   it('asks for another layer or pair once, and keeps what it knows', async () => {
     const page = await show('ioi');
     await page.getByLabel('Layer', { exact: true }).selectOption('2');
-    await textIs(page.locator('.attention-head h2'), 'L2H0');
+    await textIs(page.locator('.attention-head h2'), 'L2H6');
     await page.getByLabel('Attention of pair').selectOption('3');
     await textIs(page.locator('.attention > .caption').last(), / James gives the ball alone$/);
     await page.getByLabel('Layer', { exact: true }).selectOption('4');
     await page.getByLabel('Layer', { exact: true }).selectOption('2');
-    await textIs(page.locator('.attention-head h2'), 'L2H0');
+    await textIs(page.locator('.attention-head h2'), 'L2H6');
     const asked = (await requests(page, 'attention')).map(({ pair, layer }) => `${String(pair)} ${String(layer)}`);
     assert.deepEqual(asked, ['0 4', '0 2', '3 2', '3 4']);
   });
@@ -192,10 +226,10 @@ describe('the attention view in a browser', () => {
     await page.locator('.attention').getByRole('button', { name: 'Cancel' }).click();
     await textIs(page.locator('.attention .computing'), /Cancelled\.Try again/);
     await page.getByLabel('Layer', { exact: true }).selectOption('4');
-    await textIs(page.locator('.attention-head h2'), 'L4H0');
+    await textIs(page.locator('.attention-head h2'), 'L4H6');
     await page.evaluate(() => window.fakeHost.release());
     await new Promise((resolve) => setTimeout(resolve, 150));
-    await textIs(page.locator('.attention-head h2'), 'L4H0');
+    await textIs(page.locator('.attention-head h2'), 'L4H6');
   });
 
   it('says why there is nothing, and tries again', async () => {
@@ -205,7 +239,7 @@ describe('the attention view in a browser', () => {
     await textIs(page.locator('.attention .computing'), /The model is no longer there\./);
     await page.evaluate(() => (window.fakeHost.failing.attention = undefined));
     await page.locator('.attention').getByRole('button', { name: 'Try again' }).click();
-    await textIs(page.locator('.attention-head h2'), 'L0H0');
+    await textIs(page.locator('.attention-head h2'), 'L0H6');
     assert.equal(await page.locator('.attention .computing').textContent(), '');
   });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Locator, Page } from 'playwright-core';
 import { agreementOf, worstEstimates } from '../../src/shared/agreement';
 import { exactScores } from '../../src/shared/exact';
+import type { PatchCell } from '../../src/shared/results';
 import { rankCells } from '../../src/shared/ranking';
 import { headScores, positionScores, type MapOf, type ViewOptions } from '../../src/shared/views';
 import { formatScore } from '../../webview/model/format';
@@ -9,7 +10,7 @@ import { axeFindsNothing, eventually, requests, textIs } from './openView';
 import { cell, focusedName, live, tooltip, withPanels } from './panelTests';
 import { screenshot } from './panelPage';
 import { sampleRun } from './sampleRuns';
-import { agreement, measure } from './sampleViews';
+import { agreement, exactEffects, measure, measureUnits } from './sampleViews';
 
 const ALL: ViewOptions = { pair: 'all', unit: 'normalised' };
 const HEADS: MapOf = { site: 'z', over: 'all' };
@@ -169,6 +170,25 @@ describe('exact patching beside the estimate', () => {
     await page.keyboard.press('ArrowLeft');
     await page.keyboard.press('ArrowRight');
     await textIs(live(page), /^layer 2, head 5, \+0\.\d+, rank 3, exact [+−]0\.\d+$/);
+  });
+
+  it('measures the heads behind a position, and the positions behind a head, one by one', async () => {
+    const page = await open({ run: 'ioi' });
+    const details = page.locator('.details');
+    await cell(page, 'L4H6').click();
+    await details.getByRole('button', { name: /^Verify these \d+/ }).click();
+    const items = await details.locator('.behind li').count();
+    await eventually(async () => assert.equal(await details.locator('.behind-exact').filter({ hasText: 'exact' }).count(), items));
+    const [byPosition] = (await requests(page, 'verify')).map(({ cells }) => (cells as { units: PatchCell[] }).units);
+    assert.ok(byPosition!.length === items && byPosition!.every(({ site, layer, head, group, position }) => site === 'z' && layer === 4 && head === 6 && group !== undefined && typeof position === 'number'), JSON.stringify(byPosition));
+    const [effect] = exactEffects(measureUnits(sampleRun('ioi'), byPosition!), byPosition!, ALL);
+    assert.equal(await details.locator('.behind-exact').first().textContent(), `exact ${formatScore(effect!)}`);
+    assert.equal(await details.getByRole('button', { name: /^Verify these/ }).count(), 0);
+    await page.locator('.map-section.positions .cell[data-name="L4P13"]').click();
+    await details.getByRole('button', { name: /^Verify these \d+/ }).click();
+    await eventually(async () => assert.equal((await requests(page, 'verify')).length, 2));
+    const { units } = (await requests(page, 'verify'))[1]!.cells as { units: PatchCell[] };
+    assert.ok(units.every(({ site, layer, group, position, head }) => site === 'z' && layer === 4 && group === 0 && position === 13 && head !== undefined && head !== 6), 'the one of before is known');
   });
 
   it('draws what was measured elsewhere, and leaves the rest as it is', async () => {

@@ -1,12 +1,12 @@
 import { cancelled, CircuitError } from '../../src/shared/errors';
-import { cellAt, exactScores, patchSeconds } from '../../src/shared/exact';
+import { exactScores, patchSeconds } from '../../src/shared/exact';
 import { summaryOf, type CellChoice, type PanelContent, type PanelHost, type PanelState, type PanelWebview, type RunningVerification } from '../../src/shared/panelProtocol';
 import { connectRpc, serveRpc, type Port, type ServedCall } from '../../src/shared/rpc';
 import type { Run } from '../../src/shared/run';
 import { layerDetail, mapScores } from '../../src/shared/views';
 import { fakePaths, keptSample, workStep } from './fakePaths';
 import { sampleRun, type SampleName } from './sampleRuns';
-import { agreement, agreementTable, attention, cellsOf, lens, measure, neurons, predictions, unmeasured } from './sampleViews';
+import { agreement, agreementTable, attention, cellsOf, exactEffects, lens, neurons, predictions, toMeasure } from './sampleViews';
 import { THEMES, type ThemeName } from './themes';
 
 /**
@@ -87,17 +87,17 @@ function contentOf(run: Run): PanelContent {
 const CELLS_PER_BATCH = 3;
 
 async function verify(cells: CellChoice, { signal, onProgress }: ServedCall): Promise<void> {
-  const all = unmeasured(current!, cells);
+  const { left: all, measured } = toMeasure(current!, cells);
   onProgress({ stage: 'Loading the model', fraction: 0.2, done: 0 });
   for (let done = 0; done < all.length; ) {
-    const batch = all.slice(done, done + CELLS_PER_BATCH);
+    const end = Math.min(all.length, done + CELLS_PER_BATCH);
     await new Promise((resume) => setTimeout(resume, fake.pace));
     if (signal.aborted) {
       fake.aborted++;
       throw cancelled();
     }
-    current = measure(current!, cells.map, batch);
-    done += batch.length;
+    current = measured(current!, done, end);
+    done = end;
     onProgress({ stage: 'Patching exactly', fraction: 0.2 + (0.8 * done) / all.length, done });
   }
 }
@@ -118,10 +118,12 @@ serveRpc<PanelHost>(port, {
   neurons: (params) => answer('neurons', params, () => neurons(current!, params)),
   patchCost: (params) =>
     answer('patchCost', params, () => {
-      const [all, left] = [cellsOf(current!, params.cells), unmeasured(current!, params.cells)];
-      const { map } = params.cells;
-      return { cells: all.length, known: all.length - left.length, seconds: patchSeconds(current!.manifest, left.map(({ row, column }) => cellAt(map, row, column))) };
+      const { cells } = params;
+      const count = 'units' in cells ? cells.units.length : cellsOf(current!, cells).length;
+      const { left } = toMeasure(current!, cells);
+      return { cells: count, known: count - left.length, seconds: patchSeconds(current!.manifest, left) };
     }),
+  exactEffects: (params) => answer('exactEffects', params, () => ({ effects: exactEffects(current!, params.units, params.options) })),
   verify: (params, call) => answer('verify', params, () => verify(params.cells, call)),
   cancelVerifying: (params) => answer('cancelVerifying', params, () => undefined),
   agreement: (params) => answer('agreement', params, () => agreement(current!, params.map, params.options)),
@@ -167,7 +169,8 @@ const fake: FakeHost = {
   show: (content) => webview.show({ content }),
   showSample: (name) => webview.show({ content: contentOf(keptSample(name)) }),
   measureElsewhere: (cells) => {
-    current = measure(current!, cells.map, unmeasured(current!, cells));
+    const { left, measured } = toMeasure(current!, cells);
+    current = measured(current!, 0, left.length);
     return webview.show({ content: contentOf(current) });
   },
   verifyElsewhere: (verifying) => webview.show({ content: { kind: 'run', run: summaryOf(current!), ...(verifying && { verifying }) } }),

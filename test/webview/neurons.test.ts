@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import type { NeuronsRequest } from '../../src/shared/panelProtocol';
+import type { PatchCell } from '../../src/shared/results';
+import type { ViewOptions } from '../../src/shared/views';
 import { formatScore } from '../../webview/model/format';
 import { axeFindsNothing, eventually, requests, stageForViews, sticksOut, textIs } from './openView';
 import { screenshot } from './panelPage';
 import { sampleRun } from './sampleRuns';
-import { neurons } from './sampleViews';
+import { exactEffects, measureUnits, neurons } from './sampleViews';
 
 function expected(part: Partial<NeuronsRequest>): string[] {
   const { rows } = neurons(sampleRun('neurons'), { runId: '', options: { pair: 'all', unit: 'normalised' }, from: 0, count: 50, ...part });
@@ -69,13 +71,55 @@ describe('the neurons view in a browser', () => {
     assert.match((await page.locator('.neurons > .caption').last().textContent())!, /raw logits.*Mary gives the bag/);
   });
 
+  it('measures a neuron and the strongest ones exactly', async () => {
+    const page = await show();
+    const rows = page.locator('.neurons tbody tr');
+    await rows.nth(1).getByRole('button', { name: 'Verify' }).click();
+    await eventually(async () => assert.match((await rows.nth(1).locator('.exact').textContent())!, /^[+−]/));
+    const [second] = (await requests(page, 'verify')).map(({ cells }) => cells as { units: PatchCell[] });
+    const options: ViewOptions = { pair: 'all', unit: 'normalised' };
+    const [effect] = exactEffects(measureUnits(sampleRun('neurons'), second!.units), second!.units, options);
+    assert.equal(await rows.nth(1).locator('.exact').textContent(), formatScore(effect!));
+    const line = page.locator('.neurons .verify');
+    await textIs(line.locator('.caption'), /^top 10: 9 more/);
+    await page.evaluate(() => (window.fakeHost.pace = 300));
+    await line.getByRole('button', { name: 'Verify top' }).click();
+    await textIs(line, /Verifying top 10 of neurons\d of 9 cells/);
+    await page.evaluate(() => (window.fakeHost.pace = 1));
+    await textIs(line.locator('.caption'), 'top 10 measured');
+    await eventually(async () => assert.equal(await page.locator('.neurons td.exact button').count(), 40));
+    await page.getByRole('button', { name: 'Next' }).click();
+    await textIs(page.locator('.pager > span'), '51–100 of 160');
+    await textIs(line.locator('.caption'), 'top 10 measured');
+    await axeFindsNothing(page);
+  });
+
+  it('stops measuring, and keeps what was measured', async () => {
+    const page = await show();
+    await page.evaluate(() => (window.fakeHost.pace = 400));
+    const line = page.locator('.neurons .verify');
+    await line.getByRole('button', { name: 'Verify top' }).click();
+    await textIs(line, /3 of 10 cells/);
+    await line.getByRole('button', { name: 'Cancel' }).click();
+    await textIs(line.locator('.caption'), /^top 10: [47] more/);
+    assert.equal(await page.evaluate(() => window.fakeHost.aborted), 1);
+  });
+
+  it('says why a run has none, and offers them', async () => {
+    const page = await open('Neurons', { run: 'ioi' });
+    await textIs(page.locator('.neurons'), /This run has no neurons: there are 5 × 32 of them at every position/);
+    await page.getByRole('button', { name: 'Run again with neurons' }).click();
+    await eventually(async () => assert.deepEqual((await requests(page, 'rerunWith')).map(({ change }) => (change as { sites: string[] }).sites.at(-1)), ['mlp_post']));
+    assert.deepEqual(await requests(page, 'neurons'), []);
+  });
+
   it('copies the page', async () => {
     const page = await show();
     await page.getByRole('button', { name: 'Copy table' }).click();
     await eventually(async () => {
       const lines = String((await requests(page, 'copy'))[0]!.text).split('\n');
-      assert.deepEqual([lines[0], lines.length], ['rank\tneuron\tscore', 52]);
-      assert.match(lines[1]!, /^1\tL\dN\d+\t-?[\d.e-]+$/);
+      assert.deepEqual([lines[0], lines.length], ['rank\tneuron\tscore\texact', 52]);
+      assert.match(lines[1]!, /^1\tL\dN\d+\t-?[\d.e-]+\t$/);
     });
   });
 

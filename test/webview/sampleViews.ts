@@ -1,9 +1,9 @@
 import { packArrays, arrayNamed, type NamedArrays } from '../../src/shared/arrays';
 import { agreementOf } from '../../src/shared/agreement';
-import { cellAt, exactOf, exactScores, mapExtent, withExact } from '../../src/shared/exact';
+import { cellAt, cellKey, exactLookup, exactOf, exactScores, mapExtent, withExact } from '../../src/shared/exact';
 import type { Agreement, CellChoice, NeuronsPage, NeuronsRequest, Predictions, SiteAgreement, TokenPrediction } from '../../src/shared/panelProtocol';
 import { rankCells } from '../../src/shared/ranking';
-import { groupArrayName } from '../../src/shared/results';
+import { groupArrayName, type PatchCell } from '../../src/shared/results';
 import type { Run } from '../../src/shared/run';
 import { hasHeads, type SiteName } from '../../src/shared/sites';
 import { mapScores, scaleOf, type MapOf, type ViewOptions } from '../../src/shared/views';
@@ -18,14 +18,17 @@ interface Place {
 
 const keyOf = (map: MapOf, { row, column }: Place): string => JSON.stringify(cellAt(map, row, column));
 
-export function cellsOf(run: Run, choice: CellChoice): Place[] {
+/** Those that stand in a map. */
+type MapCells = Exclude<CellChoice, { units: PatchCell[] }>;
+
+export function cellsOf(run: Run, choice: MapCells): Place[] {
   if ('cells' in choice) return choice.cells;
   if ('top' in choice) return rankCells(mapScores(run.manifest, run.arrays, choice.map, choice.options)!).slice(0, choice.top);
   const { rows, columns } = mapExtent(run.manifest, choice.map);
   return Array.from({ length: rows * columns }, (_, i) => ({ row: Math.floor(i / columns), column: i % columns }));
 }
 
-export function unmeasured(run: Run, choice: CellChoice): Place[] {
+function unmeasured(run: Run, choice: MapCells): Place[] {
   const known = new Set(exactOf(run).cells.map((cell) => JSON.stringify(cellAtOf(cell))));
   return cellsOf(run, choice).filter((cell) => !known.has(keyOf(choice.map, cell)));
 }
@@ -49,6 +52,35 @@ export function measure(run: Run, map: MapOf, places: readonly Place[]): Run {
     return perPair.map((values) => (values ? values[row * columns + column]! * manifest.pairs.length * factor : NaN));
   });
   return withExact(run, { cells: places.map(({ row, column }) => cellAt(map, row, column)), effects: Float32Array.from(effects) });
+}
+
+function unmeasuredUnits(run: Run, units: readonly PatchCell[]): PatchCell[] {
+  const known = new Set(exactOf(run).cells.map(cellKey));
+  return units.filter((unit) => !known.has(cellKey(unit)));
+}
+
+/** Single parts, which the run may hold no estimate of: any numbers, always the same for the same part. */
+export function measureUnits(run: Run, units: readonly PatchCell[]): Run {
+  const { pairs, groups } = run.manifest;
+  const effects = units.flatMap((unit) => {
+    const random = randomNumbers([...cellKey(unit)].reduce((hash, character) => (hash * 31 + character.charCodeAt(0)) | 0, 7));
+    return pairs.map((_, pair) => (unit.group === undefined || groups[unit.group]!.pairs.includes(pair) ? random() - 0.5 : NaN));
+  });
+  return withExact(run, { cells: [...units], effects: Float32Array.from(effects) });
+}
+
+/** What is left to measure of a choice, in its order, and how a part of it is measured. */
+export function toMeasure(run: Run, choice: CellChoice): { left: PatchCell[]; measured(run: Run, from: number, end: number): Run } {
+  if ('units' in choice) {
+    const left = unmeasuredUnits(run, choice.units);
+    return { left, measured: (own, from, end) => measureUnits(own, left.slice(from, end)) };
+  }
+  const places = unmeasured(run, choice);
+  return { left: places.map(({ row, column }) => cellAt(choice.map, row, column)), measured: (own, from, end) => measure(own, choice.map, places.slice(from, end)) };
+}
+
+export function exactEffects(run: Run, units: readonly PatchCell[], options: ViewOptions): Float32Array {
+  return Float32Array.from(units, exactLookup(run, options));
 }
 
 export function agreement(run: Run, map: MapOf, options: ViewOptions): Agreement {

@@ -13,15 +13,25 @@ export interface AttentionChoice {
 
 type ShapeOfRun = Pick<RunSummary, 'model'> & { pairs: readonly unknown[] };
 
-/** What was kept, as far as it means something for this run; else the selected head, else the first of the last layer. */
-export function attentionChoice(run: ShapeOfRun, { selection, own }: Pick<ViewState, 'selection' | 'own'>): AttentionChoice {
+/** What was kept, as far as it means something for this run, else the selected head; undefined where the person has chosen none. */
+export function attentionChoice(run: ShapeOfRun, { selection, own }: Pick<ViewState, 'selection' | 'own'>): AttentionChoice | undefined {
   const { layers, heads } = run.model;
   const kept = (own.attention ?? {}) as Partial<Record<keyof AttentionChoice, unknown>>;
   const pair = isIndex(kept.pair, run.pairs.length) ? kept.pair : 0;
   const keptHeads = Array.isArray(kept.heads) ? kept.heads.filter((head) => isIndex(head, heads)) : [];
   if (isIndex(kept.layer, layers) && keptHeads.length > 0) return { pair, layer: kept.layer, heads: inOrder(keptHeads) };
   if (selection?.kind === 'head') return { pair, layer: selection.layer, heads: [selection.head] };
-  return { pair, layer: selection?.layer ?? layers - 1, heads: [0] };
+  return undefined;
+}
+
+/**
+ * What is shown where nothing was chosen: the strongest head (of the selected layer, if there is one) by a layer × head map's
+ * cells, strongest first; without a map the first head of the last layer.
+ */
+export function firstChoice({ model }: ShapeOfRun, selection: Selection | undefined, ranked: readonly { row: number; column: number }[]): AttentionChoice {
+  const strongest = ranked.find(({ row }) => selection === undefined || row === selection.layer);
+  const layer = strongest?.row ?? selection?.layer ?? model.layers - 1;
+  return { pair: 0, layer, heads: [strongest?.column ?? 0] };
 }
 
 /** The view goes along with a head that was selected elsewhere since `before`. */

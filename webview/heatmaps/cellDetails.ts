@@ -1,4 +1,5 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
+import { cellKey } from '../../src/shared/exact';
 import { hasHeads, type SiteName } from '../../src/shared/sites';
 import type { ViewOptions } from '../../src/shared/views';
 import { tokenColumns } from '../../src/shared/tokenColumns';
@@ -32,7 +33,7 @@ export class CellDetails {
     if (map.over !== 'positions') {
       const groups = this.run.groups.map((group) => tokenColumns(this.run, group, options.pair));
       const loaded = this.load(options, map.site, this.shownGroups(options.pair), row);
-      return describeHead({ layer: row, head: column }, map.over, groups, { ...common, loaded });
+      return describeHead({ layer: row, head: column }, map.over, groups, { ...common, loaded, unitOf: (place) => ({ site: map.site, layer: row, ...place }) });
     }
     if (drawn.roles) {
       const { roles } = drawn;
@@ -42,7 +43,15 @@ export class CellDetails {
     const token = columns[column]!;
     const site = this.headsOf(map.site);
     const loaded: Loaded = site && !token.shared ? this.load(options, site, [map.group], row) : { state: 'loading' };
-    return describePosition({ layer: row, position: column }, map.site, token, { ...common, loaded });
+    return describePosition({ layer: row, position: column }, map.site, token, { ...common, loaded, ...(site && { unitOf: (place) => ({ site, group: map.group, layer: row, position: column, ...place }) }) });
+  }
+
+  /** With what was measured of what stands behind the cell: heads position by position. */
+  withExact(description: CellDescription, options: ViewOptions): CellDescription {
+    const { behind } = description;
+    if (behind.state !== 'ready') return description;
+    const exact = this.numbers.exactEffects(behind.items.flatMap(({ unit }) => unit ?? []), options);
+    return { ...description, behind: { ...behind, items: behind.items.map((item) => ({ ...item, exact: item.unit && exact.get(cellKey(item.unit)) })) } };
   }
 
   /** "14 “ to”", as far as it is known. */

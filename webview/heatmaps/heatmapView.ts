@@ -88,6 +88,15 @@ export class HeatmapView {
     this.render(false);
   }
 
+  /** Brings a column into the middle of what is in sight, where it is not in sight already. */
+  showColumn(column: number): void {
+    const { scroller } = this;
+    const left = this.drawing!.model.columnOrder.indexOf(column) * this.cellWidth;
+    const room = scroller.clientWidth - ROW_HEADER_WIDTH;
+    if (left >= scroller.scrollLeft && left + this.cellWidth <= scroller.scrollLeft + room) return;
+    this.scrollLeft = Math.max(0, left - (room - this.cellWidth) / 2);
+  }
+
   private refit(): void {
     if (!this.drawing) return;
     const before = this.cellWidth;

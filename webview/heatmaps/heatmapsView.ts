@@ -22,7 +22,7 @@ import { Pointing } from './pointing';
 import { positionLabel, roleLabel } from './positionLabel';
 import { SelectionDetails, WIDE } from './selectionDetails';
 import { SideTable, TABLE_ROWS } from './sideTable';
-import { VerifyLine } from './verifyLine';
+import { mapToVerify, VerifyLine } from './verifyLine';
 
 const BEHIND_IN_DETAILS = 10;
 const SPOKEN_BEHIND = 5;
@@ -75,6 +75,7 @@ export class HeatmapsView implements View {
       copy,
       clear: () => change({ selection: undefined }),
       verify: () => this.verifySelected(),
+      verifyBehind: (units, title) => void parts.verifying.start({ units: [...units] }, title),
     });
     side.append(this.table.element, this.details.element);
     this.element = el('div', { class: 'heatmaps-view' }, [
@@ -179,7 +180,7 @@ export class HeatmapsView implements View {
     this.drawn[name] = drawn;
     const { rows, columns: width } = drawn.model.matrix;
     this.verifyLines[name].element.hidden = false;
-    this.verifyLines[name].render({ map, options, cells: rows * width, measured: drawn.measured, top: state.top });
+    this.verifyLines[name].render(mapToVerify(map, options, { cells: rows * width, measured: drawn.measured, top: state.top }));
     this.drawSection(drawn, sort);
   }
 
@@ -318,7 +319,8 @@ export class HeatmapsView implements View {
   private renderDetails(): void {
     const map = this.state.selection?.kind === 'head' ? 'heads' : 'positions';
     const cell = this.selectedIn(map);
-    const description = cell && this.describe(map, cell, BEHIND_IN_DETAILS);
+    const described = cell && this.describe(map, cell, BEHIND_IN_DETAILS);
+    const description = described && this.cells.withExact(described, this.drawn[map]!.options);
     if (description && this.toSpeak && description.behind.state !== 'loading') {
       this.toSpeak = false;
       const { behind } = description;
@@ -332,7 +334,11 @@ export class HeatmapsView implements View {
     if (this.scrollRestored || !this.drawn.heads || !this.drawn.positions) return;
     this.scrollRestored = true;
     const { page, positions } = this.state.scroll;
-    if (positions > 0) this.sections.positions.heatmap.scrollLeft = positions;
+    const { heatmap } = this.sections.positions;
+    const [strongest] = this.drawn.positions.model.ranked;
+    if (positions > 0) heatmap.scrollLeft = positions;
+    // Of a long prompt the beginning is the same in both runs, and empty.
+    else if (strongest && strongest.value !== 0) heatmap.showColumn(strongest.column);
     if (page > 0) window.scrollTo({ top: page });
   }
 }

@@ -1,3 +1,4 @@
+import type { PatchCell } from '../../src/shared/results';
 import type { CellDescription } from '../model/describe';
 import { cellCard } from './cellCard';
 import { button, el } from '../view/dom';
@@ -12,6 +13,8 @@ interface Actions {
   clear(): void;
   /** Measures the selected cell. */
   verify(): void;
+  /** Measures what stands behind it. */
+  verifyBehind(units: readonly PatchCell[], title: string): void;
 }
 
 /** The selected cell with what stands behind it: beside the maps where there is room, else under the map it belongs to. */
@@ -41,11 +44,14 @@ export class SelectionDetails {
   }
 
   private card(description: CellDescription, verifying: boolean): HTMLElement[] {
+    const { behind } = description;
+    const unmeasured = behind.state === 'ready' ? behind.items.flatMap(({ unit, exact }) => (unit && exact === undefined ? [unit] : [])) : [];
     return [
       el('div', { class: 'section-title' }, [el('h2', { text: 'Selection' })]),
       ...cellCard(description),
       el('div', { class: 'actions' }, [
         description.exact === undefined && !verifying && button('Verify this cell', () => this.actions.verify(), { title: 'Patch it exactly (V on a focused cell)' }),
+        unmeasured.length > 0 && !verifying && button(unmeasured.length === 1 ? 'Verify this one' : `Verify these ${unmeasured.length}`, () => this.actions.verifyBehind(unmeasured, `what stands behind ${description.title}`), { title: 'Patch each of the heads at its position exactly', key: 'verify behind' }),
         button('Copy value', () => this.actions.copy(String(description.value), 'Copied the value')),
         button('Clear', () => this.actions.clear()),
       ]),

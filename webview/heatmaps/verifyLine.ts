@@ -8,15 +8,21 @@ import { button, el } from '../view/dom';
 import { Slot } from '../view/slot';
 
 export interface VerifyState {
-  map: MapOf;
-  options: ViewOptions;
-  /** Cells of the map, and how many of them are measured. */
-  cells: number;
-  measured: number;
+  /** The strongest cells, `top` of them; undefined while they are being found out. */
+  strongest: CellChoice | undefined;
+  /** How many the person has chosen, and of how many. */
   top: number;
+  cells: number;
+  /** All of them, where that can be asked for, and how many are measured. */
+  all?: { choice: CellChoice; measured: number };
 }
 
-/** Exact patching of a map: how much is measured, what more would cost, and, while it runs, how far it is. */
+/** How many of the strongest cells are taken. */
+export function topOf(top: number, cells: number): number {
+  return Math.min(top, cells);
+}
+
+/** Exact patching of a map (or of what stands in none): how much is measured, what more would cost, and, while it runs, how far it is. */
 export class VerifyLine {
   readonly element = el('div', { class: 'verify', attributes: { role: 'group' } });
   private readonly slot = new Slot(this.element);
@@ -41,16 +47,15 @@ export class VerifyLine {
       this.stage.textContent = job.cells === undefined ? job.stage : `${job.done} of ${plural(job.cells, 'cell')}${job.done === 0 ? ` · ${job.stage}` : ''}`;
       return;
     }
-    const { map, options, cells } = state;
-    const top = Math.min(state.top, cells);
-    const choice: CellChoice = { map, options, top };
-    const text = this.verifying.failure ?? this.costText(state, top);
-    this.slot.render(JSON.stringify([choice, cells, text]), () => [
-      button('Verify top', () => void this.verifying.start(choice, `top ${top} of ${this.name}`), { title: `Patch the ${top} strongest cells exactly` }),
+    const { strongest, cells, all } = state;
+    const top = topOf(state.top, cells);
+    const text = this.verifying.failure ?? this.costText(state);
+    this.slot.render(JSON.stringify([strongest, cells, text]), () => [
+      button('Verify top', () => strongest && void this.verifying.start(strongest, `top ${top} of ${this.name}`), { title: `Patch the ${top} strongest cells exactly` }),
       this.topBox(top, cells),
-      button('Verify all', () => void this.verifying.start({ map, all: true }, `all of ${this.name}`), { title: `Patch all ${cells} cells exactly` }),
+      all && button('Verify all', () => void this.verifying.start(all.choice, `all of ${this.name}`), { title: `Patch all ${cells} cells exactly` }),
       el('span', { class: this.verifying.failure === undefined ? 'caption' : 'caption failure', text }),
-    ]);
+    ].filter((part) => part !== undefined));
   }
 
   private topBox(top: number, cells: number): HTMLElement {
@@ -69,15 +74,21 @@ export class VerifyLine {
   }
 
   /** "3 of 144 measured · top 10: 7 to measure, about 2 s · all: about 40 s" */
-  private costText({ map, options, cells, measured }: VerifyState, top: number): string {
-    if (measured >= cells) return `all ${cells} measured`;
-    const parts = [`${measured} of ${cells} measured`];
-    const [ofTop, ofAll] = [this.numbers.cost({ map, options, top }), this.numbers.cost({ map, all: true })];
-    if (ofTop.state === 'ready') {
+  private costText({ strongest, cells, all }: VerifyState): string {
+    if (all && all.measured >= cells) return `all ${cells} measured`;
+    const parts = all ? [`${all.measured} of ${cells} measured`] : [];
+    const ofTop = strongest && this.numbers.cost(strongest);
+    if (ofTop?.state === 'ready') {
       const { cells: wanted, known, seconds } = ofTop.value;
       parts.push(known >= wanted ? `top ${wanted} measured` : `top ${wanted}: ${known > 0 ? `${wanted - known} more, ` : ''}${roughly(seconds)}`);
     }
-    if (ofAll.state === 'ready' && ofAll.value.known < ofAll.value.cells) parts.push(`all: ${roughly(ofAll.value.seconds)}`);
+    const ofAll = all && this.numbers.cost(all.choice);
+    if (ofAll?.state === 'ready' && ofAll.value.known < ofAll.value.cells) parts.push(`all: ${roughly(ofAll.value.seconds)}`);
     return parts.join(' · ');
   }
+}
+
+/** The state of a map's line. */
+export function mapToVerify(map: MapOf, options: ViewOptions, { cells, measured, top }: { cells: number; measured: number; top: number }): VerifyState {
+  return { strongest: { map, options, top: topOf(top, cells) }, top, cells, all: { choice: { map, all: true }, measured } };
 }

@@ -7,15 +7,17 @@ export interface PredictedToken extends TokenPrediction {
   answer?: 'correct' | 'incorrect';
 }
 
+type Side = 'clean' | 'corrupted' | 'patched';
+
 export interface PredictionList {
-  side: keyof Predictions;
+  side: Side;
   title: string;
   tokens: PredictedToken[];
-  /** Answers that are not among these tokens. */
-  missing: { text: string; answer: 'correct' | 'incorrect' }[];
+  /** Answers that are not among these tokens, and where they come, if that is known. */
+  missing: { text: string; answer: 'correct' | 'incorrect'; rank?: number; probability?: number }[];
 }
 
-const TITLES: Record<keyof Predictions, (run: Pick<RunSummary, 'other'>) => string> = {
+const TITLES: Record<Side, (run: Pick<RunSummary, 'other'>) => string> = {
   clean: () => 'After the clean prompt',
   corrupted: ({ other }) => (other === 'resample' ? 'After the other pair’s prompt' : 'After the corrupted prompt'),
   patched: () => 'With the interventions',
@@ -32,8 +34,13 @@ export function predictionLists(predictions: Predictions, pair: Pick<RunPair, 'c
         side,
         title: TITLES[side](run),
         tokens: tokens.map((token, place) => ({ ...token, rank: place + 1, answer: answers.find(({ text }) => text === token.text)?.answer })),
-        missing: answers.filter(({ text }) => tokens.every((token) => token.text !== text)),
+        missing: answers.filter(({ text }) => tokens.every((token) => token.text !== text)).map((answer) => ({ ...figuresOf(predictions, side, answer.text), ...answer })),
       },
     ];
   });
+}
+
+function figuresOf({ missing }: Predictions, side: Side, text: string): { rank: number; probability: number } | undefined {
+  const found = side === 'patched' ? undefined : missing?.[side]?.find((answer) => answer.text === text);
+  return found && { rank: found.rank, probability: found.probability };
 }

@@ -21,8 +21,14 @@ function listView({ title, tokens, missing }: PredictionList): HTMLElement {
       el('thead', {}, [el('tr', {}, [['Token', 'token'], ['Probability', undefined], ['Logit', 'logit']].map(([text, name]) => el('th', { text, class: name, attributes: { scope: 'col' } })))]),
       el('tbody', {}, tokens.map(tokenRow)),
     ]),
-    missing.length > 0 && el('p', { class: 'caption', text: `Not among these: ${missing.map(({ text, answer }) => `${quoted(text)} (${answer})`).join(', ')}.` }),
+    missing.length > 0 && el('p', { class: 'caption', text: `Not among these: ${missing.map(missingWords).join(', ')}.` }),
   ]);
+}
+
+/** "“ Mary” (correct): rank 14, 0.3 %" */
+function missingWords({ text, answer, rank, probability }: PredictionList['missing'][0]): string {
+  const place = rank === undefined || probability === undefined ? '' : `: rank ${rank}, ${formatPercent(probability)}`;
+  return `${quoted(text)} (${answer})${place}`;
 }
 
 function tokenRow({ text, probability, logit, answer }: PredictedToken): HTMLElement {

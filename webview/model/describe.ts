@@ -1,6 +1,7 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import type { Metric } from '../../src/shared/experiment';
 import { metricUnit } from '../../src/shared/metrics';
+import type { PatchCell } from '../../src/shared/results';
 import { hasHeads, SITES, type SiteName } from '../../src/shared/sites';
 import type { TokenColumn } from '../../src/shared/tokenColumns';
 import type { HeadPositions, Matrix, ViewOptions } from '../../src/shared/views';
@@ -35,6 +36,10 @@ export type Behind =
 export interface BehindItem {
   label: string;
   value: number;
+  /** The part of the model that it is; absent where it is no one part. */
+  unit?: PatchCell;
+  /** Its effect by exact patching, as far as it was measured. */
+  exact?: number;
 }
 
 /** What is known so far of the numbers behind a cell. */
@@ -56,6 +61,8 @@ export interface Described {
   options: ViewOptions;
   metric: Metric;
   loaded: Loaded;
+  /** The part that stands behind the cell: a head at a position. Of a position's cell only the head is named. */
+  unitOf?: (place: { head: number; group?: number; position?: number }) => PatchCell;
   /** How many of what stands behind it are named. */
   most: number;
 }
@@ -79,7 +86,7 @@ export function describeHead({ layer, head }: HeadPlace, positions: HeadPosition
     behind: behind(loaded, heading, (details) =>
       positionsBehind(details, head, Infinity).map(({ group, position, value: score }) => {
         const column = columns[group]![position]!;
-        return { label: `${columnPlace(column)} ${columnToken(column)}${several ? ` (${columns[group]!.length} tokens)` : ''}`, value: score };
+        return { label: `${columnPlace(column)} ${columnToken(column)}${several ? ` (${columns[group]!.length} tokens)` : ''}`, value: score, unit: described.unitOf?.({ head, group, position }) };
       }),
       most,
     ),
@@ -113,7 +120,7 @@ export function describePosition({ layer, position }: PositionPlace, site: SiteN
       : noHeads !== undefined
         ? { state: 'none', message: noHeads }
         : behind(loaded, `Strongest heads of layer ${layer} here`, ([first]) =>
-            headsBehind(first!.detail, position, Infinity).map(({ head, value: score }) => ({ label: headName(layer, head), value: score })),
+            headsBehind(first!.detail, position, Infinity).map(({ head, value: score }) => ({ label: headName(layer, head), value: score, unit: described.unitOf?.({ head }) })),
             most,
           ),
   };

@@ -81,7 +81,7 @@ type ShapeOfRun = Pick<RunSummary, 'id' | 'model' | 'groups' | 'sites' | 'pairs'
 /** The views a run has. One that has no estimates, because there is no gradient, has no maps. */
 export function viewsOf({ sites }: Pick<RunSummary, 'sites'>): ViewName[] {
   if (sites.length === 0) return ['logits', 'attention'];
-  return VIEW_NAMES.filter((name) => name !== 'neurons' || sites.includes('mlp_post'));
+  return [...VIEW_NAMES];
 }
 
 /** The sites a map can show of a run. Neurons have a view of their own. */

@@ -1,7 +1,9 @@
+import { cellKey } from '../../src/shared/exact';
 import type { NeuronsPage } from '../../src/shared/panelProtocol';
 import { plural } from '../../src/shared/text';
 import { tokenColumns } from '../../src/shared/tokenColumns';
 import { Computed } from '../computed';
+import { topOf, VerifyLine } from '../heatmaps/verifyLine';
 import { columnPlace } from '../model/describe';
 import { viewCaption } from '../model/facts';
 import { formatScore } from '../model/format';
@@ -12,11 +14,13 @@ import { Computing } from '../view/computing';
 import { button, dropDown, el } from '../view/dom';
 import { Slot } from '../view/slot';
 import { tableText } from '../view/sortedTable';
-import type { View, ViewParts } from '../view/tabs';
-import { filtered, followPair, neuronsChoice, PAGE, rangeWords, type NeuronsChoice } from './ownState';
+import type { RunParts, View } from '../view/tabs';
+import { filtered, followPair, neuronName, neuronsChoice, PAGE, rangeWords, unitOf, type NeuronsChoice } from './ownState';
 
 /** Pages kept. */
 const MOST_PAGES = 40;
+/** The host answers with no more at once. */
+const MOST_VERIFIED = 1000;
 
 /** The strongest MLP neurons, a page at a time: of all layers, of one, or of one at one position. */
 export class NeuronsView implements View {
@@ -25,21 +29,43 @@ export class NeuronsView implements View {
   private readonly computing = new Computing(() => 'Ranking neurons', { stop: () => this.pages.stop(), retry: () => this.pages.retry() });
   private readonly controls = new Slot(el('div', { class: 'toolbar', attributes: { role: 'group', 'aria-label': 'Neurons' } }));
   private readonly sign = el('p', { class: 'caption' });
+  private readonly verifyLine: VerifyLine;
   private readonly table = new Slot(el('div', { class: 'neuron-table' }));
   private readonly caption = el('p', { class: 'caption' });
   private state: ViewState;
   private choice: NeuronsChoice;
+  private firstPage?: { question: string; rows: NeuronsPage['rows'] };
   /** A new page is spoken once it is here. */
   private toSpeak = false;
 
-  constructor(private readonly parts: ViewParts) {
+  constructor(private readonly parts: RunParts) {
     this.state = parts.state;
     this.choice = neuronsChoice(parts.run, parts.state);
-    this.element = el('div', { class: 'neurons' }, [el('h2', { text: 'Strongest neurons' }), this.sign, this.controls.element, this.computing.element, this.table.element, this.caption]);
+    this.verifyLine = new VerifyLine('neurons', parts.numbers, parts.verifying, (top) => parts.change({ top }));
+    this.element = el('div', { class: 'neurons' }, [el('h2', { text: 'Strongest neurons' }), this.sign, this.controls.element, this.computing.element, this.table.element, this.verifyLine.element, this.caption]);
   }
 
   start(): void {
-    this.render();
+    if (this.hasNeurons) this.render();
+    else this.element.replaceChildren(...this.without());
+  }
+
+  private get hasNeurons(): boolean {
+    return this.parts.run.sites.includes('mlp_post');
+  }
+
+  /** Why there are none, and how there would be some. */
+  private without(): HTMLElement[] {
+    const { host, run, say } = this.parts;
+    const again = (): void => {
+      host.rerunWith({ runId: run.id, change: { sites: [...run.sites, 'mlp_post'] } }).catch((error: unknown) => say(`Not run: ${error instanceof Error ? error.message : String(error)}`));
+    };
+    const { layers, dMlp } = run.model;
+    return [
+      el('h2', { text: 'Strongest neurons' }),
+      el('p', { text: `This run has no neurons: there are ${layers} × ${dMlp} of them at every position, and they are attributed only when they are asked for (site mlp_post).` }),
+      button('Run again with neurons', again, { secondary: false, title: 'The same experiment once more, with the MLP neurons' }),
+    ];
   }
 
   close(): void {
@@ -64,6 +90,7 @@ export class NeuronsView implements View {
   }
 
   private render(): void {
+    if (!this.hasNeurons) return;
     const { host, run } = this.parts;
     const { options } = this.state;
     const { layer, group, position, from } = this.choice;
@@ -77,9 +104,26 @@ export class NeuronsView implements View {
     const { element } = this.table;
     element.classList.toggle('waiting', answer.state !== 'ready');
     if (answer.state !== 'ready') return;
-    this.table.render(JSON.stringify([request, answer.value]), () => this.tableOf(answer.value));
+    const exact = this.parts.numbers.exactEffects(answer.value.rows.map((row) => unitOf(this.choice, row)), options);
+    const idle = this.parts.verifying.job === undefined;
+    this.table.render(JSON.stringify([request, answer.value, [...exact], idle]), () => this.tableOf(answer.value, exact, idle));
+    this.renderVerify(answer.value);
     if (this.toSpeak) this.parts.say(`Neurons ${rangeWords(this.choice, answer.value.rows.length, answer.value.total)}`);
     this.toSpeak = false;
+  }
+
+  private renderVerify({ total, rows }: NeuronsPage): void {
+    const { options, top } = this.state;
+    const { layer, group, position, from } = this.choice;
+    const cells = Math.min(total, MOST_VERIFIED);
+    const wanted = topOf(top, cells);
+    const question = JSON.stringify([options, layer, group, position]);
+    if (from === 0) this.firstPage = { question, rows };
+    // The first page has most of what is ever asked for.
+    const known = this.firstPage?.question === question && this.firstPage.rows.length >= wanted ? this.firstPage.rows : undefined;
+    const asked = known ? undefined : this.parts.numbers.neurons({ options, from: 0, count: wanted, ...(layer !== undefined && { layer, ...(position !== undefined && { group, position }) }) });
+    const strongest = known ?? (asked?.state === 'ready' ? asked.value.rows : undefined);
+    this.verifyLine.render({ strongest: strongest && { units: strongest.slice(0, wanted).map((row) => unitOf(this.choice, row)) }, top, cells });
   }
 
   private filters(): HTMLElement[] {
@@ -111,12 +155,14 @@ export class NeuronsView implements View {
     this.choose({ ...this.choice, group: group!, position, from: 0 });
   }
 
-  private tableOf({ total, rows }: NeuronsPage): HTMLElement[] {
+  private tableOf({ total, rows }: NeuronsPage, exact: ReadonlyMap<string, number>, idle: boolean): HTMLElement[] {
     const { choice } = this;
     const { from } = choice;
     const largest = Math.max(...rows.map(({ score }) => Math.abs(score)), Number.MIN_VALUE);
     const turn = (to: number): void => this.choose({ ...choice, from: to });
-    const names = rows.map(({ layer, neuron }) => `L${layer}N${neuron}`);
+    const names = rows.map(neuronName);
+    const units = rows.map((row) => unitOf(choice, row));
+    const measured = units.map((unit) => exact.get(cellKey(unit)));
     const lines = rows.map(({ score }, place) => {
       const bar = el('span', { class: score < 0 ? 'bar negative' : 'bar positive' });
       bar.style.width = `${(Math.abs(score) / largest) * 100}%`;
@@ -124,6 +170,7 @@ export class NeuronsView implements View {
         el('td', { class: 'number', text: String(from + place + 1) }),
         el('th', { text: names[place], attributes: { scope: 'row' } }),
         el('td', { class: 'number', text: formatScore(score) }),
+        el('td', { class: 'number exact' }, [this.exactOf(measured[place], () => void this.parts.verifying.start({ units: [units[place]!] }, names[place]!), names[place]!, idle)]),
         el('td', { class: 'neuron-bar', attributes: { 'aria-hidden': 'true' } }, [bar]),
       ]);
     });
@@ -136,7 +183,7 @@ export class NeuronsView implements View {
       el('div', { class: 'table-scroller' }, [
         el('table', { class: 'ranked sorted' }, [
           el('caption', { class: 'hidden', text: 'Neurons by strength' }),
-          el('thead', {}, [el('tr', {}, [el('th', { class: 'number', text: '#', attributes: { scope: 'col' } }), el('th', { text: 'Neuron', attributes: { scope: 'col' } }), el('th', { class: 'number', text: 'Score', attributes: { scope: 'col' } }), el('td')])]),
+          el('thead', {}, [el('tr', {}, [el('th', { class: 'number', text: '#', attributes: { scope: 'col' } }), el('th', { text: 'Neuron', attributes: { scope: 'col' } }), el('th', { class: 'number', text: 'Score', attributes: { scope: 'col' } }), el('th', { class: 'number', text: 'Exact', attributes: { scope: 'col', title: 'By exact patching' } }), el('td')])]),
           el('tbody', {}, lines),
         ]),
       ]),
@@ -144,8 +191,15 @@ export class NeuronsView implements View {
         turner('Previous', Math.max(0, from - PAGE), from > 0),
         el('span', { text: rangeWords(choice, rows.length, total) }),
         turner('Next', from + PAGE, from + rows.length < total),
-        button('Copy table', () => this.parts.copy(tableText(['rank', 'neuron', 'score'], rows.map(({ score }, place) => [from + place + 1, names[place]!, score])), 'Copied the table')),
+        button('Copy table', () => this.parts.copy(tableText(['rank', 'neuron', 'score', 'exact'], rows.map(({ score }, place) => [from + place + 1, names[place]!, score, measured[place] ?? ''])), 'Copied the table')),
       ]),
     ];
+  }
+
+  /** What was measured, or the way to it. */
+  private exactOf(value: number | undefined, verify: () => void, name: string, idle: boolean): HTMLElement | string {
+    if (value !== undefined) return formatScore(value);
+    if (!idle) return '–';
+    return el('button', { class: 'link', text: 'Verify', attributes: { type: 'button', 'aria-label': `Verify ${name}`, title: `Patch ${name} exactly`, 'data-key': `verify ${name}` }, on: { click: verify } });
   }
 }

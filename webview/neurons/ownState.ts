@@ -1,4 +1,5 @@
-import type { RunSummary } from '../../src/shared/panelProtocol';
+import type { NeuronsPage, RunSummary } from '../../src/shared/panelProtocol';
+import type { PatchCell } from '../../src/shared/results';
 import { columnsOf, groupOf, type ViewState } from '../model/viewState';
 
 /** Which neurons are listed: kept over reloads. A position is one of a layer and a length group. */
@@ -34,6 +35,17 @@ export function filtered(choice: NeuronsChoice, part: Partial<NeuronsChoice>): N
 export function followPair(run: ShapeOfRun, choice: NeuronsChoice, pair: ViewState['options']['pair']): NeuronsChoice {
   const group = groupOf(run, pair) ?? choice.group;
   return filtered(choice, { group });
+}
+
+type Neuron = Pick<NeuronsPage['rows'][0], 'layer' | 'neuron'>;
+
+export function neuronName({ layer, neuron }: Neuron): string {
+  return `L${layer}N${neuron}`;
+}
+
+/** The part that a row stands for: the neuron at all positions, or at the one that is chosen. */
+export function unitOf({ group, position }: Pick<NeuronsChoice, 'group' | 'position'>, { layer, neuron }: Neuron): PatchCell {
+  return { site: 'mlp_post', layer, neuron, ...(position !== undefined && { group, position }) };
 }
 
 /** "1–50 of 15360" */

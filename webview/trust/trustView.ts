@@ -13,7 +13,7 @@ import { formatCoefficient, pointSentence, pointsIn, trustPoints, type Area, typ
 import { columnToken } from '../model/tokens';
 import { mapOf, sameSelection, selectedIn, selectionOf, type MapName, type ViewState } from '../model/viewState';
 import { headControls, positionControls } from '../heatmaps/mapControls';
-import { VerifyLine } from '../heatmaps/verifyLine';
+import { mapToVerify, VerifyLine } from '../heatmaps/verifyLine';
 import { button, el, segmented } from '../view/dom';
 import { Slot } from '../view/slot';
 import type { RunParts, View } from '../view/tabs';
@@ -157,7 +157,7 @@ export class TrustView implements View {
   private renderVerify(name: MapName, map: MapOf, measured: number): void {
     const { rows, columns } = mapExtent(this.parts.run, map);
     for (const other of ['heads', 'positions'] as const) this.verifyLines[other].element.hidden = other !== name;
-    this.verifyLines[name].render({ map, options: this.state.options, cells: rows * columns, measured, top: this.state.top });
+    this.verifyLines[name].render(mapToVerify(map, this.state.options, { cells: rows * columns, measured, top: this.state.top }));
   }
 
   private renderMessage(failure: string | undefined, loading: boolean, count: number, name: MapName, map: MapOf): void {

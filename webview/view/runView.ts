@@ -153,8 +153,8 @@ export class RunView {
     for (const [name, { panel }] of this.built) panel.hidden = name !== state.view;
     const built = this.built.get(state.view);
     if (!built) return this.build(state.view);
-    // Numbers and exact patching are drawn by the views of the maps; the others have their own.
-    if (built.told === state && state.view !== 'heatmaps' && state.view !== 'trust') return;
+    // Exact effects of cells are drawn by all views but these, whose numbers are their own.
+    if (built.told === state && (state.view === 'logits' || state.view === 'paths')) return;
     built.told = state;
     built.view.update(state);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readChange } from '../../../src/editor/changeMessage';
-import { readAction, readAttentionRequest, readCellChoice, readLayerDetailRequest, readMapRequest, readMapView, readNeuronsRequest, readPair, readPanelState, readViewRequest } from '../../../src/editor/panelMessages';
+import { readAction, readAttentionRequest, readCellChoice, readLayerDetailRequest, readMapRequest, readMapView, readNeuronsRequest, readPair, readPanelState, readUnitsView, readViewRequest } from '../../../src/editor/panelMessages';
 import type { ViewOptions } from '../../../src/shared/views';
 import { exampleRun } from '../runs/exampleRun';
 import { withNeurons } from './neuronRun';
@@ -47,6 +47,28 @@ describe('panel messages', () => {
       [{ map: { site: 'z', over: 'positions', group: 2 }, all: true }, /group/],
     ]);
     assert.throws(() => readCellChoice({ runId: 'another', cells: { map: heads, all: true } }, run), /no longer shows/);
+  });
+
+  it('reads single parts, places counted from the start of their group’s prompts', () => {
+    const units = [{ site: 'mlp_post', layer: 1, neuron: 0 }, { site: 'pattern', layer: 0, head: 1, group: 0, position: 2, source: 1 }, { site: 'z', layer: 1, head: 2, group: 1, position: 0 }, { site: 'embed', group: 0, position: 1 }];
+    assert.deepEqual(readCellChoice({ runId, cells: { units: units.map((unit) => ({ ...unit, more: 1 })) } }, run), { units });
+    assert.deepEqual(readUnitsView({ runId, options: all, units }, run), { runId, options: all, units });
+    refuses((unit) => readUnitsView({ runId, options: all, units: [unit] }, run), [
+      [{ site: 'w' }, /site/],
+      [{ site: 'z', layer: 2 }, /layer/],
+      [{ site: 'z', layer: 0, head: 3 }, /head/],
+      [{ site: 'mlp_out', layer: 0, head: 0 }, /head/],
+      [{ site: 'mlp_post', layer: 0, neuron: model.dMlp }, /neuron/],
+      [{ site: 'z', layer: 0, neuron: 0 }, /neuron/],
+      [{ site: 'z', layer: 0, position: 1 }, /group/],
+      [{ site: 'z', layer: 0, group: 2 }, /group/],
+      [{ site: 'z', layer: 0, group: 0, position: 99 }, /position/],
+      [{ site: 'z', layer: 0, group: 0, position: -1 }, /position/],
+      [{ site: 'z', layer: 0, group: 0, position: 'last' }, /position/],
+      [{ site: 'z', layer: 0, group: 0, source: 0 }, /source/],
+    ]);
+    assert.throws(() => readUnitsView({ runId, options: all, units: 'all' }, run), /units/);
+    assert.throws(() => readUnitsView({ runId, options: all, units: Array.from({ length: 1001 }, () => units[0]) }, run), /units/);
   });
 
   it('refuses what it could not have sent', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { costInWords } from '../../../src/editor/costInWords';
-import { agreementOfMap, agreementTable, cellsOf, contentOf, layerDetailOf, mapValues, patchCostOf } from '../../../src/editor/panelModel';
+import { agreementOfMap, agreementTable, cellsOf, contentOf, exactEffectsOf, layerDetailOf, mapValues, patchCostOf } from '../../../src/editor/panelModel';
 import { EXACT_EFFECTS, withExact } from '../../../src/shared/exact';
 import type { PatchCell } from '../../../src/shared/results';
 import type { Run } from '../../../src/shared/run';
@@ -124,5 +124,17 @@ describe('panel model', () => {
     const { values } = mapValues(measured(HEADS, [[1, 0]]), { map: HEADS, options: all, values: 'exact' });
     assert.deepEqual([...values].map(Number.isNaN), [true, true, true, false, true, true]);
     close(values[3]!, 2 * estimate(HEADS).values[3]!);
+  });
+
+  it('gives the exact effects of single parts in a view’s units, and what more of them would cost', () => {
+    const units: PatchCell[] = [{ site: 'mlp_post', layer: 1, neuron: 3 }, { site: 'z', layer: 0, head: 1, group: 0, position: 2 }, { site: 'z', layer: 0, head: 2 }];
+    const own = withExact(run, { cells: units.slice(0, 2), effects: Float32Array.of(0.3, 0.6, 0.9, 1, NaN, 2) });
+    const of = (options: ViewOptions): number[] => [...exactEffectsOf(own, { units, options }).effects];
+    close(of(all)[0]!, 0.6);
+    close(of({ pair: 2, unit: 'raw', of: 'pair' })[1]!, 2);
+    assert.deepEqual([of({ pair: 1, unit: 'raw', of: 'pair' })[1], of(all)[2]], [NaN, NaN]);
+    assert.deepEqual(cellsOf(own, { units }), units);
+    const { cells, known, seconds } = patchCostOf(own, { units });
+    assert.deepEqual([cells, known, seconds > 0], [3, 2, true]);
   });
 });

@@ -201,7 +201,10 @@ export function fakeEngine(options: FakeEngineOptions = {}): FakeEngine {
       engine.calls.push('predict');
       return prompts.map((prompt) => predictionsAfter(prompt, top));
     },
-    logits: async () => [],
+    logits: async ({ prompts }) => {
+      engine.calls.push('logits');
+      return prompts.map((prompt) => Float32Array.from({ length: MODEL.vocabulary }, (_, token) => -Math.abs(token - prompt.at(-1)!)));
+    },
     dispose: async () => {
       engine.calls.push('dispose');
     },

@@ -89,4 +89,36 @@ describe('runner queue', () => {
     open();
     assert.equal(await running, 'finished');
   });
+
+  it('runs short jobs before others that wait, among each other in their order, and not before what runs', async () => {
+    const queue = new Queue();
+    const { promise, open } = gate();
+    const events: string[] = [];
+    const add = (name: string, isShort: boolean): Promise<void> => queue.run(async () => void events.push(name), {}, { isShort });
+    const running = queue.run(async () => {
+      events.push('running');
+      await promise;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const all = [running, add('long 1', false), add('short 1', true), add('long 2', false), add('short 2', true)];
+    open();
+    await Promise.all(all);
+    assert.deepEqual(events, ['running', 'short 1', 'short 2', 'long 1', 'long 2']);
+  });
+
+  it('lets a short job in between the portions of a long work', async () => {
+    const queue = new Queue();
+    const events: string[] = [];
+    const portions = (async () => {
+      for (const portion of [1, 2, 3]) await queue.run(async () => {
+        events.push(`portion ${portion}`);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      });
+    })();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    const other = queue.run(async () => void events.push('another long work'));
+    const read = queue.run(async () => void events.push('read'), {}, { isShort: true });
+    await Promise.all([portions, other, read]);
+    assert.deepEqual(events, ['portion 1', 'read', 'another long work', 'portion 2', 'portion 3']);
+  });
 });

@@ -146,6 +146,26 @@ describe('work on a finished run', () => {
     await assert.rejects(runner.predictions({ run, settings: SETTINGS, pair: 2, top: 2 }), isCode('experiment', /no pair 3/));
   });
 
+  it('says of answers that are not among the most probable which place they have', async () => {
+    const { runner, engine, run } = await prepared();
+    const { missing } = await runner.predictions({ run, settings: SETTINGS, pair: 1, top: 2 });
+    assert.deepEqual([missing!.clean, missing!.corrupted!].map((side) => side.map(({ text }) => text)), [[' Dan', ' Sid'], [' Sid', ' Tom']]);
+    const { clean, correct } = run.manifest.pairs[1]!;
+    // The fake's logits fall by one with every token away from the prompt's last.
+    const logits = Array.from({ length: MODEL.vocabulary }, (_, token) => -Math.abs(token - clean.at(-1)!.id));
+    const total = logits.reduce((sum, logit) => sum + Math.exp(logit), 0);
+    correct.forEach(({ id }, i) => {
+      const found = missing!.clean[i]!;
+      assert.equal(found.logit, logits[id]);
+      assert.equal(found.rank, 1 + logits.filter((logit, token) => logit > logits[id]! || (logit === logits[id]! && token < id)).length);
+      assert.ok(Math.abs(found.probability - Math.exp(logits[id]!) / total) < 1e-6);
+    });
+    engine.calls.splice(0);
+    const all = await runner.predictions({ run, settings: SETTINGS, pair: 0, top: 2 });
+    assert.ok(all.missing, 'their names are not left at the end');
+    assert.deepEqual(engine.calls, ['load', 'predict', 'logits']);
+  });
+
   it('runs interventions, all pairs together', async () => {
     const { runner, engine, run } = await prepared({}, { variant: { interventions: [{ unit: { site: 'z', layer: 0, head: 1 }, with: 'mean' }] } });
     const one = await runner.predictions({ run, settings: SETTINGS, pair: 1, top: 1 });

@@ -176,7 +176,7 @@ describe('edges as CSV', () => {
   it('have a line for each, strongest first', () => {
     const scores = edgeScores(run, raw);
     const [header, ...rows] = rowsOf(edgesCsv(run, raw));
-    assert.deepEqual(header, ['edge', 'from', 'to', 'port', 'score', 'direct', 'directFrozen', 'throughMlps', 'metric', 'direction', 'other', 'variant', 'model', 'pair', 'unit']);
+    assert.deepEqual(header, ['edge', 'from', 'to', 'port', 'score', 'direct', 'directFrozen', 'throughMlps', 'metric', 'direction', 'other', 'variant', 'model', 'pair', 'effect', 'unit']);
     assert.equal(rows.length, edgeCount(shape));
     const sizes = rows.map(([, , , , score]) => Math.abs(Number(score)));
     assert.deepEqual(sizes, [...sizes].sort((a, b) => b - a));
@@ -196,9 +196,9 @@ describe('edges as CSV', () => {
 
   it('say in every line of what, and how they were attributed', () => {
     for (const row of rowsOf(edgesCsv(run, raw)).slice(1)) {
-      assert.deepEqual(row.slice(8), ['logitDiff', 'denoise', 'corrupted', '"EAP-IG (5 steps, left), receiver’s LayerNorm frozen"', 'example', 'all', 'raw']);
+      assert.deepEqual(row.slice(8), ['logitDiff', 'denoise', 'corrupted', '"EAP-IG (5 steps, left), receiver’s LayerNorm frozen"', 'example', 'all', 'mean', 'raw']);
     }
-    assert.deepEqual(rowsOf(edgesCsv(run, { pair: 1, unit: 'normalised' }))[1]!.slice(13), ['second', 'normalised']);
+    assert.deepEqual(rowsOf(edgesCsv(run, { pair: 1, unit: 'normalised' }))[1]!.slice(13), ['second', 'share', 'normalised']);
   });
 
   it('are those of a circuit alone where one is given', () => {

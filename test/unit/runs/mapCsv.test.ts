@@ -8,7 +8,7 @@ const run = exampleRun();
 const raw: ViewOptions = { pair: 'all', unit: 'raw' };
 const rowsOf = (csv: string): string[][] => csv.trimEnd().split('\r\n').map((line) => line.split(','));
 
-const SETTINGS = ['metric', 'direction', 'other', 'variant', 'model', 'pair', 'unit'];
+const SETTINGS = ['metric', 'direction', 'other', 'variant', 'model', 'pair', 'effect', 'unit'];
 
 describe('a map as CSV', () => {
   it('has a line for each head, exact where it was measured', () => {
@@ -24,10 +24,11 @@ describe('a map as CSV', () => {
   it('says in every line which experiment it is of', () => {
     const map: MapOf = { site: 'z', over: 'all' };
     const settings = (of: typeof run, options: ViewOptions): string[][] => rowsOf(mapCsv(of, map, options)).slice(1).map((row) => row.slice(4));
-    for (const row of settings(run, raw)) assert.deepEqual(row, ['logitDiff', 'denoise', 'corrupted', 'plain gradient', 'example', 'all', 'raw']);
+    for (const row of settings(run, raw)) assert.deepEqual(row, ['logitDiff', 'denoise', 'corrupted', 'plain gradient', 'example', 'all', 'mean', 'raw']);
     const changed = exampleRun();
     Object.assign(changed.manifest.experiment, { metric: { activation: 'attention', layer: 1, head: 2 }, direction: 'noise', other: 'mean', variant: { qkFix: true, gradDrop: true } });
-    assert.deepEqual(settings(changed, { pair: 1, unit: 'normalised' })[0], ['attention of head 1.2', 'noise', 'mean', 'AtP* QK fix + AtP* GradDrop (magnitudes)', 'example', run.manifest.pairs[1]!.name, 'normalised']);
+    assert.deepEqual(settings(changed, { pair: 1, unit: 'normalised' })[0], ['attention of head 1.2', 'noise', 'mean', 'AtP* QK fix + AtP* GradDrop (magnitudes)', 'example', run.manifest.pairs[1]!.name, 'share', 'normalised']);
+    assert.equal(settings(run, { pair: 1, unit: 'raw', of: 'pair' })[0]![6], 'own');
   });
 
   it('names the tokens of positions, all of them where pairs differ', () => {

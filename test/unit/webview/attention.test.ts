@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { packArrays } from '../../../src/shared/arrays';
 import type { RunPair, TokenText } from '../../../src/shared/run';
 import { cellUnder, fitMatrix, labelExtent, scrollToCell, wishedWidth } from '../../../webview/attention/matrixGeometry';
-import { attendedPair, attentionChoice, followSelection, toggleHead } from '../../../webview/attention/ownState';
+import { attendedPair, attentionChoice, firstChoice, followSelection, toggleHead } from '../../../webview/attention/ownState';
 import { headMatrices, moveCell, resampledFrom, sharedLargest, valueOf } from '../../../webview/attention/patterns';
 import { patternScale, scalesFor } from '../../../webview/attention/scales';
 import { strongestCells } from '../../../webview/attention/strongestCells';
@@ -179,14 +179,21 @@ describe('what the attention view shows', () => {
   const run = { model: { layers: 5, heads: 8 }, pairs: [1, 2, 3] } as unknown as Parameters<typeof attentionChoice>[0];
   const state = (part = {}): ReturnType<typeof defaultState> => ({ ...defaultState({ pair: 'all', unit: 'raw' }), ...part });
 
+  it('is the strongest head where none was chosen, of the selected layer if there is one', () => {
+    const ranked = [{ row: 3, column: 6 }, { row: 1, column: 2 }, { row: 3, column: 0 }];
+    assert.deepEqual(firstChoice(run, undefined, ranked), { pair: 0, layer: 3, heads: [6] });
+    assert.deepEqual(firstChoice(run, { kind: 'position', group: 0, layer: 1, position: 4 }, ranked), { pair: 0, layer: 1, heads: [2] });
+    assert.deepEqual(firstChoice(run, undefined, []), { pair: 0, layer: 4, heads: [0] }, 'a run without maps');
+  });
+
   it('at first is the selected head, else the last layer’s first', () => {
     assert.deepEqual(attentionChoice(run, state({ selection: { kind: 'head', layer: 3, head: 7 } })), { pair: 0, layer: 3, heads: [7] });
-    assert.deepEqual(attentionChoice(run, state()), { pair: 0, layer: 4, heads: [0] });
+    assert.equal(attentionChoice(run, state()), undefined);
   });
 
   it('is what was kept, as far as the run has it', () => {
     assert.deepEqual(attentionChoice(run, state({ own: { attention: { pair: 2, layer: 1, heads: [6, 2, 99] } } })), { pair: 2, layer: 1, heads: [2, 6] });
-    assert.deepEqual(attentionChoice(run, state({ own: { attention: { pair: 9, layer: 9, heads: 'x' } } })), { pair: 0, layer: 4, heads: [0] });
+    assert.deepEqual(attentionChoice(run, state({ own: { attention: { pair: 9, layer: 9, heads: 'x' } } })), undefined);
   });
 
   it('follows a head that is selected elsewhere, and the panel’s pair', () => {

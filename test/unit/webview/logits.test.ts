@@ -86,6 +86,13 @@ describe('predictions', () => {
     assert.equal(predictionLists({ ...predictions, patched: predictions.clean }, pair, run).length, 3);
   });
 
+  it('say where an answer comes that is not among them', () => {
+    const missing = { clean: [{ text: ' Ann', logit: 1, probability: 0.01, rank: 14 }] };
+    const [clean, corrupted] = predictionLists({ ...predictions, missing }, pair, run);
+    assert.deepEqual(clean!.missing[0], { text: ' Ann', answer: 'correct', rank: 14, probability: 0.01 });
+    assert.ok(corrupted!.missing.every(({ rank }) => rank === undefined));
+  });
+
   it('stand under the prompt that they follow', () => {
     const titles = (other: 'corrupted' | 'resample'): string[] => predictionLists(predictions, pair, { ...run, other }).map(({ title }) => title);
     assert.deepEqual(titles('corrupted'), ['After the clean prompt', 'After the corrupted prompt']);

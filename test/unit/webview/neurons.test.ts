@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { defaultState } from '../../../webview/model/viewState';
-import { filtered, followPair, neuronsChoice, rangeWords } from '../../../webview/neurons/ownState';
+import { filtered, followPair, neuronName, neuronsChoice, rangeWords, unitOf } from '../../../webview/neurons/ownState';
 
 const run = {
   groups: [{ pairs: [0, 1], length: 4, positions: 'all' }, { pairs: [2], length: 6, positions: 'all' }],
@@ -26,6 +26,13 @@ describe('which neurons are listed', () => {
     const choice = { layer: 1, group: 0, position: 3, from: 50 };
     assert.deepEqual(filtered(choice, { layer: undefined }), { layer: undefined, group: 0, position: undefined, from: 0 });
     assert.deepEqual(filtered(choice, { position: undefined }), { layer: 1, group: 0, position: undefined, from: 0 });
+  });
+
+  it('are parts that can be patched: at all positions, or at the one that is chosen', () => {
+    const neuron = { layer: 1, neuron: 42 };
+    assert.deepEqual(unitOf({ group: 1, position: undefined }, neuron), { site: 'mlp_post', ...neuron });
+    assert.deepEqual(unitOf({ group: 1, position: 3 }, neuron), { site: 'mlp_post', ...neuron, group: 1, position: 3 });
+    assert.equal(neuronName(neuron), 'L1N42');
   });
 
   it('are counted from 1', () => {

@@ -52,7 +52,7 @@ describe('state kept over reloads', () => {
       view: {
         ...chosen,
         options: { pair: 9, unit: 'raw' },
-        view: 'neurons',
+        view: 'a view of another version',
         sites: { heads: 'mlp_out', positions: 'attn_out' },
         values: { heads: 'guess' },
         top: 0,
@@ -93,7 +93,7 @@ describe('state kept over reloads', () => {
   it('offers each map its sites, neurons a view, and the names of positions', () => {
     const all = { sites: ['z', 'resid_pre', 'embed', 'mlp_post'] as SiteName[] };
     assert.deepEqual([sitesOf(all, 'heads'), sitesOf(all, 'positions')], [['z'], ['z', 'resid_pre', 'embed']]);
-    assert.deepEqual([viewsOf(run).includes('neurons'), viewsOf(all).includes('neurons')], [false, true]);
+    assert.deepEqual([viewsOf(run).includes('neurons'), viewsOf(all).includes('neurons')], [true, true], 'the view says why there are none');
     assert.deepEqual(rolesOf(run), ['S1', 'END']);
     assert.deepEqual(viewsOf({ sites: [] }), ['logits', 'attention'], 'there are no maps of a run without estimates');
     assert.equal(stateFor({ ...run, sites: [] }, fallback).view, 'logits');
