@@ -8,7 +8,7 @@ import type { BackendInfo, MetricValues, PairGroup } from './results';
 /**
  * Through which LayerNorms the gradient of an edge runs as through a constant scale 1/σ:
  *   full      none: what EAP and EAP-IG compute, the estimate of direct edge patching with LayerNorm recomputed
- *   receiver  the receiver's own only: the estimate of TransformerLens's direct path patching
+ *   receiver  the receiver's own only: the estimate of direct path patching with the receiver's scale frozen
  *   all       every LayerNorm of the backward pass, the final one's included (Nanda's post)
  */
 export type EdgeLayerNorm = 'full' | 'receiver' | 'all';
@@ -51,7 +51,8 @@ export function edgePositionsName(group: number): string {
 /**
  * Exact path patching of one edge:
  *   direct        the receiver's input in the base run takes the other side's output of the sender, LayerNorm recomputed
- *   directFrozen  the same with the receiver's LayerNorm scale that of the base run (TransformerLens's direct path patching)
+ *   directFrozen  the same with the receiver's LayerNorm scale that of the base run (TransformerLens's direct path patching in its
+ *                 earlier versions; 4.3 computes the exact edge, as `direct`)
  *   throughMlps   the IOI paper's three passes: base run with the sender patched and all other heads frozen, MLPs recomputed; what
  *                 then reaches the receiver is patched in the base run
  */

@@ -25,7 +25,7 @@ import { planChunks } from './plan';
  *   q, k, v of a head   replaced by W_X·LN1(x') + b_X
  *   MLP                 resid_post replaced by resid_mid + MLP(LN2(x'))
  *   logits              the metric is read of x' = resid_post of the last block + Δ_s
- * `directFrozen`: the receiver's LayerNorm takes 1/σ of x, as TransformerLens's direct path patching, here with raw weights.
+ * `directFrozen`: the receiver's LayerNorm takes 1/σ of x, as TransformerLens's did in earlier versions (4.3 computes `direct`).
  * `throughMlps`: x' is what reaches r when s is replaced, all other heads are frozen and MLPs are computed anew (Wang et al.
  * 2022): direct edge and all ways through MLPs. Output biases belong to no head; an MLP's belongs to it, so that zeros take it away.
  * Nothing of the experiment's variant concerns paths; interventions are refused. An edge that certainly changes nothing the metric
@@ -37,8 +37,7 @@ export async function patchPaths(model: Gpt2, { experiment, mode, edges }: Paths
   if (experiment.variant?.interventions?.length) {
     throw new CircuitError('experiment', 'Paths are not patched in a base run with interventions. Leave the interventions out.');
   }
-  const { variant: _, ...bare } = experiment;
-  const plan = planPaths(planChunks(bare, model.config), edges, mode, model.config, limits);
+  const plan = planPaths(planChunks({ ...experiment, variant: undefined }, model.config), edges, mode, model.config, limits);
   const shape = { ...plan, config: model.config };
   const work = new Work(call, plan.work);
   work.begin('Patching paths');

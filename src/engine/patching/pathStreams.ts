@@ -48,7 +48,9 @@ export async function senderChanges(model: Gpt2, job: PatchJob, sources: Sources
     await work.pause();
     const z = new Float32Array(own.length * size);
     own.forEach((i, at) => z.set(changes.subarray(i * size, (i + 1) * size), at * size));
-    const out = tf.tidy(() => linear(tf.tensor2d(z, [own.length * positions, dModel]), { weight: model.blocks[layer]!.output.weight, bias: tf.zeros([dModel]) }, work));
+    const { output } = model.blocks[layer]!;
+    // The bias added and taken away: a product without it, or with another one, would make wasm pack W_O once more.
+    const out = tf.tidy(() => tf.sub(linear(tf.tensor2d(z, [own.length * positions, dModel]), output, work), output.bias));
     const values = out.dataSync<'float32'>();
     out.dispose();
     own.forEach((i, at) => changes.set(values.subarray(at * size, (at + 1) * size), i * size));
