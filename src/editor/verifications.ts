@@ -41,6 +41,9 @@ interface Job {
   open: RunAtWork;
 }
 
+/** By estimate. What a person asks of a run that is being verified waits for one portion at most; shorter ones cost more than they give. */
+const LONGEST_PORTION_SECONDS = 30;
+
 export function createVerifications({ runner, runsAtWork, settingsOf, saveEvery = 60_000 }: VerificationDependencies): Verifications {
   const jobs = new Map<string, Set<Job>>();
   // One after the other, so that the next one knows what the last one has measured.
@@ -62,7 +65,8 @@ export function createVerifications({ runner, runsAtWork, settingsOf, saveEvery 
     );
     try {
       const wanted = unmeasured(open.run, cells);
-      const portions = portionsOf(cells.filter((cell) => wanted.has(cellKey(cell))));
+      const left = cells.filter((cell) => wanted.has(cellKey(cell)));
+      const portions = portionsOf(left, Math.floor((LONGEST_PORTION_SECONDS * left.length) / patchSeconds(open.run.manifest, left)));
       let before = 0;
       for (const portion of portions) {
         const [from, share] = [before / wanted.size, portion.length / wanted.size];

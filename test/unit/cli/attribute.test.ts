@@ -39,6 +39,16 @@ describe('attribute, the verb', () => {
     assert.match(cli.err, /a\.prompts\.json has no pair "3"; it has pairs 1 to 2: "pair 1", "second"/);
   });
 
+  it('runs a file in the shorthand, and one of its pairs', async () => {
+    await writeFile(path.join(cli.folder, 'short.prompts.json'), '{ "prompts": ["John saw Mary", "John saw Amy"], "answers": [" x", " y"], "pairing": "adjacent" }');
+    assert.equal(await run('short.prompts.json'), 0, cli.err);
+    assert.deepEqual(cli.jobs[0]!.experiment.pairs.map(({ clean, corrupted }) => [clean, corrupted]), [['John saw Mary', 'John saw Amy'], ['John saw Amy', 'John saw Mary']]);
+    assert.equal(await run('short.prompts.json', '--pair', '2'), 0, cli.err);
+    assert.deepEqual(cli.jobs[1]!.experiment.pairs.map(({ clean, correct, incorrect }) => [clean, correct, incorrect]), [['John saw Amy', [' y'], [' x']]]);
+    assert.equal(cli.jobs[1]!.title, 'short.prompts.json: pair 2');
+    assert.deepEqual(cli.jobs[1]!.source?.pairIndices, [1]);
+  });
+
   it('finds relative models where they were written', async () => {
     await mkdir(path.join(cli.folder, 'sub', 'mine'), { recursive: true });
     await writeFile(path.join(cli.folder, 'sub', 'b.prompts.json'), FILE.replace('{', '{ "model": "./mine",'));

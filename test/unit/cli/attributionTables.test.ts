@@ -56,6 +56,17 @@ describe('attribute tables', () => {
     assert.ok(lines.every((line) => !line.includes('≠')), lines.join('\n'));
   });
 
+  it('have no column of the metric’s position where the metric reads a range of them', () => {
+    const ranged = exampleRun();
+    ranged.manifest.experiment.metric = 'promptLogProb';
+    const table = attributionTables(ranged, { raw: true, top: 3, sites: ['z'] });
+    assert.match(table, /Top heads \(nats\)\n {2}# +head +all positions\n {2}1 +\d\.\d +[+-][\d.]+\n/);
+    assert.ok(!/(last|metric's) position\n/.test(table), table);
+    ranged.manifest.pairs[1]!.at = 1;
+    ranged.manifest.experiment.metric = 'logProb';
+    assert.match(attributionTables(ranged, { raw: true, top: 3, sites: ['z'] }), /# +head +all positions +metric's position\n/);
+  });
+
   it('say when scores are in logits', () => {
     assert.match(attributionTables(run, { raw: true, top: 3, sites: ['z'] }), /Top heads \(logits\)/);
   });

@@ -82,6 +82,18 @@ describe('attention, lens and intervene, the verbs', () => {
       assert.match(cli.out, /Logit lens: .*\(logits, mean over 3 pairs\)\n {2}depth +clean\n {2}before layer 0 +\+1\.0000\n {2}after attention of layer 0 +\+1\.1250\n/);
       assert.match(cli.out, /top heads .*\n {2}head +clean\n +1\.2 +\+1\.6250\n +1\.1 +\+1\.5000\n\n/);
       assert.match(cli.out, /everything else .*\n[^]*MLP 1 +\+1\.1250\n {2}embed +\+1\.0000/);
+      assert.ok(!cli.out.includes('first token'));
+    });
+
+    it('says that of a continuation only the first token is read', async () => {
+      cli.work.lens = async () => ({ arrays: sides(['clean', 'corrupted']) });
+      cli.answer = async () => {
+        const run = exampleRun();
+        run.manifest.experiment.metric = 'continuation';
+        return run;
+      };
+      assert.equal(await cli.run('lens', 'a.prompts.json'), 0, cli.err);
+      assert.match(cli.out, /\n\n {2}Of a continuation only the first token is read here, in logits; the metric reads the log-probabilities of all its tokens\.\n\nLogit lens: /);
     });
   });
 

@@ -189,6 +189,26 @@ describe('exact patching: plan', () => {
     assert.ok(own.blocks[0]!.length <= 2 && own.blocks.at(-1)!.length >= 8, own.blocks.map(({ length }) => length).join());
   });
 
+  it('ends a block where its batches are worth it, however many groups of pairs they are of', () => {
+    const config = small(GPT2);
+    const cells = Array.from({ length: 288 }, (_, i): PatchCell => ({ site: i % 2 === 0 ? 'z' : 'v', layer: Math.floor(i / 24), head: i % 12 }));
+    // Eight pairs that differ at eight places: as many jobs.
+    const clean = Array.from({ length: 15 }, (_, i) => i + 1);
+    const pairs = Array.from({ length: 8 }, (_, i): TokenPair => ({ ...PAIR, clean, corrupted: clean.map((token, at) => (at === 5 + i ? 40 : token)) }));
+    const own = plan(pairs, cells, 4e9, config);
+    assert.equal(own.jobs.length, 8);
+    assert.deepEqual(own.blocks.flat().sort((a, b) => a - b), cells.map((_, index) => index));
+    for (const block of own.blocks) {
+      const batches = own.jobs.map((job) => batchesOf({ ...own, config }, job, block));
+      const limits = own.jobs.map((job) => sequencesAtOnce(config, job.baseLength, own.batchBytes));
+      const shares = batches.map((each, i) => each.reduce((sum, { layer, start, patches }) => sum + patches.length / limits[i]!(layer, start), 0));
+      const rows = batches.map((each) => each.reduce((sum, { start, patches }) => sum + patches.length * (15 - start), 0));
+      const needed = Math.ceil(48 / Math.min(...rows.map((own) => own / block.length)));
+      const isLong = shares.reduce((sum, share) => sum + share, 0) > 1 + 1 / block.length;
+      assert.ok(!isLong || block.length <= needed, `${block.length} cells where ${needed} are worth it`);
+    }
+  });
+
   it('plans no pass for a patch that reaches nothing or changes nothing', () => {
     const patchesFor = (cell: PatchCell): number => {
       const own = plan([PAIR], [cell]);

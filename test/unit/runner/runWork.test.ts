@@ -176,6 +176,26 @@ describe('work on a finished run', () => {
     assert.deepEqual(engine.calls, ['load', 'intervene', 'load', 'intervene']);
   });
 
+  it('answers what a person waits for before the next portion of what is being measured', async () => {
+    let open = (): void => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    let closed = false;
+    const { runner, engine, run } = await prepared({ gate: () => (closed ? opened : Promise.resolve()) });
+    closed = true;
+    const work = { run, settings: SETTINGS };
+    const all = [
+      runner.patch({ ...work, cells: CELLS.slice(0, 2) }),
+      runner.patch({ ...work, cells: CELLS.slice(2) }),
+      runner.intervene({ ...work, top: 1 }),
+      runner.attention({ ...work, pair: 0, layer: 0, heads: [0] }),
+      runner.lens(work),
+      runner.predictions({ ...work, pair: 0, top: 5 }),
+    ];
+    open();
+    await Promise.all(all);
+    assert.deepEqual(engine.calls.filter((call) => call !== 'load' && call !== 'logits'), ['patch', 'attention', 'lens', 'predict', 'patch', 'intervene']);
+  });
+
   it('queues with attributions', async () => {
     let open = (): void => undefined;
     const opened = new Promise<void>((resolve) => (open = resolve));
