@@ -3,12 +3,14 @@ import { measureCircuit, type Evaluate } from '../runner/circuits/evaluate';
 import { extractCircuit, storedCircuit } from '../runner/circuits/extract';
 import { minimality, type EdgeLoss } from '../runner/circuits/minimality';
 import { refine } from '../runner/circuits/refine';
+import { stabilityOf } from '../runner/circuits/stability';
 import type { ExperimentRunner } from '../runner/runner';
 import type { RunSettings } from '../runner/settings';
 import { CircuitError } from '../shared/errors';
 import type { Other } from '../shared/experiment';
 import { maskSize, type EdgeMask } from '../shared/graph/mask';
 import type { CircuitSelection } from '../shared/graph/select';
+import type { BootstrapOverlap } from '../shared/graph/stability';
 import { edgeScores, shapeOf } from '../shared/graph/stored';
 import type { StoredCircuit } from '../shared/paths';
 import type { CircuitCurve } from '../shared/pathsProtocol';
@@ -25,6 +27,7 @@ export interface CircuitsWork {
   extractCircuit(subject: Subject, of: { options: ViewOptions; selection: CircuitSelection; prune: boolean; ablation: Other; name: string }, call: CallOptions): Promise<void>;
   circuitCurve(subject: Subject, of: { options: ViewOptions; by: 'top' | 'greedy'; ablation: Other; random: number }, call: CallOptions): Promise<CircuitCurve>;
   circuitMinimality(subject: Subject, circuit: number, call: CallOptions): Promise<EdgeLoss[]>;
+  circuitStability(subject: Subject, of: { selection: CircuitSelection; prune: boolean }, call: CallOptions): Promise<BootstrapOverlap>;
   refineCircuit(subject: Subject, of: { circuit: number; threshold: number; name: string }, call: CallOptions): Promise<void>;
   removeCircuit(subject: Subject, circuit: number): Promise<void>;
   /** Runs a circuit that was found elsewhere on the run's pairs. */
@@ -39,7 +42,7 @@ export interface CircuitsWorkDependencies {
   now?: () => Date;
 }
 
-/** Of random circuits: the same for the same run and budgets, so that a curve can be drawn again. */
+/** Of what is drawn at random: the same for the same run, so that a figure can be had again. */
 const SEED = 1;
 
 export function createCircuitsWork({ runner, runsAtWork, settingsOf, now = () => new Date() }: CircuitsWorkDependencies): CircuitsWork {
@@ -60,17 +63,19 @@ export function createCircuitsWork({ runner, runsAtWork, settingsOf, now = () =>
     circuitCurve: async ({ run, panel }, { options, by, ablation, random }, call) => {
       checkEdges(run);
       const scores = edgeScores(run, options);
-      return runsAtWork.work({ run, panel, title: `Measuring circuits of ${run.manifest.title} over budgets` }, call, (open) =>
+      return runsAtWork.work({ run, panel, title: `Measuring circuits of ${run.manifest.title} over budgets`, endsWithPanel: true }, call, (open) =>
         circuitCurve({ shape: shapeOf(run), scores, by, random, seed: SEED }, evaluateIn(open, ablation), open.call),
       );
     },
     circuitMinimality: async ({ run, panel }, circuit, call) => {
       const { name } = run.manifest.circuits![circuit]!;
       const mask = circuitMask(run, circuit);
-      return runsAtWork.work({ run, panel, title: `Leaving out each of the ${plural(maskSize(mask), 'edge')} of ${name}` }, call, (open) =>
+      return runsAtWork.work({ run, panel, title: `Leaving out each of the ${plural(maskSize(mask), 'edge')} of ${name}`, endsWithPanel: true }, call, (open) =>
         minimality(shapeOf(run), mask, evaluateIn(open, ablationOf(run, circuit)), open.call),
       );
     },
+    circuitStability: ({ run, panel }, { selection, prune }, call) =>
+      runsAtWork.work({ run, panel, title: `Drawing the pairs of ${run.manifest.title} anew`, endsWithPanel: true }, call, (open) => stabilityOf(run, selection, prune, { seed: SEED }, open.call)),
     refineCircuit: async ({ run, panel }, { circuit, threshold, name }, call) => {
       const { name: from } = run.manifest.circuits![circuit]!;
       const [shape, mask, ablation] = [shapeOf(run), circuitMask(run, circuit), ablationOf(run, circuit)];

@@ -50,7 +50,7 @@ export function createGraphFiles({ circuits, runsAtWork, saveDialog, openDialog 
       const mask = circuit === undefined ? fullMask(shapeOf(run)) : circuitMask(run, circuit);
       const { manifest } = run;
       const of = circuit === undefined ? 'graph' : manifest.circuits![circuit]!.name;
-      const pair = options.pair === 'all' ? [] : [manifest.pairs[options.pair]!.name];
+      const pair = options.pair === 'all' ? [] : [manifest.pairs[options.pair]!.name, options.of === 'pair' ? 'own' : 'share'];
       const details = [of, ...pair, edgeMethodWords(manifest.paths!.method), options.unit, manifest.experiment.direction, ...departuresOf(manifest)];
       const { name, extension } = GRAPH_FILES[format];
       await saveTextOf(manifest, { title: circuit === undefined ? 'Export graph' : 'Export circuit', name: details.join('-'), kind: [name, extension], text: () => graphText(run, format, mask, options) }, saveDialog);

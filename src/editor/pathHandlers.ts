@@ -1,14 +1,10 @@
 import type { PathsHost } from '../shared/pathsProtocol';
 import type { Handlers, ServedCall } from '../shared/rpc';
 import type { Run } from '../shared/run';
-import { stabilityOf } from '../runner/circuits/stability';
 import { edgePositionsOf, edgesToPatch, GraphPages, overlapOfCircuits, selectedCircuit } from './graphModel';
 import type { Panel } from './panel';
 import type { PathAnswers } from './pathAnswers';
 import * as read from './pathsMessages';
-
-/** Of the bootstrap: the same for the same run, so that a figure can be had again. */
-const SEED = 1;
 
 /** A method about the run on show: its parameters are checked first. */
 export type OfRun = <P, A>(check: (params: unknown, run: Run) => P, answer: (run: Run, params: P, call: ServedCall) => A | Promise<A>) => (params: unknown, call: ServedCall) => Promise<A>;
@@ -29,7 +25,7 @@ export function pathHandlers(panel: Panel, ofRun: OfRun, answers: () => PathAnsw
     circuitCurve: ofRun(read.readCurveRequest, (run, request, call) => answers().circuits.circuitCurve({ run, panel }, request, call)),
     circuitMinimality: ofRun(read.readCircuit, (run, circuit, call) => answers().circuits.circuitMinimality({ run, panel }, circuit, call)),
     refineCircuit: ofRun(read.readRefinement, (run, request, call) => answers().circuits.refineCircuit({ run, panel }, request, call)),
-    circuitStability: ofRun(read.readStabilityRequest, (run, { selection, prune }, call) => stabilityOf(run, selection, prune, { seed: SEED }, call)),
+    circuitStability: ofRun(read.readStabilityRequest, (run, request, call) => answers().circuits.circuitStability({ run, panel }, request, call)),
     circuitOverlap: ofRun(read.readTwoCircuits, overlapOfCircuits),
     removeCircuit: ofRun(read.readCircuit, (run, circuit) => answers().circuits.removeCircuit({ run, panel }, circuit)),
     exportGraph: ofRun(read.readGraphExport, (run, request) => answers().files.exportGraph(run, request)),

@@ -90,7 +90,7 @@ export function createPathsWork({ runner, runsAtWork, settingsOf, saveEvery = 60
     edgePositions: ({ run, panel }, { receiver }, call) => {
       checkEdges(run);
       const title = `Attributing an edge by position of ${run.manifest.title}`;
-      return runsAtWork.work({ run, panel, title }, call, (open) => runner.pathPositions({ run: open.run, receivers: [receiver], settings: settingsOf(run.manifest) }, open.call));
+      return runsAtWork.work({ run, panel, title, endsWithPanel: true }, call, (open) => runner.pathPositions({ run: open.run, receivers: [receiver], settings: settingsOf(run.manifest) }, open.call));
     },
     patchPaths: async ({ run, panel }, { mode, edges }, call) => {
       if (edges.length === 0) return;

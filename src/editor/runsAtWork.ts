@@ -18,7 +18,7 @@ import type { StatusBar } from './statusBar';
 export interface RunsAtWork {
   /**
    * Does a piece of work on a run, told in the status bar and, where it takes long, in a notification with a way to cancel. It goes
-   * on when the panel is hidden or closed, or shows another run. Throws what the work throws.
+   * on when the panel is hidden or closed, or shows another run, unless it `endsWithPanel`. Throws what the work throws.
    */
   work<T>(job: RunJob, call: CallOptions, work: (open: RunAtWork) => Promise<T>): Promise<T>;
   /** Adds to a run what takes no time, and saves it. Those who show it are told at once, but for the panel that it comes from, unless `telling` all. */
@@ -38,6 +38,8 @@ export interface RunJob {
   title: string;
   /** Expected, where that is known. */
   seconds?: number;
+  /** Nothing of it is kept: its answer goes to the panel alone. */
+  endsWithPanel?: true;
 }
 
 /** What a piece of work sees of its run. */
@@ -49,6 +51,8 @@ export interface RunAtWork {
   /** The same with something that panels list (edges, circuits, notes), which they are told at once. Saved. */
   keep(change: (run: Run) => Run): Promise<void>;
   save(): Promise<void>;
+  /** Those who show the run ask for it anew: what is said of it beside its numbers has changed. */
+  tell(): void;
   report(stage: string, fraction: number, done?: number): void;
   /** What the runner is called with: progress is told as it comes. */
   readonly call: Required<CallOptions>;
@@ -99,21 +103,24 @@ export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWo
   // One after the other, so that the last one is what stays.
   const save = (live: Open): Promise<void> => (live.saving = live.saving.then(() => keepRun(live.run, dependencies)));
 
-  const work: RunsAtWork['work'] = async ({ run, panel, title, seconds = 0 }, call, doWork) => {
+  const work: RunsAtWork['work'] = async ({ run, panel, title, seconds = 0, endsWithPanel = false }, call, doWork) => {
     const live = begin(run);
-    const abort = abortOf(panel, call.signal);
+    const abort = abortOf(call.signal, () => endsWithPanel || !panel.closed);
     const activity = statusBar.begin();
     const started = Date.now();
     let resolveEnded = (): void => undefined;
     const ended = new Promise<void>((resolve) => (resolveEnded = resolve));
-    const show = (): void => showing(live, panel).forEach((each) => each.update(live.run));
+    let hasTold = false;
+    const tell = (): void => {
+      hasTold = true;
+      for (const each of showing(live, panel)) each.update(live.run);
+    };
 
     const openedFor = (notify: (stage: string, fraction: number) => void): RunAtWork => {
       const report: RunAtWork['report'] = (stage, fraction, done) => {
         activity.report(title, stage, fraction);
         notify(stage, fraction);
         call.onProgress?.({ stage, fraction, ...(done !== undefined && { done }) });
-        show();
       };
       return {
         get run() {
@@ -121,7 +128,7 @@ export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWo
         },
         add: (change) => {
           live.run = change(live.run);
-          show();
+          tell();
         },
         keep: (change) => {
           live.run = change(live.run);
@@ -129,6 +136,7 @@ export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWo
           return save(live);
         },
         save: () => save(live),
+        tell,
         report,
         call: { signal: abort.signal, onProgress: ({ stage, fraction }) => report(stage, fraction) },
         cancel: () => abort.abort(),
@@ -153,7 +161,8 @@ export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWo
       await live.saving;
       if (own) live.works.delete(own);
       end(live);
-      show();
+      // That it has ended, too.
+      if (hasTold) tell();
       resolveEnded();
     }
   };
@@ -179,11 +188,11 @@ export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWo
   };
 }
 
-/** Follows a call's signal, but not its end by the panel's being closed: the person has asked for numbers, and they are saved. */
-function abortOf(panel: Panel, signal: AbortSignal | undefined): AbortController {
+/** Follows a call's signal; the end of what is kept not by the panel's being closed: the person has asked for numbers, and they are saved. */
+function abortOf(signal: AbortSignal | undefined, follows: () => boolean): AbortController {
   const abort = new AbortController();
   const follow = (): void => {
-    if (!panel.closed) abort.abort();
+    if (follows()) abort.abort();
   };
   if (signal?.aborted) follow();
   signal?.addEventListener('abort', follow, { once: true });

@@ -94,6 +94,7 @@ export function createVerifications({ runner, runsAtWork, settingsOf, saveEvery 
       const report = (stage: string, fraction: number): void => {
         Object.assign(job, { stage, fraction });
         open.report(stage, fraction, job.cells - left.size);
+        open.tell();
       };
       const add = (measured: readonly MeasuredEffects[]): void => {
         if (measured.length === 0) return;

@@ -199,6 +199,15 @@ describe('paths and circuits from the panel', () => {
     assert.equal(runsAtWork.current(runId), undefined);
   });
 
+  it('ends with the panel what only that would be told', async () => {
+    const { host, run, close, runsAtWork, engine } = await attributed();
+    const runId = run.manifest.id;
+    host.circuitCurve({ runId, options: RAW, by: 'top', ablation: 'corrupted', random: 1 }).catch(() => undefined);
+    await eventually('the work', () => engine.ran.length === 1);
+    close();
+    await eventually('its end', () => runsAtWork.current(runId) === undefined, 5000);
+  });
+
   it('keeps notes quietly: the webview that wrote them is not drawn anew, one that comes later has them', async () => {
     const { host, run, shown, reload, store } = await attributed();
     const runId = run.manifest.id;
@@ -210,6 +219,16 @@ describe('paths and circuits from the panel', () => {
     const content = await reload().ready({});
     assert.ok(content.kind === 'run');
     assert.deepEqual(content.run.graph, notes);
+  });
+
+  it('does not have the webview draw anew for what changes nothing', async () => {
+    const { host, run, steps, shown } = await attributed();
+    shown.splice(0);
+    steps.allow(10);
+    await host.edgePositions({ runId: run.manifest.id, options: RAW, edge: someEdges(run, 1)[0]! });
+    await host.circuitCurve({ runId: run.manifest.id, options: RAW, by: 'top', ablation: 'zero', random: 2 });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.deepEqual(shown, []);
   });
 
   it('does nothing where a dialog is left, and says why a selection is no circuit', async () => {
