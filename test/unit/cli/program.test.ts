@@ -6,9 +6,11 @@ import path from 'node:path';
 import { build } from 'esbuild';
 import type { AttentionJson } from '../../../src/cli/attention';
 import type { AttributionJson } from '../../../src/cli/attributionJson';
+import type { CircuitJson } from '../../../src/cli/circuitJson';
 import type { InterveneJson } from '../../../src/cli/intervene';
 import type { LensJson } from '../../../src/cli/lens';
 import type { PatchJson } from '../../../src/cli/patchJson';
+import type { PathsJson } from '../../../src/cli/pathsJson';
 import { readRunFile } from '../../../src/runs/file';
 import { attributionJson } from '../../../src/cli/attributionJson';
 import { expectedValues, WASM_FOLDER, writeHashModel } from '../engine/support';
@@ -124,6 +126,38 @@ describe('the command line as a program', function () {
     assert.equal(intervened.code, 0, intervened.err);
     const { patched, metricValues } = JSON.parse(intervened.out) as InterveneJson;
     patched.perPair.forEach(({ value }, pair) => assert.ok(Math.abs(value - metricValues.perPair[pair]!.clean) < 1e-4));
+  });
+
+  it('attributes edges, patches paths, finds circuits and runs them, from the run that it has kept', async function () {
+    this.timeout(180_000);
+    const document = async <T>(...args: string[]): Promise<T> => {
+      const { code, out, err } = await run([...args, '--json']);
+      assert.equal(code, 0, err);
+      return JSON.parse(out) as T;
+    };
+    const paths = await document<PathsJson>('paths', 'a.prompts.json', '--method', 'eap', '--top', '1000', '--exact', 'direct-frozen', '--out', 'edges.safetensors');
+    assert.equal(paths.edges.length, paths.chosen);
+    for (const { node, score } of paths.nodes) {
+      const sum = paths.edges.filter(({ from }) => from === node).reduce((total, edge) => total + edge.score, 0);
+      assert.ok(Math.abs(sum - score) < 1e-4, `${node}: ${sum} for ${score}`);
+    }
+    // Behind the logits' input there is nothing but their own LayerNorm: with that frozen the estimate is exact.
+    const frozen = await document<PathsJson>('paths', 'a.prompts.json', '--method', 'eap', '--layer-norm', 'receiver', '--into', 'logits', '--exact', 'direct-frozen', '--top', '1000');
+    assert.ok(frozen.edges.length > 10);
+    for (const { edge, score, exact } of frozen.edges) assert.ok(Math.abs(score - exact!) < 1e-4, `${edge}: ${score} for ${exact}`);
+
+    const circuit = await document<CircuitJson>('circuit', 'edges.safetensors', '--model', 'model', '--edges', '40', '--curve', '--random', '2', '--minimality', '--export', 'circuit.json', '--out', 'edges.safetensors');
+    assert.deepEqual(circuit.method, { layerNorm: 'full' });
+    const [own] = circuit.measured;
+    assert.ok(Math.abs(own!.full - circuit.metricValues.clean) < 1e-4 && Math.abs(own!.empty - circuit.metricValues.corrupted!) < 1e-4);
+    assert.ok(Math.abs(circuit.curve!.points.at(-1)!.faithfulness! - 1) < 1e-5);
+    const again = await document<CircuitJson>('circuit', 'a.prompts.json', '--import', 'circuit.json', '--random', '0');
+    assert.ok(Math.abs(again.measured[0]!.faithfulness! - own!.faithfulness!) < 1e-5);
+    assert.equal((await readRunFile(path.join(folder, 'edges.safetensors'))).manifest.circuits!.length, 1);
+
+    const absent = await run(['verify-published', 'gpt2', '--model', 'nobody/has-this']);
+    assert.deepEqual([absent.code, absent.out], [2, '']);
+    assert.match(absent.err, /nobody\/has-this is not on this machine.*hf download/);
   });
 
   it('gives the same on one thread and on two, by hand-picked pair and direction', async () => {

@@ -20,8 +20,12 @@ import { emptyMask } from '../../../src/shared/graph/mask';
 import { edgeNamed } from '../../../src/shared/graph/nodes';
 import { toMib } from '../../../src/shared/graph/mib';
 import { edgeScores } from '../../../src/shared/graph/stored';
+import { packArrays } from '../../../src/shared/arrays';
+import { withExact } from '../../../src/shared/exact';
 import { WASM_FOLDER } from '../engine/support';
+import { exampleRun } from '../runs/exampleRun';
 import { commandLine } from './commandLine';
+import { graphWork } from './graphWork';
 
 /** What PyTorch measured of the bundled model on the same eight prompts (media/model/train/measure.py), without BOS. */
 interface Measured {
@@ -150,6 +154,24 @@ describe('verify-published', () => {
       assert.equal(await cli.run('verify-published', 'gpt2'), 2);
       assert.match(cli.err, /gpt2 is not on this machine/);
       assert.deepEqual([cli.jobs[0]!.settings.model, cli.jobs[0]!.experiment.prependBos], ['gpt2', true]);
+    });
+
+    it('prints what it got and exits with 1 when numbers are off', async () => {
+      const work = graphWork();
+      cli.work = { paths: work.paths, patch: async ({ run, cells }) => withExact(run, { cells: [...cells], effects: new Float32Array(cells.length * run.manifest.pairs.length) }) };
+      cli.answer = async () => {
+        const { manifest } = exampleRun();
+        const model = { ...manifest.model, layers: 12, heads: 12, dModel: 768 };
+        const arrays = manifest.groups.flatMap(({ pairs, length }, group) =>
+          ['z', 'q', 'v'].map((site) => ({ name: `group${group}.${site}`, axes: ['pair', 'layer', 'position', 'head'], shape: [pairs.length, 12, length, 12], data: new Float32Array(pairs.length * 144 * length) })),
+        );
+        return { manifest: { ...manifest, model }, arrays: packArrays(arrays) };
+      };
+      assert.equal(await cli.run('verify-published', 'gpt2'), 1, cli.err);
+      assert.match(cli.out, /^ {2}logit difference, mean +\+3\.5519 +\+2\.0000 +-1\.5519 +off$/m);
+      assert.match(cli.out, /a9\.h9->logits +[+-]0\.2815 +/);
+      assert.match(cli.out, /\d+ bounds not met: logit difference, mean; /);
+      assert.deepEqual(cli.jobs[0]!.sites, ['z', 'q', 'v']);
     });
 
     it('takes the model from a folder, relative to the working folder', async () => {
