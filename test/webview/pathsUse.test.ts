@@ -38,14 +38,14 @@ describe('the paths view in a browser: looking closer', () => {
     const page = await show();
     await node(page, 'a9.h9').hover();
     await textIs(tooltip(page), /^L9H9\+0\.259 normalised, the node’s own attribution.*L8H6 → L9H9 q {2}\+0\.191/);
-    const at = await pointOnEdge(page, 0);
+    const at = await pointOnEdge(page, 1);
     await page.mouse.move(at.x, at.y);
-    await textIs(tooltip(page), /^L9H9 → Logits/);
-    assert.match((await tooltip(page).textContent())!, /^L9H9 → Logits\+0\.311 normalised · rank 1Estimate; not measured exactly\.$/);
+    await textIs(tooltip(page), /^L10H7 → Logits/);
+    assert.match((await tooltip(page).textContent())!, /^L10H7 → Logits−0\.24\d normalised · rank 2Estimate; not measured exactly\.$/);
     await page.mouse.click(at.x, at.y);
-    await textIs(page.getByRole('region', { name: 'Selected edge' }), /L9H9 → Logits\+0\.311/);
+    await textIs(page.getByRole('region', { name: 'Selected edge' }), /L10H7 → Logits−0\.24/);
     assert.equal(await edgeRows(page).locator('xpath=self::tr[contains(@class,"selected")]').count(), 1);
-    assert.equal(await graph(page).getAttribute('data-highlighted'), '0');
+    assert.equal(await graph(page).getAttribute('data-highlighted'), '1');
   });
 
   it('is walked by keyboard along nodes and edges, and described as it goes', async () => {

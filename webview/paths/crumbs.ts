@@ -23,6 +23,12 @@ export function crumbs(shape: GraphShape, focus: readonly string[], selected: st
   ];
 }
 
+/** That only a circuit's edges are shown, and the way out of it. */
+export function circuitCrumb(name: string | undefined, leave: () => void): HTMLElement[] {
+  if (name === undefined) return [];
+  return [el('span', { class: 'shown-circuit', text: `Only the circuit “${name}”` }), button('All edges', leave, { title: 'No circuit: all edges of the graph', key: 'all edges' })];
+}
+
 function crumb(text: string, current: boolean, press: () => void): HTMLElement {
   if (current) return el('span', { text, attributes: { 'aria-current': 'location' } });
   return el('button', { class: 'link', text, attributes: { type: 'button', 'data-key': `crumb ${text}` }, on: { click: press } });

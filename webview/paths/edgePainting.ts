@@ -24,7 +24,7 @@ interface Stroke {
 }
 
 const DIMMED = 0.16;
-const MARK = 3.4;
+const MARK = 6;
 
 export class EdgeCanvas {
   readonly element = document.createElement('canvas');

@@ -3,7 +3,7 @@ import type { Palette } from '../model/colour';
 /** How an edge's score is drawn: width by |score|, colour by sign. In steps, so that edges that look alike are one stroke. */
 
 export const STEPS = 16;
-const THINNEST = 1;
+const THINNEST = 1.2;
 const WIDEST = 8;
 /** Even the weakest edge has its sign's colour, not the background's. */
 const FAINTEST = 0.55;
@@ -25,5 +25,5 @@ export function colourOf(step: number, sign: number, palette: Palette): string {
 
 /** Opaque where it matters, so that strong edges are seen through the crowd of weak ones. */
 export function opacityOf(step: number): number {
-  return 0.5 + 0.45 * (step / STEPS);
+  return 0.6 + 0.38 * (step / STEPS);
 }

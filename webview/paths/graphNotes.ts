@@ -6,7 +6,7 @@ export const NO_NOTES: GraphNotes = { names: {}, pinned: [], text: '' };
 
 /** Without a name the node leaves its group. */
 export function withName(notes: GraphNotes, node: string, name: string): GraphNotes {
-  const { [node]: _, ...others } = notes.names;
+  const others = Object.fromEntries(Object.entries(notes.names).filter(([own]) => own !== node));
   const given = name.trim();
   return { ...notes, names: given === '' ? others : { ...others, [node]: given } };
 }

@@ -40,7 +40,7 @@ export interface Layout {
   columns: ColumnLabel[];
 }
 
-export const NODE_WIDTH = 62;
+export const NODE_WIDTH = 66;
 export const NODE_HEIGHT = 26;
 /** Ports hang under a head. */
 export const PORT_RADIUS = 5.5;

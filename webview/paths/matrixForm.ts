@@ -67,11 +67,6 @@ export class MatrixForm {
         columnLabel: (column) => ({ lines: [], index: title(receivers[column]!), classes: [] }),
         columnName: (column) => `to ${title(receivers[column]!)}`,
         cellName: ({ row, column }) => `${title(senders[row]!)} → ${title(receivers[column]!)}`,
-        exactOf: ({ row, column }) => {
-          const own = edges[row * receivers.length + column]!;
-          const exact = own.map((index) => graph.page.edges[index]!.exact);
-          return exact.length > 0 && exact.every((effect) => effect !== undefined) ? exact.reduce((sum, effect) => sum + effect, 0) : undefined;
-        },
         missingName: 'no edge drawn',
         selected: at === -1 ? undefined : { row: Math.floor(at / receivers.length), column: at % receivers.length },
         related: [],

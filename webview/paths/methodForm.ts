@@ -6,8 +6,8 @@ import { GRADIENTS, gradientOf, LAYER_NORMS, withGradient } from './methodWords'
 
 const MOST_STEPS = 512;
 const RULE_WORDS: Record<IntegrationRule, string> = {
-  left: 'left: from the base run on, EAP-IG’s code today',
-  right: 'right: up to the other run, EAP-IG’s code before 2025',
+  left: 'left (EAP-IG’s code today)',
+  right: 'right (its code before 2025)',
   midpoint: 'midpoint',
 };
 
@@ -20,6 +20,8 @@ export class MethodForm {
   constructor(
     private method: EdgeMethod,
     private readonly compute: (method: EdgeMethod) => void,
+    /** Of what only one form of the page may be called. */
+    private readonly id = 'edge',
   ) {}
 
   /** `known`: how the run's edges are attributed already. */
@@ -38,9 +40,9 @@ export class MethodForm {
         el('legend', { class: 'field-name', text: 'LayerNorm in the backward pass' }),
         ...EDGE_LAYER_NORMS.map((value) => {
           const { label, explained } = LAYER_NORMS[value];
-          const words = `layer-norm-${value}`;
+          const words = `${this.id}-layer-norm-${value}`;
           const input = el('input', {
-            attributes: { type: 'radio', name: 'edge-layer-norm', value, checked: value === layerNorm, 'aria-describedby': words, 'data-key': `layerNorm ${value}` },
+            attributes: { type: 'radio', name: `${this.id}-layer-norm`, value, checked: value === layerNorm, 'aria-describedby': words, 'data-key': `layerNorm ${value}` },
             on: { change: () => this.set({ ...method, layerNorm: value === 'full' ? undefined : value }) },
           });
           return el('div', { class: 'layer-norm' }, [el('label', {}, [input, label]), el('span', { class: 'caption', text: explained, attributes: { id: words } })]);
@@ -59,7 +61,7 @@ export class MethodForm {
   private steps(integrated: NonNullable<EdgeMethod['integrated']>): HTMLElement {
     const box = el('input', {
       class: 'number',
-      attributes: { type: 'number', min: 1, max: MOST_STEPS, value: integrated.steps, id: 'edge-steps', 'data-key': 'edge steps' },
+      attributes: { type: 'number', min: 1, max: MOST_STEPS, value: integrated.steps, id: `${this.id}-steps`, 'data-key': 'edge steps' },
       on: {
         change: () => {
           const steps = Math.round(Number(box.value));
@@ -68,15 +70,15 @@ export class MethodForm {
         },
       },
     });
-    return el('div', { class: 'field' }, [el('label', { class: 'field-name', text: 'Steps', attributes: { for: 'edge-steps' } }), box]);
+    return el('div', { class: 'field' }, [el('label', { class: 'field-name', text: 'Steps', attributes: { for: `${this.id}-steps` } }), box]);
   }
 
   private rules(integrated: NonNullable<EdgeMethod['integrated']>): HTMLElement {
     const list = el(
       'select',
-      { attributes: { id: 'edge-rule', 'data-key': 'edge rule' }, on: { change: () => this.set({ ...this.method, integrated: { ...integrated, rule: list.value as IntegrationRule } }) } },
+      { attributes: { id: `${this.id}-rule`, 'data-key': 'edge rule' }, on: { change: () => this.set({ ...this.method, integrated: { ...integrated, rule: list.value as IntegrationRule } }) } },
       INTEGRATION_RULES.map((rule) => el('option', { text: RULE_WORDS[rule], attributes: { value: rule, selected: rule === integrated.rule } })),
     );
-    return el('div', { class: 'field' }, [el('label', { class: 'field-name', text: 'Rule', attributes: { for: 'edge-rule' } }), list]);
+    return el('div', { class: 'field' }, [el('label', { class: 'field-name', text: 'Rule', attributes: { for: `${this.id}-rule` } }), list]);
   }
 }

@@ -23,6 +23,7 @@ export interface NodeLooks {
 }
 
 export const GROUP_MARKS = 6;
+const LONGEST_NAME = 12;
 
 export function drawNodes(svg: SVGSVGElement, layout: Layout, looks: NodeLooks): void {
   const root = select(svg).attr('width', layout.width).attr('height', layout.height).attr('viewBox', `0 0 ${layout.width} ${layout.height}`);
@@ -84,10 +85,15 @@ export function drawNodes(svg: SVGSVGElement, layout: Layout, looks: NodeLooks):
   nodes.each(function ({ name, width }) {
     const node = select(this);
     const given = looks.names[name];
-    node.selectAll('.given-name').data(given === undefined ? [] : [given]).join('text').attr('class', 'given-name').attr('text-anchor', 'middle').attr('x', width / 2).attr('y', -5).text((text) => text);
+    node.selectAll('.given-name').data(given === undefined ? [] : [given]).join('text').attr('class', 'given-name').attr('text-anchor', 'middle').attr('x', width / 2).attr('y', -5).text(shortened);
     node.selectAll('.pin-mark').data(looks.pinned.has(name) ? [name] : []).join('path').attr('class', 'pin-mark').attr('d', `M${width - 5},-4 h8 v8 h-8 Z`);
     for (const port of PORTS) node.select(`.port.${port}`).classed('reached', looks.isReached(name, port));
   });
+}
+
+/** As much of a name as fits over a node; the tables and the tooltip have all of it. */
+function shortened(name: string): string {
+  return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name;
 }
 
 function nodeClasses(name: string, kind: string, { focus, groupOf, highlighted, shareOf }: NodeLooks): string {

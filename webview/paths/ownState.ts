@@ -14,6 +14,8 @@ export interface PathsChoice {
   port: Port | 'all';
   mode: PathMode;
   between?: { from: string; to: string; paths: number };
+  /** Only the edges of this kept circuit, by its key. */
+  circuit?: string;
   /** The selected edge, as `edgeName` writes it. */
   edge?: string;
   /** Absent: the whole graph is in sight. */
@@ -49,11 +51,18 @@ export function pathsChoice(run: Pick<RunSummary, 'model'>, { own }: Pick<ViewSt
     port: PORTS.find((port) => port === kept.port) ?? 'all',
     mode: PATH_MODES.find((mode) => mode === kept.mode) ?? 'direct',
     ...(isNode(between.from) && isNode(between.to) && isCount(between.paths, MOST_PATHS) && { between: { from: between.from, to: between.to, paths: between.paths } }),
+    ...(typeof kept.circuit === 'string' && { circuit: kept.circuit }),
     ...(typeof kept.edge === 'string' && edgeNamed(run.model, kept.edge) && { edge: kept.edge }),
     ...(isZoom(kept.zoom) && { zoom: { k: kept.zoom.k, x: kept.zoom.x, y: kept.zoom.y } }),
     order: { by: EDGE_COLUMNS.find((column) => column === order.by) ?? 'rank', descending: order.descending === true },
     verify: isCount(kept.verify, MOST_EDGES) ? kept.verify : DEFAULT_VERIFY,
   };
+}
+
+/** What shows all edges of a kept circuit, as many as are drawn at once, and nothing else. */
+export function showingCircuit(run: Pick<RunSummary, 'model'>, state: Pick<ViewState, 'own'>, circuit: string, edges: number): PathsChoice {
+  const { form, port, mode, order, verify } = pathsChoice(run, state);
+  return { form, port, mode, order, verify, circuit, choose: { top: Math.max(1, Math.min(MOST_EDGES, edges)) }, focus: [] };
 }
 
 function chosen(value: unknown): PathsChoice['choose'] {

@@ -5,6 +5,7 @@ import type { EdgeMethod, GraphNotes } from '../../src/shared/paths';
 import type { EdgePositions, GraphRequest } from '../../src/shared/pathsProtocol';
 import { plural } from '../../src/shared/text';
 import { Computed } from '../computed';
+import { circuitAt } from '../model/circuitKeys';
 import { viewCaption } from '../model/facts';
 import { signWords } from '../model/signs';
 import type { ViewState } from '../model/viewState';
@@ -13,7 +14,7 @@ import { button, el } from '../view/dom';
 import { Slot } from '../view/slot';
 import type { View, ViewParts } from '../view/tabs';
 import { Tooltip } from '../view/tooltip';
-import { crumbs } from './crumbs';
+import { circuitCrumb, crumbs } from './crumbs';
 import { drawnGraph, edgesOnPath, type DrawnGraph } from './drawnGraph';
 import { edgeCard, nodeCard, nodeSentence } from './edgeCard';
 import { EdgeDetails } from './edgeDetails';
@@ -157,6 +158,8 @@ export class PathsView implements View {
   }
 
   update(state: ViewState): void {
+    // A circuit is to be shown, which was chosen elsewhere.
+    if (state.own.paths !== this.state.own.paths) this.choice = pathsChoice(this.run, state);
     this.state = state;
     this.render();
   }
@@ -284,7 +287,8 @@ export class PathsView implements View {
   private request(): GraphRequest {
     const { choose, focus, between, mode } = this.choice;
     const node = focus.at(-1);
-    return { runId: this.run.id, options: this.state.options, choose, mode, ...(node !== undefined && { focus: [node] }), ...(between && { between }) };
+    const circuit = circuitAt(this.run.circuits, this.choice.circuit);
+    return { runId: this.run.id, options: this.state.options, choose, mode, ...(circuit !== undefined && { circuit }), ...(node !== undefined && { focus: [node] }), ...(between && { between }) };
   }
 
   private take(page: DrawnGraph['page']): void {
@@ -304,7 +308,11 @@ export class PathsView implements View {
     this.toolbar.render(choice.form, () => formControls(choice, { form: (form) => this.choose({ form }), zoomBy: (factor) => this.picture.zoomBy(factor), fit: () => this.picture.fit() }));
     this.verify.render(JSON.stringify([choice.mode, choice.verify]), () => verifyControls(this.choice, { mode: (mode) => this.choose({ mode }), top: (verify) => this.choose({ verify }), verifyTop: () => this.patch({ top: this.choice.verify }, `top ${this.choice.verify} edges`) }));
     const head = selectedHead(this.state.selection);
-    this.trail.render(JSON.stringify([choice.focus, head]), () => crumbs(shape, choice.focus, head, { backTo: (length) => this.backTo(length), focus: (name) => this.focus(name) }));
+    const circuit = run.circuits[circuitAt(run.circuits, choice.circuit) ?? -1]?.name;
+    this.trail.render(JSON.stringify([choice.focus, head, circuit]), () => [
+      ...circuitCrumb(circuit, () => this.choose({ circuit: undefined })),
+      ...crumbs(shape, choice.focus, head, { backTo: (length) => this.backTo(length), focus: (name) => this.focus(name) }),
+    ]);
     this.picture.element.hidden = choice.form !== 'graph';
     this.matrix.element.hidden = choice.form !== 'matrix';
     if (choice.form === 'graph') this.drawPicture(graph, selected, focused);

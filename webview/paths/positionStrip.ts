@@ -23,7 +23,7 @@ export function positionStrips(run: RunSummary, answer: readonly EdgePositions[]
           scores.map((score, position) => {
             const column = columns[position]!;
             const bar = el('span', { class: score < 0 ? 'strip-bar negative' : 'strip-bar positive' });
-            bar.style.height = `${(Math.abs(score) / largest) * 100}%`;
+            bar.style.height = score === 0 ? '0' : `max(2px, ${(Math.abs(score) / largest) * 100}%)`;
             return el('li', { attributes: { title: `${columnPlace(column)} ${columnToken(column)}: ${formatScore(score)}` } }, [
               el('span', { class: 'strip-track', attributes: { 'aria-hidden': 'true' } }, [bar]),
               el('span', { class: 'strip-token', text: shortTexts(column.clean) }),
