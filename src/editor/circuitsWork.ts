@@ -44,6 +44,8 @@ export interface CircuitsWorkDependencies {
 
 /** Of what is drawn at random: the same for the same run, so that a figure can be had again. */
 const SEED = 1;
+/** Each edge left out is a run of the model and a mask of the whole graph. */
+const MOST_LEFT_OUT = 2000;
 
 export function createCircuitsWork({ runner, runsAtWork, settingsOf, now = () => new Date() }: CircuitsWorkDependencies): CircuitsWork {
   const evaluateIn = ({ run }: RunAtWork, ablation: Other): Evaluate => (circuits, call) => runner.circuits({ run, circuits, ablation, settings: settingsOf(run.manifest) }, call);
@@ -70,6 +72,7 @@ export function createCircuitsWork({ runner, runsAtWork, settingsOf, now = () =>
     circuitMinimality: async ({ run, panel }, circuit, call) => {
       const { name } = run.manifest.circuits![circuit]!;
       const mask = circuitMask(run, circuit);
+      if (maskSize(mask) > MOST_LEFT_OUT) throw new CircuitError('too-big', `The model would be run ${maskSize(mask)} times, once without each edge. Extract or refine to a circuit of at most ${MOST_LEFT_OUT} edges first.`);
       return runsAtWork.work({ run, panel, title: `Leaving out each of the ${plural(maskSize(mask), 'edge')} of ${name}`, endsWithPanel: true }, call, (open) =>
         minimality(shapeOf(run), mask, evaluateIn(open, ablationOf(run, circuit)), open.call),
       );

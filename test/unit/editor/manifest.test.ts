@@ -41,6 +41,12 @@ describe('manifest', () => {
     }
   });
 
+  it('offers what is about the run in front only where a panel is in front', () => {
+    for (const name of ['verifyTopHeads', 'attributeEdges', 'extractCircuit', 'importCircuit', 'exportGraph'] as const) {
+      assert.equal(contributes.menus['commandPalette']!.find(({ command }) => command === COMMANDS[name])?.when, "activeWebviewPanelId == 'circuitExplorer.panel'", name);
+    }
+  });
+
   it('offers to reveal a run file only where there is a file manager beside it', () => {
     const reveal = contributes.menus['view/item/context']!.find(({ command }) => command === COMMANDS.revealRun);
     assert.match(reveal?.when ?? '', /!isWeb && !remoteName/);
