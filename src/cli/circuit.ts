@@ -6,6 +6,7 @@ import { CircuitError } from '../shared/errors';
 import { maskSize } from '../shared/graph/mask';
 import { fromMib, LARGEST_GRAPH } from '../shared/graph/mib';
 import { shapeOf } from '../shared/graph/stored';
+import { metricTitle } from '../shared/metrics';
 import type { Run } from '../shared/run';
 import { circuitJson } from './circuitJson';
 import { circuitReport, selectionOf, type CircuitReport, type FoundCircuit } from './circuitReport';
@@ -78,6 +79,8 @@ async function openHeldOut(command: CircuitCommand, file: string, run: Run, surr
   if (heldOut.run.manifest.model.checkpointHash !== model.checkpointHash) {
     throw usage(`${file} is of the model ${heldOut.run.manifest.model.id}, ${command.file} of ${model.id}: a circuit is measured in the model that it was found in.`);
   }
+  const [theirs, ours] = [heldOut.run, run].map(({ manifest }) => `${metricTitle(manifest.experiment.metric)}, ${manifest.prependBos ? 'with' : 'no'} BOS`);
+  if (theirs !== ours) surroundings.warn(`${file} is run otherwise than ${command.file}: ${theirs}, not ${ours}.\n`);
   return heldOut;
 }
 

@@ -99,8 +99,16 @@ describe('circuit, the verb', () => {
     assert.deepEqual(measured.map(({ on, full, empty }) => [on, full, empty]), [['three pairs', 2, 0], ['b.prompts.json', 4, 1]]);
     assert.deepEqual([random!.on, curve!.on, curve!.full, curve!.empty], ['b.prompts.json', 'b.prompts.json', 4, 1]);
     assert.deepEqual(cli.jobs.map(({ title, experiment }) => [title, experiment.pairs.length]), [['a.prompts.json: pair 1', 1], ['b.prompts.json', 2]], 'pairs are chosen of the first file only');
+    assert.equal(cli.err, '');
     assert.equal(attributions, 1, 'no edges of the held-out pairs are looked at');
     assert.equal(ran.at(-1)!.run.manifest.title, 'three pairs', 'edges are dropped where the circuit was found');
+    cli.answer = async ({ title }) => {
+      const run = exampleRun();
+      run.manifest.prependBos = title === 'b.prompts.json';
+      return run;
+    };
+    await json('a.prompts.json', '--edges', '20', '--evaluate', 'b.prompts.json');
+    assert.match(cli.err, /b\.prompts\.json is run otherwise than a\.prompts\.json: logit difference, with BOS, not logit difference, no BOS/);
     cli.answer = async ({ title }) => {
       const run = exampleRun();
       if (title === 'b.prompts.json') run.manifest.model = { ...run.manifest.model, id: 'other', checkpointHash: 'ff' };
