@@ -26,8 +26,8 @@ export interface ViewState {
   own: Partial<Record<ViewName, unknown>>;
 }
 
-export type ViewName = 'heatmaps' | 'trust' | 'paths' | 'attention' | 'logits' | 'neurons';
-export const VIEW_NAMES: readonly ViewName[] = ['heatmaps', 'trust', 'paths', 'attention', 'logits', 'neurons'];
+export type ViewName = 'heatmaps' | 'trust' | 'paths' | 'circuits' | 'attention' | 'logits' | 'neurons';
+export const VIEW_NAMES: readonly ViewName[] = ['heatmaps', 'trust', 'paths', 'circuits', 'attention', 'logits', 'neurons'];
 
 export type MapName = 'heads' | 'positions';
 

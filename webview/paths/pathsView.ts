@@ -130,9 +130,9 @@ export class PathsView implements View {
         this.matrix.element,
         this.verify.element,
         this.caption,
-        this.table.element,
       ]),
       el('aside', { class: 'paths-side', attributes: { 'aria-label': 'Selection, paths and notes' } }, [this.details.element, this.nodeTables.element, this.paths.element, this.notesPanel.element]),
+      this.table.element,
     ]);
     this.element = el('div', { class: 'paths' }, [this.methodLine.element, this.form.element, this.work.element, this.loading.element, this.body, this.tooltip.element]);
     window.addEventListener('scroll', this.onScroll, { passive: true });
@@ -259,6 +259,14 @@ export class PathsView implements View {
     this.patch([{ sender: edge.sender, receiver: edge.receiver }], edgeTitle(this.shape, edge));
   }
 
+  /** Of the whole graph, or of what is in focus. */
+  private verifyTop(): void {
+    const { verify, focus, between } = this.choice;
+    const whole = focus.length === 0 && !between;
+    const edges = this.graph!.graph.page.edges.slice(0, verify).map(({ sender, receiver }) => ({ sender, receiver }));
+    this.patch(whole ? { top: verify } : edges, whole ? `top ${verify} edges` : `top ${plural(edges.length, 'edge')} in focus`);
+  }
+
   private verifySelected(): void {
     const index = this.selectedIndex();
     if (index !== undefined) this.verifyEdge(index);
@@ -306,7 +314,7 @@ export class PathsView implements View {
     this.threshold.element.hidden = choice.between !== undefined;
     this.threshold.render(choice.choose, graph.page, waiting);
     this.toolbar.render(choice.form, () => formControls(choice, { form: (form) => this.choose({ form }), zoomBy: (factor) => this.picture.zoomBy(factor), fit: () => this.picture.fit() }));
-    this.verify.render(JSON.stringify([choice.mode, choice.verify]), () => verifyControls(this.choice, { mode: (mode) => this.choose({ mode }), top: (verify) => this.choose({ verify }), verifyTop: () => this.patch({ top: this.choice.verify }, `top ${this.choice.verify} edges`) }));
+    this.verify.render(JSON.stringify([choice.mode, choice.verify]), () => verifyControls(this.choice, { mode: (mode) => this.choose({ mode }), top: (verify) => this.choose({ verify }), verifyTop: () => this.verifyTop() }));
     const head = selectedHead(this.state.selection);
     const circuit = run.circuits[circuitAt(run.circuits, choice.circuit) ?? -1]?.name;
     this.trail.render(JSON.stringify([choice.focus, head, circuit]), () => [
@@ -339,7 +347,10 @@ export class PathsView implements View {
   }
 
   private renderDetails(graph: DrawnGraph, selected: number | undefined): void {
-    if (selected === undefined) return this.details.render(undefined);
+    if (selected === undefined) {
+      this.positions.cancel();
+      return this.details.render(undefined);
+    }
     const { host, run } = this.parts;
     const { options } = this.state;
     const edge = graph.page.edges[selected]!;

@@ -1,5 +1,6 @@
 import { AttentionView } from '../attention/attentionView';
 import { HeatmapsView } from '../heatmaps/heatmapsView';
+import { CircuitsView } from '../circuits/circuitsView';
 import { LogitsView } from '../logits/logitsView';
 import type { PanelHost, RunningVerification, RunSummary } from '../../src/shared/panelProtocol';
 import { signWords } from '../model/signs';
@@ -26,6 +27,7 @@ const VIEWS: Record<ViewName, new (parts: RunParts) => View> = {
   heatmaps: HeatmapsView,
   trust: TrustView,
   paths: PathsView,
+  circuits: CircuitsView,
   attention: AttentionView,
   logits: LogitsView,
   neurons: NeuronsView,

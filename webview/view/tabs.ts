@@ -41,7 +41,7 @@ export interface RunParts extends ViewParts {
   verifying: Verifying;
 }
 
-const TITLES: Record<ViewName, string> = { heatmaps: 'Heatmaps', trust: 'Trust', paths: 'Paths', attention: 'Attention', logits: 'Logits', neurons: 'Neurons' };
+const TITLES: Record<ViewName, string> = { heatmaps: 'Heatmaps', trust: 'Trust', paths: 'Paths', circuits: 'Circuits', attention: 'Attention', logits: 'Logits', neurons: 'Neurons' };
 
 /** The views' tabs: one tab stop, arrow keys, Home and End choose among them. */
 export class Tabs {
