@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { attend, causalMask } from '../model/attention';
 import { attentionScale } from '../model/forward';
+import { linear } from '../model/layers';
 import type { Gpt2, Linear } from '../model/weights';
 import type { Work } from '../model/work';
 import type { Port } from '../../shared/graph/nodes';
@@ -20,9 +21,9 @@ export async function headValues(model: Gpt2, layer: number, steps: readonly Hea
   const rows = pairs * after;
   const weights = blocks[layer]!;
   const projected = {
-    q: await projections(weights.query, steps, 'q', inputs, dHead, rows, work),
-    k: await projections(weights.key, steps, 'k', inputs, dHead, pairs * positions, work),
-    v: await projections(weights.value, steps, 'v', inputs, dHead, pairs * positions, work),
+    q: await projections(weights.query, steps, 'q', inputs, config.heads, rows, work),
+    k: await projections(weights.key, steps, 'k', inputs, config.heads, pairs * positions, work),
+    v: await projections(weights.value, steps, 'v', inputs, config.heads, pairs * positions, work),
   };
   const z = await attended(model, layer, steps, projected, side, after, work);
   // z is by step, and steps by head: one product for each head.
@@ -48,16 +49,31 @@ function projectionKey(head: number, input: number): string {
   return `${head}.${input}`;
 }
 
-/** W[head]·input + b[head] for each head and each input that it reads at this port. */
-async function projections({ weight, bias }: Linear, steps: readonly HeadStep[], port: Port, inputs: readonly Float32Array[], dHead: number, rows: number, work: Work): Promise<Projections> {
+/**
+ * W[head]·input + b[head] for each head and each input that it reads at this port. An input that most heads read, as the full
+ * residual stream is, goes through the whole matrix at once: as the model's own, it is packed already.
+ */
+async function projections(own: Linear, steps: readonly HeadStep[], port: Port, inputs: readonly Float32Array[], heads: number, rows: number, work: Work): Promise<Projections> {
+  const { weight, bias } = own;
+  const dHead = weight.shape[1] / heads;
   const all: Projections = new Map();
-  const [matrix, offsets] = [weight.dataSync<'float32'>(), bias.dataSync<'float32'>()];
-  for (const [head, own] of byHead(steps)) {
+  const readers = new Map<number, Set<number>>();
+  for (const step of steps) readers.set(step[port], (readers.get(step[port]) ?? new Set()).add(step.head));
+  const shared = [...readers].flatMap(([input, by]) => (2 * by.size > heads ? [input] : []));
+  for (const input of shared) {
     await work.pause();
-    const read = [...new Set(own.map((step) => step[port]))];
+    const found = valuesOf(() => linear(stacked([inputs[input]!], rows), own, work));
+    for (const head of readers.get(input)!) all.set(projectionKey(head, input), columns(found, weight.shape[1], head * dHead, dHead));
+  }
+  if (shared.length === readers.size) return all;
+  const [matrix, offsets] = [weight.dataSync<'float32'>(), bias.dataSync<'float32'>()];
+  for (const [head, byThis] of byHead(steps)) {
+    const read = [...new Set(byThis.map((step) => step[port]))].filter((input) => !shared.includes(input));
+    if (read.length === 0) continue;
+    await work.pause();
     const found = valuesOf(() => {
       const a = stacked(read.map((input) => inputs[input]!), rows);
-      const b = columns(matrix, weight.shape, head * dHead, dHead);
+      const b = tf.tensor2d(columns(matrix, weight.shape[1], head * dHead, dHead), [weight.shape[0], dHead]);
       return tf.fused.matMul({ a, b, bias: tf.tensor1d(offsets.subarray(head * dHead, (head + 1) * dHead)) });
     });
     read.forEach((input, i) => all.set(projectionKey(head, input), found.subarray(i * rows * dHead, (i + 1) * rows * dHead)));
@@ -122,9 +138,10 @@ function byHead(steps: readonly HeadStep[]): Map<number, HeadStep[]> {
   return groups;
 }
 
-/** Columns of a matrix. */
-function columns(matrix: Float32Array, [rows, width]: readonly [number, number], first: number, count: number): tf.Tensor2D {
+/** Columns of a matrix that is `width` wide. */
+function columns(matrix: Float32Array, width: number, first: number, count: number): Float32Array {
+  const rows = matrix.length / width;
   const taken = new Float32Array(rows * count);
   for (let row = 0; row < rows; row++) taken.set(matrix.subarray(row * width + first, row * width + first + count), row * count);
-  return tf.tensor2d(taken, [rows, count]);
+  return taken;
 }
