@@ -106,6 +106,19 @@ describe('verifying attribution in the workbench', () => {
     await workbench.screenshot('attention');
   });
 
+  it('patches the cell of a pattern exactly, as the command line does', async () => {
+    const { panel } = workbench;
+    const row = panel.frame.locator('.attention tbody tr').first();
+    const [head, dest, src] = (await row.getAttribute('data-name'))!.split(' ').map(Number) as [number, number, number];
+    const layer = Number(/^L(\d+)/.exec(await panel.frame.locator('.attention-head h2').innerText())![1]);
+    await row.getByRole('button', { name: 'Verify' }).click();
+    const shown = row.locator('td').last();
+    await workbench.settles(async () => /^[+−]/.test(await shown.innerText()), true);
+    const { maps } = (await patchByCli(file('ioi.prompts.json'), '--pair', '1', '--raw', '--site', 'pattern', '--over', 'cells', '--head', `${layer}.${head}`, '--full')).sites[0]!;
+    assertShown(await shown.innerText(), (maps[0]!.exact as number[][])[dest]![src]!);
+    await workbench.screenshot('verified-pattern-cell');
+  });
+
   it('shows what the model says and what writes it', async () => {
     const { panel } = workbench;
     await panel.view('Logits');
@@ -122,6 +135,21 @@ describe('verifying attribution in the workbench', () => {
     await workbench.settles(async () => (await panel.measuredNames('heads')).length, values.cells);
   });
 
+  it('runs again with neurons, and patches the strongest exactly, as the command line does', async () => {
+    const { panel } = workbench;
+    await panel.view('Neurons');
+    await panel.frame.getByRole('button', { name: 'Run again with neurons' }).click();
+    const row = panel.frame.locator('.neurons tbody tr').first();
+    await row.getByRole('button', { name: 'Verify' }).click();
+    const shown = row.locator('.exact');
+    await workbench.settles(async () => /^[+−]/.test(await shown.innerText()), true);
+    const [, layer, neuron] = /^L(\d+)N(\d+)$/.exec(await row.locator('th').innerText())!.map(Number) as [number, number, number];
+    const { maps } = (await patchByCli(file('ioi.prompts.json'), '--site', 'mlp_post', '--top', '1')).sites[0]!;
+    assertShown(await shown.innerText(), (maps[0]!.exact as number[][])[layer]![neuron]!);
+    await workbench.screenshot('verified-neuron');
+    await panel.view('Heatmaps');
+  });
+
   it('runs again with another metric and direction', async () => {
     const { panel } = workbench;
     await panel.frame.getByRole('button', { name: 'Change…' }).click();
@@ -136,3 +164,9 @@ describe('verifying attribution in the workbench', () => {
     await workbench.screenshot('another-metric');
   });
 });
+
+/** Three digits are shown. */
+function assertShown(text: string, expected: number): void {
+  const shown = Number(text.replace('−', '-').replace('e−', 'e-'));
+  assert.ok(Math.abs(shown - expected) <= 0.006 * Math.abs(expected), `${text} on the screen, ${expected} from the command line`);
+}

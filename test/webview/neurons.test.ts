@@ -145,6 +145,17 @@ describe('the neurons view in a browser', () => {
     await eventually(async () => assert.deepEqual(await listed(page), expected({ layer: 2 })));
   });
 
+  for (const theme of ['dark', 'light', 'contrast', 'contrastLight'] as const) {
+    it(`has no violations that axe finds, and leaves a screenshot (${theme})`, async function () {
+      this.timeout(90_000);
+      const page = await show({ theme });
+      await page.getByLabel('Layer', { exact: true }).selectOption('3');
+      await textIs(page.locator('.pager > span'), '1–32 of 32');
+      await axeFindsNothing(page);
+      await screenshot(page, `neurons-${theme}`);
+    });
+  }
+
   it('in a narrow panel scrolls only its own boxes', async () => {
     const page = await show({ width: 400 });
     await page.getByLabel('Layer', { exact: true }).selectOption('3');

@@ -327,6 +327,24 @@ describe('the panel in use', () => {
       await screenshot(page, 'large');
     });
 
+    it('brings the strongest column into sight at first, not again, and not where the person had scrolled to', async function () {
+      this.timeout(90_000);
+      const page = await open({ run: 'large' });
+      const [strongest] = rankCells(positionMap(sampleRun('large')));
+      const scroller = page.locator('.map-section.positions .map-scroller');
+      const left = (): Promise<number> => scroller.evaluate((element) => element.scrollLeft);
+      await eventually(async () => assert.ok((await left()) > 0));
+      const [box, sight] = [(await cell(page, `L${strongest!.row}P${strongest!.column}`).boundingBox())!, (await scroller.boundingBox())!];
+      assert.ok(box.x >= sight.x && box.x + box.width <= sight.x + sight.width + 1, 'in sight');
+      await scroller.evaluate((element) => element.scrollTo({ left: 300 }));
+      await page.getByRole('radio', { name: 'Raw logits' }).check();
+      await page.waitForTimeout(400);
+      assert.equal(await left(), 300);
+      await page.reload();
+      await cell(page, 'L0P20').waitFor();
+      await eventually(async () => assert.equal(await left(), 300));
+    });
+
     it('notes its frame times', async function () {
       this.timeout(90_000);
       const page = await open({ run: 'large', reducedMotion: false });

@@ -85,8 +85,8 @@ export class AttentionView implements View {
       this.readout.element,
       this.legends.element,
       this.heads,
-      this.table.element,
       this.verifyLine.element,
+      this.table.element,
       this.caption,
     ]);
   }

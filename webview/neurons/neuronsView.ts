@@ -42,7 +42,7 @@ export class NeuronsView implements View {
     this.state = parts.state;
     this.choice = neuronsChoice(parts.run, parts.state);
     this.verifyLine = new VerifyLine('neurons', parts.numbers, parts.verifying, (top) => parts.change({ top }));
-    this.element = el('div', { class: 'neurons' }, [el('h2', { text: 'Strongest neurons' }), this.sign, this.controls.element, this.computing.element, this.table.element, this.verifyLine.element, this.caption]);
+    this.element = el('div', { class: 'neurons' }, [el('h2', { text: 'Strongest neurons' }), this.sign, this.controls.element, this.verifyLine.element, this.computing.element, this.table.element, this.caption]);
   }
 
   start(): void {
@@ -170,8 +170,8 @@ export class NeuronsView implements View {
         el('td', { class: 'number', text: String(from + place + 1) }),
         el('th', { text: names[place], attributes: { scope: 'row' } }),
         el('td', { class: 'number', text: formatScore(score) }),
-        el('td', { class: 'number exact' }, [this.exactOf(measured[place], () => void this.parts.verifying.start({ units: [units[place]!] }, names[place]!), names[place]!, idle)]),
         el('td', { class: 'neuron-bar', attributes: { 'aria-hidden': 'true' } }, [bar]),
+        el('td', { class: 'number exact' }, [this.exactOf(measured[place], () => void this.parts.verifying.start({ units: [units[place]!] }, names[place]!), names[place]!, idle)]),
       ]);
     });
     const turner = (label: string, to: number, possible: boolean): HTMLElement => {
@@ -183,7 +183,7 @@ export class NeuronsView implements View {
       el('div', { class: 'table-scroller' }, [
         el('table', { class: 'ranked sorted' }, [
           el('caption', { class: 'hidden', text: 'Neurons by strength' }),
-          el('thead', {}, [el('tr', {}, [el('th', { class: 'number', text: '#', attributes: { scope: 'col' } }), el('th', { text: 'Neuron', attributes: { scope: 'col' } }), el('th', { class: 'number', text: 'Score', attributes: { scope: 'col' } }), el('th', { class: 'number', text: 'Exact', attributes: { scope: 'col', title: 'By exact patching' } }), el('td')])]),
+          el('thead', {}, [el('tr', {}, [el('th', { class: 'number', text: '#', attributes: { scope: 'col' } }), el('th', { text: 'Neuron', attributes: { scope: 'col' } }), el('th', { class: 'number', text: 'Score', attributes: { scope: 'col' } }), el('td'), el('th', { class: 'number', text: 'Exact', attributes: { scope: 'col', title: 'By exact patching' } })])]),
           el('tbody', {}, lines),
         ]),
       ]),
