@@ -114,7 +114,7 @@ function block(model: Gpt2, run: ForwardRun, layer: number, after: tf.Tensor2D, 
 }
 
 /** Rows of trailing positions, put back among zeros: [batch · tail, width] → [batch · positions, width]. */
-export function amongZeros(rows: tf.Tensor2D, { batch, length }: Pick<ForwardRun, 'batch' | 'length'>): tf.Tensor2D {
+function amongZeros(rows: tf.Tensor2D, { batch, length }: ForwardRun): tf.Tensor2D {
   const [count, width] = rows.shape;
   const tail = count / batch;
   if (tail === length) return rows;

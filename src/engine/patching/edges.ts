@@ -37,7 +37,7 @@ export async function attributeEdges(model: Gpt2, { experiment, method, receiver
   const plan = planEdges(experiment, method, receivers, config);
   checkEdges(config, plan, receivers.length, ...limits);
   const { groups, chunks, branches } = plan;
-  const { integrated } = method;
+  const { integrated, layerNorm = 'full' } = method;
   const work = new Work(call, edgesWork(plan, config));
   const count = experiment.pairs.length;
   const clean = new Array<number>(count).fill(0);
@@ -50,21 +50,22 @@ export async function attributeEdges(model: Gpt2, { experiment, method, receiver
       const { weights } = branches[chunk.branch]!;
       for (const { direction, share } of directionsOf(plan)) {
         const values = await runChunk(model, plan, chunk, { sites: SENDER_SITES, record: !integrated, direction }, means, work, async (runs) => {
-          const senders = await senderDifferences(model, runs, work);
+          const senders = await senderDifferences(model, runs, receivers.length > 0, work);
           const into = (factor: number) => sums.of(chunk, chunk.pairs.map((pair) => factor * weights[pair]!));
-          if (!integrated) {
-            await contractEdges(model, runs, runs.base, senders, method.layerNorm ?? 'full', into(share), work);
-            return runs.values;
-          }
-          for (let step = 0; step < integrated.steps; step++) {
-            const run = await interpolated(model, integrated, step, runs, work);
-            try {
-              await contractEdges(model, runs, run, senders, method.layerNorm ?? 'full', into(1 / integrated.steps), work);
-            } finally {
-              disposeRun(run);
+          try {
+            if (!integrated) await contractEdges(model, runs, runs.base, senders, layerNorm, into(share), work);
+            for (let step = 0; integrated && step < integrated.steps; step++) {
+              const run = await interpolated(model, integrated, step, runs, work);
+              try {
+                await contractEdges(model, runs, run, senders, layerNorm, into(1 / integrated.steps), work);
+              } finally {
+                disposeRun(run);
+              }
             }
+            return runs.values;
+          } finally {
+            senders.dispose();
           }
-          return runs.values;
         });
         if (direction !== plan.experiment.direction) continue;
         chunk.pairs.forEach((pair, row) => {

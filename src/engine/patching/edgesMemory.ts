@@ -2,24 +2,23 @@ import { CircuitError } from '../../shared/errors';
 import { PORTS, receiverCount, senderCount } from '../../shared/graph/nodes';
 import type { BackendName } from '../../shared/results';
 import type { Gpt2Config } from '../model/config';
-import { FLOAT, fillableBytes, gigabytes } from '../model/memory';
-import { ROWS_OF_BLOCK } from './edgesBlocks';
-import { SENDER_SITES } from './edgesSenders';
+import { FLOAT, fillableBytes, gigabytes, longest } from '../model/memory';
+import { POSITIONS_APART, ROWS_OF_BLOCK } from './edgesBlocks';
+import { SENDER_SITES, sendersBytes } from './edgesSenders';
 import type { Chunk, Plan } from './plan';
 import { chunkBytes, refusePair } from './planMemory';
 
-/** Most bytes that edge attribution of a chunk holds at a time beside the weights and the results. */
-export function edgesBytes(config: Gpt2Config, plan: Plan, chunk: Chunk): number {
-  const { heads, dModel, layers } = config;
+/** Most bytes that edge attribution of a chunk, by position into some receivers, holds at a time beside the weights and the results. */
+export function edgesBytes(config: Gpt2Config, plan: Plan, chunk: Chunk, receivers = 0): number {
+  const { heads, dModel } = config;
   const positions = Math.max(chunk.cleanLength, chunk.corruptedLength) - chunk.prefix;
   const rows = chunk.pairs.length * positions;
   const block = Math.max(chunk.pairs.length, Math.min(rows, ROWS_OF_BLOCK));
-  const senders = senderCount({ layers, heads });
-  // In plain memory the senders' differences and a layer's gradients by head; in the backend one pair's senders of a block.
-  const kept = senders * rows * dModel + PORTS.length * rows * dModel + senders * Math.ceil(block / chunk.pairs.length) * dModel;
-  // W_Q, W_K and W_V by head, with XNNPACK's packed copies; ports' inputs on their way through LayerNorm and into columns.
-  const receivers = 3 * PORTS.length * dModel * dModel + 9 * PORTS.length * heads * block * dModel;
-  return chunkBytes(config, plan, chunk, { sites: SENDER_SITES, record: true }) + FLOAT * (kept + receivers);
+  // Of one layer: queries', keys' and values' gradients and what reads them, by head; a block's inputs of all ports.
+  const ports = PORTS.length * (2 * rows * dModel + 3 * dModel * dModel);
+  const apart = Math.min(receivers, PORTS.length * heads + 1) * Math.min(POSITIONS_APART, positions);
+  const inputs = (2 * (4 + apart) + 9 * PORTS.length * heads) * block * dModel + 8 * rows * dModel;
+  return chunkBytes(config, plan, chunk, { sites: SENDER_SITES, record: true }) + sendersBytes(config, chunk.pairs.length, positions) + FLOAT * (ports + inputs);
 }
 
 /** Bytes of the result: edges and senders of every pair, and what is wanted by position. */
@@ -30,16 +29,15 @@ export function edgesResultBytes(config: Gpt2Config, { groups }: Plan, receivers
 
 /** Throws `too-big` when the call would not fit beside the loaded model, saying what would. */
 export function checkEdges(config: Gpt2Config, plan: Plan, receivers: number, backend: BackendName, free: number): void {
-  // Twice: as they are summed up, and packed.
-  const result = 2 * edgesResultBytes(config, plan, receivers);
-  const limit = fillableBytes(config, backend, free) - result;
-  const fits = (own: number): boolean => plan.chunks.every((chunk) => edgesBytes(config, plan, chunk) + own <= limit + result);
-  if (receivers > 0 && !fits(result) && fits(2 * edgesResultBytes(config, plan, 0))) {
-    let fewer = receivers;
-    while (fewer > 0 && !fits(2 * edgesResultBytes(config, plan, fewer))) fewer--;
-    throw new CircuitError('too-big', `Edges by position into ${receivers} receivers need about ${gigabytes(result)}: ${fewer === 0 ? 'there is room for the edges themselves only' : `there is room for ${fewer}`}. Ask for fewer receivers at a time.`);
+  const room = fillableBytes(config, backend, free);
+  // The results twice: as they are summed up, and packed.
+  const needs = (chunk: Chunk, own: number): number => edgesBytes(config, plan, chunk, own) + 2 * edgesResultBytes(config, plan, own);
+  const fits = (own: number): boolean => plan.chunks.every((chunk) => needs(chunk, own) <= room);
+  if (receivers > 0 && !fits(receivers) && fits(0)) {
+    const fewer = longest(receivers, fits);
+    throw new CircuitError('too-big', `Edges by position into ${receivers} receivers need about ${gigabytes(Math.max(...plan.chunks.map((chunk) => needs(chunk, receivers))))}, but ${gigabytes(room)} are free: ${fewer === 0 ? 'there is room for the edges themselves only' : `there is room for ${fewer} at a time`}.`);
   }
   for (const chunk of plan.chunks) {
-    if (edgesBytes(config, plan, chunk) > limit) refusePair(plan, chunk, limit, (own) => edgesBytes(config, plan, own));
+    if (needs(chunk, receivers) > room) refusePair(plan, chunk, room, (own) => needs(own, 0));
   }
 }

@@ -1,93 +1,124 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { PORTS } from '../../shared/graph/nodes';
-import { amongZeros } from '../model/backward';
 import { attentionScale, type ForwardRun } from '../model/forward';
 import { normBackward, type Normalised } from '../model/layers';
-import { matrices, takeRows } from '../model/rows';
+import { matrices } from '../model/rows';
 import type { SiteTensors } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
-import { rowsOfBlock, type PositionBlock } from './edgesBlocks';
+import { eachSequence, taken, type PositionBlock } from './edgesBlocks';
 
 /**
- * Gradients with respect to receivers' inputs, u_r = ∂M/∂input_r, the input being the residual stream before the receiver's
- * LayerNorm. Each is laid out as columns that a product with senders takes: [pair · position · dModel, receivers].
+ * Gradients with respect to receivers' inputs in a block, u_r = ∂M/∂input_r, the input being the residual stream before the
+ * receiver's LayerNorm: per pair a matrix [receiver, position · dModel]. Rows are written one after the other.
  */
-export type Columns = tf.Tensor2D;
+export class ReceiverRows {
+  readonly values: Float32Array[];
+  private readonly size: number;
 
-/** A layer's query, key and value inputs, head by head: which weights read them is cut once for all blocks. */
+  constructor(
+    private readonly run: Pick<ForwardRun, 'batch' | 'length'>,
+    readonly block: PositionBlock,
+    private readonly dModel: number,
+    readonly count: number,
+  ) {
+    this.size = block.positions * dModel;
+    this.values = Array.from({ length: run.batch }, () => new Float32Array(count * this.size));
+  }
+
+  /** A gradient of all or trailing positions: [pair · position, dModel]. */
+  put(row: number, gradient: Float32Array): void {
+    eachSequence(gradient, { ...this.run, width: this.dModel }, this.block, (pair, start, position, count) => {
+      this.values[pair]!.set(gradient.subarray(start, start + count * this.dModel), row * this.size + position * this.dModel);
+    });
+  }
+
+  /** The same of the block's positions only. */
+  putBlock(row: number, gradient: Float32Array): void {
+    this.values.forEach((own, pair) => own.set(gradient.subarray(pair * this.size, (pair + 1) * this.size), row * this.size));
+  }
+
+  /** Rows from `row` on, one for each position: that of `from` there, zero elsewhere. */
+  spread(row: number, from: number): void {
+    for (const own of this.values) {
+      for (let position = 0; position < this.block.positions; position++) {
+        const start = from * this.size + position * this.dModel;
+        own.copyWithin((row + position) * this.size + position * this.dModel, start, start + this.dModel);
+      }
+    }
+  }
+
+  /** [receiver, position · dModel]. Inside `tf.tidy`. */
+  of(pair: number): tf.Tensor2D {
+    return tf.tensor2d(this.values[pair]!, [this.count, this.size]);
+  }
+}
+
+/**
+ * A layer's query, key and value inputs, head by head. With dX = ∂M/∂X of one port and head, u is the LayerNorm's backward pass of
+ * W_X[head]·dX at the run: it is linear in that, so that the parts are exact and add up to the whole.
+ */
 export class PortInputs {
-  /** ∂M/∂(q, k, v) of each head at all positions that are run: [port · head][pair, position, dHead]. */
+  /** Per port and head [pair · position, dHead], of all positions or the last layer's queries. */
   private readonly gradients: Float32Array[];
   /** W_X[head]ᵀ: [dHead, dModel]. */
   private readonly readers: tf.Tensor2D[];
+  private readonly unit: Float32Array;
+  private readonly inverse: Float32Array;
 
-  /** `gradients`: of q, k and v, as the backward pass gives them. Inside `tf.tidy`. */
+  /** `gradients`: of q, k and v, as the backward pass gives them. Lives inside a `tf.tidy`. */
   constructor(
     private readonly model: Gpt2,
     private readonly run: ForwardRun,
     private readonly layer: number,
-    gradients: SiteTensors,
+    { q, k, v }: SiteTensors,
     private readonly work: Work,
   ) {
     const { query, key, value } = model.blocks[layer]!;
     // The site q is times the attention scale.
-    const dQuery = tf.mul(gradients.q!, attentionScale(model.config, layer));
-    this.gradients = [dQuery, gradients.k!, gradients.v!].flatMap((x) => this.byHead(x as tf.Tensor4D));
+    const dQuery = tf.mul(q!, attentionScale(model.config, layer));
+    this.gradients = [dQuery, k!, v!].flatMap((x) => byHead(x as tf.Tensor4D));
     this.readers = [query, key, value].flatMap(({ weight }) => {
       const parts = matrices(tf.transpose(weight), model.config.dHead);
-      return Array.from({ length: model.config.heads }, (_, head) => parts.at(head));
+      return Array.from({ length: parts.count }, (_, head) => parts.at(head));
     });
+    const norm = run.layers[layer]!.record!.norm1;
+    this.unit = norm.unit.dataSync<'float32'>();
+    this.inverse = norm.inverse.dataSync<'float32'>();
   }
 
-  /**
-   * With g = gain ∘ W_X[head]·∂M/∂X the LayerNorm's backward pass of g at the run, port by port: it is linear in g, so that the
-   * parts are exact and add up to the whole. `frozen`: its scale is a constant. Inside `tf.tidy`.
-   */
-  columns(block: PositionBlock, frozen: boolean): Columns {
-    const { batch, length } = this.run;
-    const { dHead, dModel } = this.model.config;
-    const rows = batch * block.positions;
-    const parts = this.gradients.map((values, i) => {
-      this.work.poll();
-      const own = new Float32Array(rows * dHead);
-      for (let pair = 0; pair < batch; pair++) {
-        const start = (pair * length + block.first) * dHead;
-        own.set(values.subarray(start, start + block.positions * dHead), pair * block.positions * dHead);
-      }
-      return tf.tidy(() => tf.matMul<tf.Tensor2D>(tf.tensor2d(own, [rows, dHead]), this.readers[i]!));
-    });
-    const { unit, inverse } = this.run.layers[this.layer]!.record!.norm1;
-    const norm: Normalised = { unit: rowsOfBlock(unit, this.run, block), inverse: rowsOfBlock(inverse, this.run, block) };
-    const ports = tf.reshape(tf.concat(parts, 0), [PORTS.length * this.model.config.heads, rows, dModel]);
-    const inputs = tf.tidy(() => normBackward(ports, norm, this.model.blocks[this.layer]!.norm1.gain, frozen));
-    return tf.transpose(tf.reshape(inputs, [ports.shape[0], rows * dModel]));
+  /** Writes the rows of all ports, from the first on. `frozen`: the LayerNorm's scale is a constant. */
+  into(rows: ReceiverRows, frozen: boolean): void {
+    const { dModel, dHead } = this.model.config;
+    const size = this.run.batch * rows.block.positions * dModel;
+    const inputs = taken(tf.tidy(() => {
+      const parts = this.gradients.map((gradient, port) => {
+        this.work.poll();
+        return tf.tidy(() => tf.matMul<tf.Tensor2D>(this.inBlock(gradient, dHead, rows.block), this.readers[port]!));
+      });
+      const norm: Normalised = { unit: this.inBlock(this.unit, dModel, rows.block), inverse: this.inBlock(this.inverse, 1, rows.block) };
+      const all = tf.reshape(tf.concat(parts, 0), [parts.length, size / dModel, dModel]);
+      return tf.tidy(() => normBackward(all, norm, this.model.blocks[this.layer]!.norm1.gain, frozen));
+    }));
+    this.readers.forEach((_, port) => rows.putBlock(port, inputs.subarray(port * size, (port + 1) * size)));
   }
 
-  /** [pair, head, positions, dHead] → [head][pair, position, dHead]; the last layer has queries at trailing positions only. */
-  private byHead(x: tf.Tensor4D): Float32Array[] {
-    const [batch, heads, positions, dHead] = x.shape;
-    const { length } = this.run;
-    const values = x.dataSync<'float32'>();
-    return Array.from({ length: heads }, (_, head) => {
-      const own = new Float32Array(batch * length * dHead);
-      for (let pair = 0; pair < batch; pair++) {
-        const start = (pair * heads + head) * positions * dHead;
-        own.set(values.subarray(start, start + positions * dHead), (pair * length + length - positions) * dHead);
-      }
-      return own;
-    });
+  /** [pair · position of the block, width]; zero where nothing is known. */
+  private inBlock(values: Float32Array, width: number, block: PositionBlock): tf.Tensor2D {
+    const size = this.run.batch * block.positions;
+    const own = new Float32Array(size * width);
+    eachSequence(values, { ...this.run, width }, block, (pair, start, position, count) => own.set(values.subarray(start, start + count * width), (pair * block.positions + position) * width));
+    return tf.tensor2d(own, [size, width]);
   }
 }
 
-/** The column of a gradient [pair · position, dModel], of trailing positions or all, in a block. Inside `tf.tidy`. */
-export function columnOf(gradient: tf.Tensor2D, run: ForwardRun, block: PositionBlock): Columns {
-  const rows = rowsOfBlock(amongZeros(gradient, run), run, block);
-  return tf.reshape(rows, [rows.size, 1]);
-}
-
-/** Column `index`: [pair · position · dModel, 1]. Inside `tf.tidy`. */
-export function columnAt(columns: Columns, index: number): tf.Tensor2D {
-  const [size, count] = columns.shape;
-  return count === 1 ? columns : tf.reshape(takeRows(tf.transpose(columns), [index]), [size, 1]);
+/** [pair, head, position, dHead] → per head [pair · position, dHead]. */
+function byHead(x: tf.Tensor4D): Float32Array[] {
+  const [batch, heads, positions, dHead] = x.shape;
+  const size = positions * dHead;
+  const values = x.dataSync<'float32'>();
+  return Array.from({ length: heads }, (_, head) => {
+    const own = new Float32Array(batch * size);
+    for (let pair = 0; pair < batch; pair++) own.set(values.subarray((pair * heads + head) * size, (pair * heads + head + 1) * size), pair * size);
+    return own;
+  });
 }

@@ -2,16 +2,15 @@ import { receiverCount, senderCount, type GraphShape } from '../../shared/graph/
 import type { PairGroup } from '../../shared/results';
 import type { Chunk } from './plan';
 
-/** Takes scores of a chunk's pairs; what is taken for the same cell adds up. */
+/** Takes scores of a chunk's pairs, `values` being those of consecutive senders from `sender` on; what is taken for the same cell adds up. */
 export interface TakeEdges {
   /** Receivers whose edges are wanted by position. */
   byPosition: readonly number[];
-  /** `values` [senders from the first on, receivers from `receiver` on: `count` of them]. */
-  edges(pair: number, receiver: number, count: number, values: Float32Array): void;
-  /** The scores of senders from `sender` on. */
-  senders(pair: number, sender: number, values: ArrayLike<number>): void;
-  /** `values` [senders from the first on, position], positions of the run from `first` on. */
-  positions(pair: number, receiver: number, first: number, positions: number, values: Float32Array): void;
+  edges(pair: number, sender: number, receiver: number, values: Float32Array): void;
+  /** The senders' own scores. */
+  senders(pair: number, sender: number, values: Float32Array): void;
+  /** At a position of the run. */
+  position(pair: number, sender: number, receiver: number, position: number, values: Float32Array): void;
 }
 
 /** The arrays of an EdgeResult under construction. */
@@ -43,23 +42,20 @@ export class EdgeSums {
     const group = this.groups[chunk.group]!;
     return {
       byPosition: this.wanted,
-      edges: (pair, receiver, count, values) => {
-        const start = chunk.pairs[pair]! * this.senderCount * this.receiverCount + receiver;
-        for (let i = 0; i < values.length; i++) this.edges[start + Math.floor(i / count) * this.receiverCount + (i % count)]! += factors[pair]! * values[i]!;
+      edges: (pair, sender, receiver, values) => {
+        const start = (chunk.pairs[pair]! * this.senderCount + sender) * this.receiverCount + receiver;
+        for (let i = 0; i < values.length; i++) this.edges[start + i * this.receiverCount]! += factors[pair]! * values[i]!;
       },
       senders: (pair, sender, values) => {
         const start = chunk.pairs[pair]! * this.senderCount + sender;
         for (let i = 0; i < values.length; i++) this.senders[start + i]! += factors[pair]! * values[i]!;
       },
-      positions: (pair, receiver, first, positions, values) => {
+      position: (pair, sender, receiver, position, values) => {
         const all = this.positions[chunk.group]!;
-        const start = group.pairs.indexOf(chunk.pairs[pair]!) * this.senderCount;
+        const start = group.pairs.indexOf(chunk.pairs[pair]!) * this.senderCount + sender;
         this.wanted.forEach((own, place) => {
           if (own !== receiver) return;
-          for (let i = 0; i < values.length; i++) {
-            const sender = Math.floor(i / positions);
-            all[((start + sender) * this.wanted.length + place) * group.length + chunk.prefix + first + (i % positions)]! += factors[pair]! * values[i]!;
-          }
+          for (let i = 0; i < values.length; i++) all[((start + i) * this.wanted.length + place) * group.length + chunk.prefix + position]! += factors[pair]! * values[i]!;
         });
       },
     };

@@ -330,12 +330,12 @@ describe('memory estimates of edge attribution', () => {
   };
 
   it('count the senders\' differences of all positions', () => {
-    const [one, two] = [500, 501].map((length) => {
+    const bytes = (length: number, receivers = 0): number => {
       const own = plan(length);
-      return edgesBytes(config, own, own.chunks[0]!) - chunkBytes(config, own, own.chunks[0]!, { sites: SENDER_SITES, record: true });
-    });
-    // And a layer's gradients with respect to queries, keys and values.
-    assert.equal(two! - one!, 4 * 768 * (senderCount({ layers: 12, heads: 12 }) + 3));
+      return edgesBytes(config, own, own.chunks[0]!, receivers) - chunkBytes(config, own, own.chunks[0]!, { sites: SENDER_SITES, record: true });
+    };
+    assert.ok(bytes(501) - bytes(500) > 4 * 768 * senderCount({ layers: 12, heads: 12 }));
+    assert.ok(bytes(500, 3) > bytes(500));
   });
 
   it('bound 64 pairs of 40 tokens by what is computed at a time', () => {
@@ -350,7 +350,7 @@ describe('memory estimates of edge attribution', () => {
     checkEdges(config, plan(fits), 0, 'wasm-threads', 6e8);
     assert.ok(fits > 50 && fits < 900, message);
     const positions = tooBigMessage(() => checkEdges(config, plan(40, 64), 445, 'wasm-threads', 6e8));
-    const fewer = Number(/Edges by position into 445 receivers need about .*: there is room for (\d+)\. Ask for fewer/.exec(positions)![1]);
+    const fewer = Number(/Edges by position into 445 receivers need about .*: there is room for (\d+) at a time/.exec(positions)![1]);
     checkEdges(config, plan(40, 64), fewer, 'wasm-threads', 6e8);
     assert.ok(fewer > 0 && fewer < 445, positions);
   });
