@@ -75,6 +75,11 @@ describe('the paths view in a browser: exact effects, positions, the heatmap', (
     await page.getByRole('button', { name: 'Verify top' }).click();
     await eventually(async () => assert.equal((await exact(page)).filter((text) => text !== '').length, 12));
     assert.deepEqual((await requests(page, 'patchPaths')).map(({ edges }) => edges), [{ top: 12 }, { top: 12 }]);
+    await node(page, 'a5.h5').click();
+    await eventually(async () => assert.match((await edgeRows(page).first().textContent())!, /^L5H5L8H6v/));
+    await page.getByRole('button', { name: 'Verify top' }).click();
+    const own = expectedPage({ focus: ['a5.h5'] }).edges.slice(0, 12).map(({ sender, receiver }) => ({ sender, receiver }));
+    await eventually(async () => assert.deepEqual((await requests(page, 'patchPaths')).at(-1)?.edges, own, 'of what is in focus'));
   });
 
   it('says where in the prompts a selected edge acts, length by length, and asks once', async () => {

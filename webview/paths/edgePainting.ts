@@ -30,6 +30,7 @@ export class EdgeCanvas {
   readonly element = document.createElement('canvas');
   private strokes: Stroke[] = [];
   private marks?: Path2D;
+  private edges = 0;
 
   constructor() {
     this.element.className = 'edge-canvas';
@@ -58,13 +59,14 @@ export class EdgeCanvas {
     this.strokes = [...strokes].sort(([a], [b]) => a - b).map(([, stroke]) => stroke);
     this.marks = edges.some(({ measured }) => measured) ? marks : undefined;
     this.element.dataset.strokes = String(this.strokes.length);
+    this.edges = edges.length;
     this.element.dataset.edges = String(edges.length);
   }
 
   paint(zoom: Zoom, palette: Palette, { foreground, background }: { foreground: string; background: string }): void {
     const context = prepared(this.element, zoom);
     for (const { path, step, sign, dimmed } of this.strokes) {
-      context.globalAlpha = dimmed ? DIMMED : opacityOf(step);
+      context.globalAlpha = dimmed ? DIMMED : opacityOf(step, this.edges);
       context.strokeStyle = colourOf(step, sign, palette);
       context.lineWidth = widthOf(step);
       context.stroke(path);

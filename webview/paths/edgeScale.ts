@@ -23,7 +23,10 @@ export function colourOf(step: number, sign: number, palette: Palette): string {
   return palette.colourAt(sign < 0 ? -share : share);
 }
 
-/** Opaque where it matters, so that strong edges are seen through the crowd of weak ones. */
-export function opacityOf(step: number): number {
-  return 0.6 + 0.38 * (step / STEPS);
+const CROWD = 1500;
+
+/** Opaque where it matters: the larger the crowd of weak edges, the fainter it is, so that the strong ones stand out. */
+export function opacityOf(step: number, edges: number): number {
+  const least = 0.6 - 0.32 * Math.min(1, edges / CROWD);
+  return least + (0.98 - least) * (step / STEPS);
 }

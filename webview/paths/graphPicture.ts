@@ -128,6 +128,7 @@ export class GraphPicture {
   /** Brings the keyboard's place onto a node or an edge that was chosen elsewhere. */
   goTo(place: Place): void {
     this.place = place;
+    if (isThere({ nodes: [...this.nodes.keys()], edges: this.curves }, place)) this.reveal(place);
     this.paintHighlights();
   }
 

@@ -63,7 +63,7 @@ export function verifyControls({ mode, verify }: Pick<PathsChoice, 'mode' | 'ver
   });
   return [
     dropDown<PathMode>('Exact path patching', modes, mode, (value) => events.mode(value)),
-    el('span', { class: 'buttons' }, [button('Verify top', () => events.verifyTop(), { title: `Patch the ${verify} strongest edges of the graph exactly` }), box]),
+    el('span', { class: 'buttons' }, [button('Verify top', () => events.verifyTop(), { title: `Patch the ${verify} strongest edges, of the graph or of what is in focus, exactly` }), box]),
     el('p', { class: 'caption mode-words', text: `${MODES[mode].explained}.` }),
   ];
 }

@@ -261,8 +261,8 @@ export class PathsView implements View {
 
   /** Of the whole graph, or of what is in focus. */
   private verifyTop(): void {
-    const { verify, focus, between } = this.choice;
-    const whole = focus.length === 0 && !between;
+    const { verify, focus, between, circuit } = this.choice;
+    const whole = focus.length === 0 && !between && circuitAt(this.run.circuits, circuit) === undefined;
     const edges = this.graph!.graph.page.edges.slice(0, verify).map(({ sender, receiver }) => ({ sender, receiver }));
     this.patch(whole ? { top: verify } : edges, whole ? `top ${verify} edges` : `top ${plural(edges.length, 'edge')} in focus`);
   }

@@ -27,7 +27,7 @@ export function walk(graph: Walkable, place: Place | undefined, key: string): Pl
   return 'node' in place ? fromNode(graph, ordered, place, key) : fromEdge(graph, place, key);
 }
 
-export function isThere({ nodes, edges }: Pick<Walkable, 'nodes' | 'edges'>, place: Place): boolean {
+export function isThere({ nodes, edges }: { nodes: readonly string[]; edges: readonly unknown[] }, place: Place): boolean {
   return 'node' in place ? nodes.includes(place.node) : place.edge < edges.length;
 }
 

@@ -95,7 +95,8 @@ describe('how the paths’ edges look', () => {
     const steps = Array.from({ length: 400 }, (_, i) => stepOf((i / 399) * 0.3, 0.3));
     assert.equal(steps[0], 0);
     assert.deepEqual([...new Set(steps.slice(1))], Array.from({ length: STEPS }, (_, i) => i + 1));
-    for (let step = 2; step <= STEPS; step++) assert.ok(widthOf(step) > widthOf(step - 1) && opacityOf(step) > opacityOf(step - 1));
+    for (let step = 2; step <= STEPS; step++) assert.ok(widthOf(step) > widthOf(step - 1) && opacityOf(step, 40) > opacityOf(step - 1, 40));
+    assert.ok(opacityOf(1, 2000) < opacityOf(1, 40), 'a crowd is fainter');
     assert.notEqual(colourOf(3, 1, palette), colourOf(3, -1, palette));
     assert.equal(stepOf(-0.3, 0.3), stepOf(0.3, 0.3));
     assert.equal(stepOf(0.1, 0), 0, 'nothing is drawn of a graph without scores');
