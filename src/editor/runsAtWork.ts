@@ -138,7 +138,7 @@ export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWo
         save: () => save(live),
         tell,
         report,
-        call: { signal: abort.signal, onProgress: ({ stage, fraction }) => report(stage, fraction) },
+        call: { signal: abort.signal, onProgress: ({ stage, fraction, done }) => report(stage, fraction, done) },
         cancel: () => abort.abort(),
         ended,
       };

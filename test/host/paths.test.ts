@@ -350,7 +350,9 @@ describe('paths and circuits of the sample', () => {
 
   it('refines a circuit by ACDC into a new one, and removes one', async () => {
     const { edges } = circuits()[1]!;
-    await host.refineCircuit({ runId, circuit: 1, threshold: 0.05, name: 'refined' });
+    let tried = 0;
+    await host.refineCircuit({ runId, circuit: 1, threshold: 0.05, name: 'refined' }, { onProgress: ({ done = 0 }) => (tried = Math.max(tried, done)) });
+    assert.ok(tried > 1, 'how many edges were tried is told');
     const refined = circuits()[3]!;
     assert.ok(refined.edges.length < edges.length && refined.edges.every((edge) => edges.includes(edge)));
     assert.match(refined.origin, /a tenth, refined by ACDC at 0\.05/);
