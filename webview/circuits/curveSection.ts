@@ -29,7 +29,7 @@ export interface CurveEvents {
 type Column = 'share' | 'edges' | 'faithfulness' | 'mean' | 'range';
 
 const HEADINGS: readonly TableHeading<Column>[] = [
-  { key: 'share', text: 'Share', title: 'Of all edges', numeric: true },
+  { key: 'share', text: 'Share', title: 'Of all edges' },
   { key: 'edges', text: 'Edges', title: 'After pruning', numeric: true },
   { key: 'faithfulness', text: 'Faithfulness', numeric: true },
   { key: 'mean', text: 'Random, mean', title: 'Faithfulness of random circuits of as many edges', numeric: true },

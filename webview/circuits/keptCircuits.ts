@@ -91,7 +91,11 @@ export class KeptCircuits {
               active: this.active,
               activate: (key) => (this.active = key),
             }),
-            el('p', { class: 'caption', text: `Faithfulness and what is left when a circuit is knocked out: ${pairs}, each with the ablation beside it. A circuit that was chosen on these pairs is measured fairly on others (command line: circuit --evaluate).` }),
+            el('p', { class: 'caption' }, [
+              `Faithfulness, and what is left when a circuit is knocked out: ${pairs}, each with the ablation beside it. A circuit that was chosen on these pairs is measured fairly on others: on the command line, `,
+              el('code', { text: 'circuit --evaluate' }),
+              '.',
+            ]),
             el('div', { class: 'actions' }, [button('Copy table', () => this.events.copy(textOf(rows.map(({ circuit }) => circuit))), { key: 'copy circuits' })]),
           ]),
     ]);

@@ -22,12 +22,12 @@ export function percentText(share: number): string {
   return `${text === '-0' ? '0' : text.replace('-', '−')} %`;
 }
 
-/** "42 edges of 761 (5.5 %), 17 nodes (60 edges before dangling ones were pruned)" */
+/** "42 of 761 edges (5.5 %), 17 nodes; 60 edges before dangling ones were pruned" */
 export function selectedText({ edges, nodes, chosen, total }: SelectedCircuit): string {
   if (chosen === 0) return 'No edge is that strong: lower the threshold.';
   if (edges === 0) return `The ${chosen === 1 ? 'chosen edge leads' : `${edgesText(chosen)} chosen lead`} nowhere from the input to the logits: choose more, or do not prune.`;
-  const before = chosen === edges ? '' : ` (${thousands.format(chosen)} before dangling ones were pruned)`;
-  return `${edgesText(edges)}, ${plural(nodes, 'node')} of ${thousands.format(total)}${before} · ${percentText(edges / total)} of all edges`;
+  const before = chosen === edges ? '' : `; ${edgesText(chosen)} before dangling ones were pruned`;
+  return `${thousands.format(edges)} of ${edgesText(total)} (${percentText(edges / total)}), ${plural(nodes, 'node')}${before}`;
 }
 
 /** Of a share that rounds to nothing. */
