@@ -25,14 +25,9 @@ describe('the views of a run', () => {
     assert.equal(await page.getByRole('tabpanel', { name: 'Trust' }).count(), 1);
     await page.keyboard.press('ArrowLeft');
     await page.keyboard.press('ArrowLeft');
-    await eventually(async () => assert.equal(await selected(page), 'Logits'));
+    await eventually(async () => assert.equal(await selected(page), 'Neurons'));
     await page.keyboard.press('Home');
     await eventually(async () => assert.equal(await selected(page), 'Heatmaps'));
-  });
-
-  it('have neurons only where the run has them', async () => {
-    const page = await open({ run: 'neurons' });
-    assert.equal((await page.getByRole('tab').allTextContents()).at(-1), 'Neurons');
   });
 
   it('come back after a reload, and a view keeps what it shows while another is in sight', async () => {

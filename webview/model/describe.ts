@@ -86,7 +86,7 @@ export function describeHead({ layer, head }: HeadPlace, positions: HeadPosition
     behind: behind(loaded, heading, (details) =>
       positionsBehind(details, head, Infinity).map(({ group, position, value: score }) => {
         const column = columns[group]![position]!;
-        return { label: `${columnPlace(column)} ${columnToken(column)}${several ? ` (${columns[group]!.length} tokens)` : ''}`, value: score, unit: described.unitOf?.({ head, group, position }) };
+        return { label: `${columnPlace(column)} ${columnToken(column)}${several ? ` (${columns[group]!.length} tokens)` : ''}`, value: score, ...(described.unitOf && { unit: described.unitOf({ head, group, position }) }) };
       }),
       most,
     ),
@@ -120,7 +120,7 @@ export function describePosition({ layer, position }: PositionPlace, site: SiteN
       : noHeads !== undefined
         ? { state: 'none', message: noHeads }
         : behind(loaded, `Strongest heads of layer ${layer} here`, ([first]) =>
-            headsBehind(first!.detail, position, Infinity).map(({ head, value: score }) => ({ label: headName(layer, head), value: score, unit: described.unitOf?.({ head }) })),
+            headsBehind(first!.detail, position, Infinity).map(({ head, value: score }) => ({ label: headName(layer, head), value: score, ...(described.unitOf && { unit: described.unitOf({ head }) }) })),
             most,
           ),
   };
