@@ -86,16 +86,40 @@ export function pathBatches({ edges, batchBytes, config }: Shape, job: PatchJob,
 /** What a block needs of a job's base and other runs. */
 export function pathNeeds(shape: Shape, job: PatchJob, block: readonly number[]): Needs {
   const { layers } = shape.config;
-  const batches = pathBatches(shape, job, block);
+  const { baseLength, chunk: { prefix, tail } } = job;
+  const patches = oneOfEachKind(shape, block).flatMap((index) => patchesOfEdge(job, shape.edges[index]!, index, layers));
+  const run = patches.map(({ part }) => part).filter(({ layer }) => layer < layers);
   const senders = block.map((index) => outputOf(shape.edges[index]!.from));
   const inputs = block.map((index) => inputOf(shape.edges[index]!.to, layers));
   const base = [...senders, ...inputs, ...(shape.mode === 'throughMlps' ? secondPass(shape, block) : [])];
   return {
-    layers: new Set(batches.flatMap(({ layer }) => (layer < layers ? [layer] : []))),
-    keysAndValues: batches.some(({ layer, start }) => layer < layers && start > job.chunk.prefix),
+    layers: new Set(run.map(({ layer }) => layer)),
+    keysAndValues: run.some(({ first }) => Math.min(first, baseLength - tail) > prefix),
     other: byLayers(senders),
     // Kept as `stream` anyway where patched runs start.
     base: byLayers(base.filter(({ site }) => site !== 'resid_pre')),
+  };
+}
+
+/** Edges of one kind have patches of the same layer, positions and pairs, and there are few kinds: plans of all edges look at each once. */
+function kindOf({ from, to }: PathEdge, layers: number): string {
+  return [from.kind === 'input', startLayer({ to }, layers), to.kind === 'head' ? to.port : to.kind].join();
+}
+
+function oneOfEachKind({ edges, config: { layers } }: Shape, block: readonly number[]): number[] {
+  return [...new Map(block.map((index) => [kindOf(edges[index]!, layers), index])).values()];
+}
+
+/** The batches of single edges. */
+function batchesByKind(shape: Shape): (job: PatchJob, index: number) => PatchBatch[] {
+  const known = new Map<PatchJob, Map<string, PatchBatch[]>>();
+  return (job, index) => {
+    const own = known.get(job) ?? new Map<string, PatchBatch[]>();
+    known.set(job, own);
+    const kind = kindOf(shape.edges[index]!, shape.config.layers);
+    const batches = own.get(kind) ?? pathBatches(shape, job, [index]);
+    own.set(kind, batches);
+    return batches;
   };
 }
 
@@ -128,10 +152,10 @@ function blocksByLayer(shape: Shape, jobs: readonly PatchJob[], endsEarly: boole
   const { edges, config } = shape;
   const layerOf = (index: number): number => startLayer(edges[index]!, config.layers);
   const order = edges.map((_, index) => index).sort((a, b) => layerOf(a) - layerOf(b) || edges[a]!.receiver - edges[b]!.receiver || edges[a]!.sender - edges[b]!.sender || a - b);
-  return blocksOf({ ...shape, jobs }, order, layerOf, (job, index) => pathBatches(shape, job, [index]), endsEarly);
+  return blocksOf({ ...shape, jobs }, order, layerOf, batchesByKind(shape), endsEarly);
 }
 
-function startLayer({ to }: PathEdge, layers: number): number {
+function startLayer({ to }: Pick<PathEdge, 'to'>, layers: number): number {
   return to.kind === 'logits' ? layers : to.kind === 'mlp' ? to.layer + 1 : to.layer;
 }
 
@@ -171,9 +195,10 @@ function workOf({ plan, jobs, blocks, keeps, mode, ...shape }: Omit<PathPlan, 'w
   const own = { ...shape, mode };
   const sources = jobs.reduce((sum, job) => sum + sourceRows(job), 0) * (keeps ? 1 : blocks.length);
   const means = plan.experiment.other === 'mean' ? jobs.reduce((sum, { pairs, chunk }) => sum + pairs.length * chunk.cleanLength, 0) : 0;
-  const batches = blocks.flatMap((block) => jobs.map((job) => pathBatches(own, job, block).reduce((sum, batch) => sum + batchWork(batch, job.baseLength, layers), 0)));
+  const batchesOf = batchesByKind(own);
+  const third = own.edges.reduce((total, _, index) => total + jobs.reduce((sum, job) => batchesOf(job, index).reduce((all, batch) => all + batchWork(batch, job.baseLength, layers), sum), 0), 0);
   const second = mode === 'throughMlps' ? jobs.reduce((sum, job) => sum + secondPassWork(own, job), 0) : 0;
-  return (sources + means) * layers + batches.reduce((sum, work) => sum + work, 0) + second;
+  return (sources + means) * layers + second + third;
 }
 
 /** Rows · layers of the second passes of all senders. */

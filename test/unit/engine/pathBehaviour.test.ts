@@ -183,7 +183,7 @@ describe('path patching behaviour', function () {
       assert.ok(fractions.at(-1)! > 0.95 && fractions.some((fraction) => fraction > 0.2 && fraction < 0.8));
       assert.equal(seen.size, every.length);
       every.forEach((edge, i) => assert.deepEqual(seen.get(keyOf(edge)), effects.slice(i * 3, i * 3 + 3)));
-      assert.ok(deliveries > 3, `${deliveries} deliveries`);
+      assert.ok(deliveries > 1, `${deliveries} deliveries`);
     });
 
     it(`stops when it is cancelled, has delivered what it measured, and serves the next call, ${mode}`, async () => {
