@@ -14,7 +14,7 @@ describe('the views of a run', () => {
   it('are tabs of one tab stop, chosen by pointer and by arrow keys', async () => {
     const page = await open({ run: 'ioi' });
     const tabs = page.getByRole('tab');
-    assert.deepEqual(await tabs.allTextContents(), ['Heatmaps', 'Trust', 'Paths', 'Circuits', 'Attention', 'Logits']);
+    assert.deepEqual(await tabs.allTextContents(), ['Heatmaps', 'Trust', 'Paths', 'Circuits', 'Attention', 'Logits', 'Neurons']);
     assert.equal(await selected(page), 'Heatmaps');
     await tabs.first().focus();
     await page.keyboard.press('ArrowRight');

@@ -70,6 +70,12 @@ describe('what stands behind a cell', () => {
     });
   });
 
+  it('names the parts that can be patched: heads, position by position', () => {
+    const described = describeHead({ layer: 0, head: 0 }, 'all', [columns], { ...common, map: buildHeatmap(heads, byIndex), loaded: { state: 'ready', details: [{ group: 0, detail }] }, unitOf: (place) => ({ site: 'z', layer: 0, ...place }), most: 5 });
+    assert.ok(described.behind.state === 'ready');
+    assert.deepEqual(described.behind.items.map(({ unit }) => unit), [1, 2].map((position) => ({ site: 'z', layer: 0, head: 0, group: 0, position })));
+  });
+
   it('is described for a position: the heads of that layer, or why there are none', () => {
     const map = buildHeatmap(matrix(['layer', 'position'], [[0, 0.375, -0.625], [0, 0, 0.1]]), byIndex);
     const loaded = { state: 'ready', details: [{ group: 0, detail }] } as const;
