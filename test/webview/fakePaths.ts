@@ -29,15 +29,22 @@ export interface PathsParts {
 export type FakePathsHost = { [K in keyof PathsHost]: (params: Parameters<PathsHost[K]>[0], call: ServedCall) => ReturnType<PathsHost[K]> };
 
 /** Runs of these have their edges from the start. */
-const ATTRIBUTED: readonly SampleName[] = ['gpt2', 'single'];
+const ATTRIBUTED: readonly SampleName[] = ['gpt2', 'single', 'tiny'];
 const NOTES = 'graph-notes';
 const EDGES_PER_STEP = 4;
+const CIRCUIT_STEPS = 3;
 const ATTRIBUTION_STEPS = ['Running clean and corrupted', 'Going back through the base run', 'Multiplying senders and receivers'];
 
 export function fakePaths({ run, keep, answer, step }: PathsParts): FakePathsHost {
   const keepCircuit = (circuit: StoredCircuit): void => {
     const { manifest, arrays } = run();
     keep({ arrays, manifest: { ...manifest, circuits: [...(manifest.circuits ?? []), circuit] } }, true);
+  };
+  const runCircuits = async (call: ServedCall): Promise<void> => {
+    for (let done = 0; done < CIRCUIT_STEPS; done++) {
+      call.onProgress({ stage: 'Running circuits', fraction: done / CIRCUIT_STEPS, done });
+      await step(call);
+    }
   };
   const circuitAt = (index: number): StoredCircuit => run().manifest.circuits![index]!;
   const selected = ({ options, selection, prune }: Parameters<PathsHost['selectCircuit']>[0]): ReturnType<typeof selectCircuit> => selectCircuit(shapeOf(run()), edgeScores(run(), options), selection, prune);
@@ -78,22 +85,25 @@ export function fakePaths({ run, keep, answer, step }: PathsParts): FakePathsHos
         const shape = shapeOf(run());
         return { edges: maskSize(mask), nodes: nodeCount(shape, mask), chosen, total: edgeCount(shape) };
       }),
-    extractCircuit: (params) =>
-      answer('extractCircuit', params, () => {
+    extractCircuit: (params, call) =>
+      answer('extractCircuit', params, async () => {
+        await runCircuits(call);
         const shape = shapeOf(run());
         const { mask } = selected(params);
         keepCircuit(circuitOf(run(), edgesIn(shape, mask), params.name, params.ablation, `${params.selection.by} ${'edges' in params.selection ? params.selection.edges : params.selection.threshold}`));
       }),
-    circuitCurve: (params) =>
-      answer('circuitCurve', params, () => {
+    circuitCurve: (params, call) =>
+      answer('circuitCurve', params, async () => {
+        await runCircuits(call);
         const shape = shapeOf(run());
         const { budgets, leftOut } = budgetsOf(shape);
         const { full, empty } = ends(run());
         const points = budgets.map(({ share, edges }) => ({ share, chosen: edges, edges, faithfulness: 1 - Math.exp(-40 * share), ...(params.random > 0 && { random: { mean: share ** 2, low: share ** 2 / 2, high: share } }) }));
         return { points, ...cprCmd(points), leftOut, full, empty };
       }),
-    circuitMinimality: (params) =>
-      answer('circuitMinimality', params, () => {
+    circuitMinimality: (params, call) =>
+      answer('circuitMinimality', params, async () => {
+        await runCircuits(call);
         const shape = shapeOf(run());
         const scores = edgeScores(run(), { pair: 'all', unit: 'raw' });
         return circuitAt(params.circuit).edges.map((name) => ({ edge: edgeNamed(shape, name)!, loss: Math.abs(scores[matrixIndex(shape, edgeNamed(shape, name)!)]!) })).sort((a, b) => b.loss - a.loss);

@@ -6,7 +6,7 @@ import { DEFAULT_SITES, SITES, type SiteName } from '../../src/shared/sites';
 
 /** Runs that look like real ones, made from a seed, so that the page and the test that drives it hold the same numbers. */
 
-export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end' | 'reversed' | 'neurons' | 'ablated' | 'intervened' | 'resampled' | 'gradientless' | 'long';
+export type SampleName = 'ioi' | 'gpt2' | 'large' | 'single' | 'flat' | 'end' | 'reversed' | 'neurons' | 'ablated' | 'intervened' | 'resampled' | 'gradientless' | 'long' | 'tiny';
 
 interface Prompts {
   name: string;
@@ -76,6 +76,8 @@ function recipeOf(name: SampleName): Recipe {
         ...{ layers: 12, heads: 12, pairs: IOI, id: 'openai-community/gpt2', logitDiff: 2.8138, positions: 'all', seed: 3, sites: DEFAULT_SITES },
         strong: [[10, 7, -0.364, 1], [8, 6, 0.296, 1], [9, 9, 0.288, 1], [8, 10, 0.275, 1], [7, 9, 0.203, 1], [11, 10, -0.2, 1], [7, 3, 0.137, 1], [5, 5, 0.28, 5], [6, 9, 0.11, 5], [3, 0, 0.09, 5], [11, 2, -0.0974, 1], [10, 0, 0.0865, 1]],
       };
+    case 'tiny':
+      return { ...SMALL, layers: 4, heads: 4, strong: [[3, 2, 0.31, 1], [2, 1, 0.22, 1], [1, 3, 0.12, 5]] };
     case 'long':
       return { ...SMALL, strong, pairs: [longPrompts(240)] };
     case 'large':

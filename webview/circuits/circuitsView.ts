@@ -110,9 +110,8 @@ export class CircuitsView implements View {
     );
     this.without = el('div', { class: 'circuits-without' }, [el('h2', { text: 'Circuits' }), el('p', { class: 'paths-explained', text: EXPLANATION }), this.form.element, this.works.attributing.element]);
     this.body = el('div', { class: 'circuits-body' }, [
-      el('div', { class: 'circuits-main' }, [this.ablation.element, this.extract.element, this.kept.element]),
+      el('div', { class: 'circuits-main' }, [this.ablation.element, this.extract.element, this.kept.element, this.curve.element]),
       el('aside', { class: 'circuits-side', attributes: { 'aria-label': 'Selected circuit and what it is worth' } }, [this.details.element]),
-      this.curve.element,
     ]);
     this.element = el('div', { class: 'circuits' }, [this.without, this.body, this.tooltip.element]);
     window.addEventListener('scroll', this.onScroll, { passive: true });
