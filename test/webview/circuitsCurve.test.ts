@@ -124,7 +124,8 @@ describe('the circuits view in a browser: the curve, and how it looks', () => {
     });
   }
 
-  it('without edges has nothing that axe finds, with the form of the paths view beside it', async () => {
+  it('without edges has nothing that axe finds, with the form of the paths view beside it', async function () {
+    this.timeout(120_000);
     const page = await open('Paths', { run: 'ioi' });
     await page.getByRole('radio', { name: 'Receiver frozen' }).check();
     await page.getByRole('tab', { name: 'Circuits' }).click();

@@ -156,7 +156,7 @@ export class RunView {
     const built = this.built.get(state.view);
     if (!built) return this.build(state.view);
     // Exact effects of cells are drawn by all views but these, whose numbers are their own.
-    if (built.told === state && (state.view === 'logits' || state.view === 'paths')) return;
+    if (built.told === state && (state.view === 'logits' || state.view === 'paths' || state.view === 'circuits')) return;
     built.told = state;
     built.view.update(state);
   }
