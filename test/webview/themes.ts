@@ -80,6 +80,7 @@ export const THEMES: Record<ThemeName, Theme> = {
       'button-foreground': '#ffffff',
       'button-hoverBackground': '#0258a8',
       'button-secondaryBackground': '#e5e5e5',
+      'button-secondaryHoverBackground': '#cccccc',
       'button-secondaryForeground': '#3b3b3b',
       'button-border': 'rgba(0, 0, 0, 0.1)',
       'badge-background': '#cccccc',
