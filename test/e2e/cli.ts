@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { AttributionJson } from '../../src/cli/attributionJson';
+import type { CircuitJson } from '../../src/cli/circuitJson';
 import type { PatchJson } from '../../src/cli/patchJson';
+import type { PathsJson } from '../../src/cli/pathsJson';
 
 const answers = new Map<string, Promise<AttributionJson>>();
 
@@ -20,6 +22,16 @@ export function attributeByCli(file: string, { node = process.execPath, options 
 /** Patches a prompt file exactly by the command line. */
 export function patchByCli(file: string, ...options: string[]): Promise<PatchJson> {
   return jsonByCli<PatchJson>(process.execPath, ['patch', file, ...options]);
+}
+
+/** Attributes and patches the edges of a prompt file by the command line. */
+export function pathsByCli(file: string, ...options: string[]): Promise<PathsJson> {
+  return jsonByCli<PathsJson>(process.execPath, ['paths', file, ...options]);
+}
+
+/** Finds and runs a circuit by the command line. */
+export function circuitByCli(file: string, ...options: string[]): Promise<CircuitJson> {
+  return jsonByCli<CircuitJson>(process.execPath, ['circuit', file, ...options]);
 }
 
 function jsonByCli<T>(node: string, words: readonly string[]): Promise<T> {

@@ -17,3 +17,8 @@ export function assertMapEquals(shown: ReadonlyMap<string, number>, expected: re
 export function assertMatches(shown: number, value: number): void {
   assert.equal(shown, Number(value.toPrecision(3)));
 }
+
+/** The same of a number that two runs, on more threads and fewer, may round apart: close to nothing, or at the third digit. */
+export function assertShown(shown: number, value: number, what = 'it'): void {
+  assert.ok(Math.abs(shown - value) <= 0.006 * Math.abs(value) + 1e-5, `${what}: ${shown} on the screen, ${value} from the command line`);
+}

@@ -67,7 +67,7 @@ export class PanelPage {
   }
 
   /** Goes to another view of the run. */
-  async view(name: 'Heatmaps' | 'Trust' | 'Attention' | 'Logits' | 'Neurons'): Promise<void> {
+  async view(name: 'Heatmaps' | 'Trust' | 'Paths' | 'Circuits' | 'Attention' | 'Logits' | 'Neurons'): Promise<void> {
     await this.frame.getByRole('tab', { name }).click();
   }
 
@@ -109,7 +109,7 @@ export class PanelPage {
 }
 
 /** Scores are written with a sign, and with U+2212 for minus. */
-function readNumber(text: string): number {
+export function readNumber(text: string): number {
   const value = Number(text.replaceAll('\u2212', '-'));
   if (text.trim() === '' || Number.isNaN(value)) throw new Error(`"${text}" is no number`);
   return value;

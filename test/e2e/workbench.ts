@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
@@ -190,6 +190,30 @@ export class Workbench {
 
   tab(name: string | RegExp): Locator {
     return this.page.locator('.tabs-container .tab', { hasText: name }).first();
+  }
+
+  /** Takes what the dialog that asks where to save suggests. Returns the file, once it is written. */
+  async save(extension: string): Promise<string> {
+    const input = this.page.locator('.quick-input-widget input.input');
+    await input.waitFor();
+    await this.settles(async () => (await input.inputValue()).endsWith(extension), true);
+    const file = await input.inputValue();
+    await this.page.keyboard.press('Enter');
+    await input.waitFor({ state: 'hidden' });
+    await this.settles(() => stat(file).then(({ size }) => size > 0, () => false), true);
+    return file;
+  }
+
+  /** Chooses a file of the folder in the dialog that asks which to open. */
+  async chooseFile(name: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget input.input');
+    await input.waitFor();
+    await this.settles(async () => (await input.inputValue()).startsWith(this.folder), true);
+    await input.fill(path.join(this.folder, name));
+    // The dialog has read the folder when it lists the file; what is accepted before is dropped.
+    await this.quickPickRow(name).waitFor();
+    await this.page.keyboard.press('Enter');
+    await input.waitFor({ state: 'hidden' });
   }
 
   /** The workspace's settings; the window follows. */
