@@ -4,6 +4,7 @@ import { build } from 'esbuild';
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 
 const GROUPS = ['unit', 'webview', 'host', 'e2e'];
@@ -11,12 +12,17 @@ const split = process.argv.indexOf('--');
 const named = process.argv.slice(2, split === -1 ? undefined : split);
 const mochaOptions = split === -1 ? [] : process.argv.slice(split + 1);
 
-/** Runs a program with its output shown; resolves to its exit code. */
-function run(command, args, env = {}) {
+/** Runs a program; resolves to its exit code. Its output is shown as it comes, or, if it is to be `held`, in one piece when it has ended. */
+function run(command, args, env = {}, held = false) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+    const child = spawn(command, args, { stdio: held ? ['ignore', 'pipe', 'pipe'] : 'inherit', env: { ...process.env, ...env } });
+    const output = [];
+    if (held) for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk));
     child.on('error', reject);
-    child.on('exit', (code, signal) => resolve(signal ? 1 : code));
+    child.on('close', (code, signal) => {
+      process.stdout.write(Buffer.concat(output));
+      resolve(signal ? 1 : code);
+    });
   });
 }
 
@@ -27,9 +33,9 @@ async function testFiles(group) {
   return names.filter((name) => name.endsWith('.test.ts')).map((name) => path.join(folder, name)).sort();
 }
 
-/** One bundle per group, so that tfjs, which registers itself globally, is loaded once. */
-async function bundle(group, files) {
-  const outfile = path.join('out', 'test', `${group}.js`);
+/** One bundle per process, so that tfjs, which registers itself globally, is loaded once. */
+async function bundle(name, files) {
+  const outfile = path.join('out', 'test', `${name}.js`);
   await build({
     stdin: { contents: files.map((file) => `import ${JSON.stringify('./' + file)};`).join('\n'), resolveDir: '.', loader: 'ts' },
     bundle: true,
@@ -45,13 +51,22 @@ async function bundle(group, files) {
   return outfile;
 }
 
+/** Unit tests compute on one core: where there are two, each takes every second file. */
 async function runGroup(group) {
   const files = await testFiles(group);
   if (files.length === 0) throw new Error(`There are no tests in test/${group}.`);
-  const counts = path.resolve('out', 'test', `${group}.json`);
+  if (group !== 'unit' || availableParallelism() < 2) return runFiles(group, group, files);
+  const halves = [0, 1].map((half) => files.filter((_, index) => index % 2 === half));
+  const results = await Promise.all(halves.map((own, half) => runFiles(group, `${group}${half + 1}`, own, half > 0)));
+  const sum = (field) => results.reduce((total, result) => total + result[field], 0);
+  return { passed: sum('passed'), failed: sum('failed'), code: Math.max(...results.map((result) => result.code)) };
+}
+
+async function runFiles(group, name, files, held = false) {
+  const counts = path.resolve('out', 'test', `${name}.json`);
   await mkdir(path.dirname(counts), { recursive: true });
   await rm(counts, { force: true });
-  const bundled = await bundle(group, files);
+  const bundled = await bundle(name, files);
   const code =
     group === 'host'
       ? await (await (await import('./load.mjs')).load('test/host/launch.ts')).launch({ bundle: path.resolve(bundled), counts, mochaOptions })
@@ -59,6 +74,7 @@ async function runGroup(group) {
           process.execPath,
           ['--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--reporter', 'test/reporter.cjs', '--timeout', group === 'e2e' ? '240000' : '30000', ...mochaOptions, bundled],
           { TEST_COUNTS: counts },
+          held,
         );
   if (!existsSync(counts)) return { passed: 0, failed: 1, code: code || 1 };
   return { ...JSON.parse(await readFile(counts, 'utf8')), code };
