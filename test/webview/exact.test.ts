@@ -50,7 +50,7 @@ describe('exact patching beside the estimate', () => {
     await textIs(verify(page).locator('.caption'), '4 of 40 measured · top 4 measured · all: about 1 s');
     await textIs(live(page), 'Measured 4 cells: top 4 of layer × head');
     const strongest = cell(page, headName(top[0]!));
-    assert.equal(await strongest.getAttribute('aria-label'), `${formatScore(top[0]!.estimate)}, exact ${formatScore(top[0]!.exact)}`);
+    assert.equal(await strongest.getAttribute('aria-description'), `exact ${formatScore(top[0]!.exact)}`);
     assert.equal(Number(await strongest.getAttribute('data-value')), top[0]!.estimate, 'the map shows the estimate');
     await strongest.hover();
     await textIs(tooltip(page).locator('.card-exact'), `${formatScore(top[0]!.exact)} exact · the estimate is off by ${formatScore(top[0]!.estimate - top[0]!.exact)}`);

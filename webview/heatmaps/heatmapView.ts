@@ -158,10 +158,12 @@ export class HeatmapView {
         this.dataset.name = drawing.cellName({ row, column });
         this.dataset.value = missing ? '' : String(value);
         this.dataset.rank = String(rankAt(model, row, column));
-        const name = missing ? (drawing.missingName ?? 'not measured') : exact === undefined ? formatScore(value) : `${formatScore(value)}, exact ${formatScore(exact)}`;
-        // A number that is shown is the cell's name already, where there is nothing to add.
-        if (withText && !missing && exact === undefined) this.removeAttribute('aria-label');
+        const name = missing ? (drawing.missingName ?? 'not measured') : formatScore(value);
+        // A number that is shown is the cell's name already.
+        if (withText && !missing) this.removeAttribute('aria-label');
         else this.setAttribute('aria-label', name);
+        if (exact === undefined) this.removeAttribute('aria-description');
+        else this.setAttribute('aria-description', `exact ${formatScore(exact)}`);
       });
       place(cells);
     };
