@@ -8,6 +8,7 @@ import type { ExperimentRunner } from '../runner/runner';
 import type { RunSettings } from '../runner/settings';
 import { CircuitError } from '../shared/errors';
 import type { Other } from '../shared/experiment';
+import { freeName } from '../shared/graph/freeName';
 import { maskSize, type EdgeMask } from '../shared/graph/mask';
 import type { CircuitSelection } from '../shared/graph/select';
 import type { BootstrapOverlap } from '../shared/graph/stability';
@@ -50,7 +51,8 @@ const MOST_LEFT_OUT = 2000;
 export function createCircuitsWork({ runner, runsAtWork, settingsOf, now = () => new Date() }: CircuitsWorkDependencies): CircuitsWork {
   const evaluateIn = ({ run }: RunAtWork, ablation: Other): Evaluate => (circuits, call) => runner.circuits({ run, circuits, ablation, settings: settingsOf(run.manifest) }, call);
 
-  const keep = (open: RunAtWork, circuit: StoredCircuit): Promise<void> => open.keep((run) => withCircuits(run, (circuits) => [...circuits, circuit]));
+  /** Commands and imports bring names that a circuit may have already. */
+  const keep = (open: RunAtWork, circuit: StoredCircuit): Promise<void> => open.keep((run) => withCircuits(run, (circuits) => [...circuits, { ...circuit, name: freeName(circuit.name, circuits) }]));
 
   return {
     extractCircuit: async ({ run, panel }, { options, selection, prune, ablation, name }, call) => {

@@ -80,6 +80,8 @@ async function askEdges(run: Run, total: number): Promise<number | undefined> {
   };
   const value = await vscode.window.showInputBox({
     title: 'Extract circuit: of how many of the strongest edges?',
+    // The panel in front takes the focus back a moment after the palette has closed.
+    ignoreFocusOut: true,
     value: String(Math.max(1, Math.floor(total * USUAL_SHARE))),
     validateInput: (text) => {
       const edges = read(text);
@@ -98,5 +100,5 @@ function askAblation(run: Run): Promise<Other | undefined> {
 }
 
 async function pick<T>(title: string, items: readonly (vscode.QuickPickItem & { value: T })[]): Promise<T | undefined> {
-  return (await vscode.window.showQuickPick(items, { title }))?.value;
+  return (await vscode.window.showQuickPick(items, { title, ignoreFocusOut: true }))?.value;
 }

@@ -38,6 +38,8 @@ function askCount(run: Run, most: number): Promise<number | undefined> {
   const box = vscode.window.createInputBox();
   box.title = 'Verify top heads: patch how many of the strongest exactly?';
   box.value = String(Math.min(USUAL_COUNT, most));
+  // The panel in front takes the focus back a moment after the palette has closed.
+  box.ignoreFocusOut = true;
   const check = (): void => {
     const top = readCount(box.value, most);
     box.validationMessage =

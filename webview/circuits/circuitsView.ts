@@ -1,3 +1,4 @@
+import { freeName } from '../../src/shared/graph/freeName';
 import { edgeCount } from '../../src/shared/graph/nodes';
 import type { CircuitSelection } from '../../src/shared/graph/select';
 import { metricUnit } from '../../src/shared/metrics';
@@ -25,7 +26,7 @@ import { ExtractForm } from './extractForm';
 import { KeptCircuits } from './keptCircuits';
 import { LiveSelection } from './liveSelection';
 import type { EdgeLoss } from './lossTable';
-import { circuitsChoice, freeName, selectionOf, type CircuitsChoice } from './ownState';
+import { circuitsChoice, selectionOf, type CircuitsChoice } from './ownState';
 import { keptSentence, measuredOn, scoresOf, stabilityText } from './words';
 
 const EXPLANATION =

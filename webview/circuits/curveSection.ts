@@ -138,7 +138,7 @@ export class CurveSection {
 
   private legend(): HTMLElement {
     const entry = (kind: string, text: string): HTMLElement => el('span', { class: `curve-key ${kind}` }, [el('span', { class: 'curve-sample', attributes: { 'aria-hidden': 'true' } }), text]);
-    return el('div', { class: 'curve-legend' }, [entry('circuits', 'circuits by score'), entry('random', 'random circuits: range and mean'), entry('marks', 'kept circuits of this ablation')]);
+    return el('div', { class: 'curve-legend' }, [entry('scored', 'circuits by score'), entry('random', 'random circuits: range and mean'), entry('marks', 'kept circuits of this ablation')]);
   }
 }
 

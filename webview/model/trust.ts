@@ -72,7 +72,7 @@ export function rankLines(points: readonly TrustPoint[], most: number): RankLine
 
 /** A coefficient with three decimals, − for minus, or – where there is none. */
 export function formatCoefficient(value: number | undefined): string {
-  return value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3).replace('-', '−');
+  return value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3).replace(/^-(?=0\.000$)/, '').replace('-', '−');
 }
 
 /** "L9H6: estimate +0.31, exact +0.18" */

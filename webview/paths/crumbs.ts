@@ -1,5 +1,6 @@
 import type { GraphShape } from '../../src/shared/graph/nodes';
 import { button, el } from '../view/dom';
+import type { PathsChoice } from './ownState';
 import { titleOf } from './pathText';
 
 export interface CrumbEvents {
@@ -8,17 +9,18 @@ export interface CrumbEvents {
   focus(name: string): void;
 }
 
-/** The way of nodes that were focused; `selected`: a head selected elsewhere in the panel, which can be focused from here. */
-export function crumbs(shape: GraphShape, focus: readonly string[], selected: string | undefined, events: CrumbEvents): HTMLElement[] {
-  const whole = focus.length === 0;
+/** The way of nodes that were focused, or the two whose paths are shown; `selected`: a head selected elsewhere in the panel, which can be focused from here. */
+export function crumbs(shape: GraphShape, focus: readonly string[], between: PathsChoice['between'], selected: string | undefined, events: CrumbEvents): HTMLElement[] {
+  const whole = focus.length === 0 && !between;
   return [
     el('nav', { class: 'crumbs', attributes: { 'aria-label': 'Focus' } }, [
       el('ol', {}, [
         el('li', {}, [crumb('Whole graph', whole, () => events.backTo(0))]),
+        ...(between ? [el('li', {}, [crumb(`Paths from ${titleOf(shape, between.from)} to ${titleOf(shape, between.to)}`, true, () => undefined)])] : []),
         ...focus.map((name, place) => el('li', {}, [crumb(titleOf(shape, name), place === focus.length - 1, () => events.backTo(place + 1))])),
       ]),
     ]),
-    ...(whole ? [] : [button('Back', () => events.backTo(focus.length - 1), { title: 'To what was shown before (Escape)', key: 'focus back' })]),
+    ...(focus.length === 0 ? [] : [button('Back', () => events.backTo(focus.length - 1), { title: 'To what was shown before (Escape)', key: 'focus back' })]),
     ...(selected !== undefined && selected !== focus.at(-1) ? [button(`Focus ${titleOf(shape, selected)}`, () => events.focus(selected), { title: 'The head that is selected in the heatmaps', key: 'focus selected' })] : []),
   ];
 }

@@ -210,7 +210,8 @@ export class PathsView implements View {
 
   private backTo(length: number): void {
     const focus = this.choice.focus.slice(0, length);
-    this.choose({ focus, edge: undefined, zoom: undefined });
+    this.highlighted = undefined;
+    this.choose({ focus, between: undefined, edge: undefined, zoom: undefined });
     this.parts.say(focus.length === 0 ? 'The whole graph' : `Back to ${titleOf(this.shape, focus.at(-1)!)}`);
   }
 
@@ -317,9 +318,9 @@ export class PathsView implements View {
     this.verify.render(JSON.stringify([choice.mode, choice.verify]), () => verifyControls(this.choice, { mode: (mode) => this.choose({ mode }), top: (verify) => this.choose({ verify }), verifyTop: () => this.verifyTop() }));
     const head = selectedHead(this.state.selection);
     const circuit = run.circuits[circuitAt(run.circuits, choice.circuit) ?? -1]?.name;
-    this.trail.render(JSON.stringify([choice.focus, head, circuit]), () => [
+    this.trail.render(JSON.stringify([choice.focus, choice.between, head, circuit]), () => [
       ...circuitCrumb(circuit, () => this.choose({ circuit: undefined })),
-      ...crumbs(shape, choice.focus, head, { backTo: (length) => this.backTo(length), focus: (name) => this.focus(name) }),
+      ...crumbs(shape, choice.focus, choice.between, head, { backTo: (length) => this.backTo(length), focus: (name) => this.focus(name) }),
     ]);
     this.picture.element.hidden = choice.form !== 'graph';
     this.matrix.element.hidden = choice.form !== 'matrix';

@@ -47,5 +47,6 @@ describe('measured cells', () => {
 
   it('have coefficients in three decimals, or none', () => {
     assert.deepEqual([formatCoefficient(-0.4561), formatCoefficient(0.997), formatCoefficient(undefined), formatCoefficient(NaN)], ['−0.456', '0.997', '–', '–']);
+    assert.equal(formatCoefficient(-0.0004), '0.000', 'nothing has no sign');
   });
 });
