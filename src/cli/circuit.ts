@@ -30,8 +30,8 @@ export async function circuit(command: CircuitCommand, surroundings: Surrounding
   const view = viewOf(opened.run.manifest, command.raw);
   const imported = command.importFrom === undefined ? undefined : importedFrom(command, opened.run, await readGraph(command.importFrom, folder));
   const heldOut = command.evaluate === undefined ? undefined : await openHeldOut(command, command.evaluate, opened.run, surroundings);
-  // An imported circuit is run as it is: only what chooses edges needs scores.
-  const run = imported && !command.curve ? opened.run : await withEdges(opened, command, surroundings);
+  // An imported circuit is run as it is: only what chooses edges, or says what they score, needs scores.
+  const run = imported && !command.curve && command.exportTo === undefined ? opened.run : await withEdges(opened, command, surroundings);
   const report = await circuitReport(command, { ...opened, run }, imported, heldOut, view, surroundings);
   const kept = withCircuit(report);
   if (command.out !== undefined) await writeRunFile(path.resolve(folder, command.out), kept);

@@ -3,6 +3,7 @@ import type { BackendChoice } from '../engine/client/engine';
 import { INTEGRATION_RULES, OTHERS, type Other } from '../shared/experiment';
 import type { CircuitSelection } from '../shared/graph/select';
 import { DEFAULT_EDGE_STEPS, type EdgeMethod, type PathMode } from '../shared/paths';
+import type { GraphFormat } from '../shared/pathsProtocol';
 import { askedFor, COMMON, EXPERIMENT, experimentFlags, oneFile, parsing, type ExperimentFlags } from './experimentFlags';
 import { choice, number, usage, whole } from './flags';
 
@@ -91,8 +92,7 @@ const CIRCUIT = {
 const VERIFY = { ...COMMON, model: { type: 'string' }, circuit: { type: 'string' }, backend: { type: 'string' }, threads: { type: 'string' } } as const;
 
 /** Formats by ending. */
-export const EXPORTS = ['json', 'dot', 'mmd', 'csv'] as const;
-export type ExportFormat = (typeof EXPORTS)[number];
+const EXPORTS: Readonly<Record<string, GraphFormat>> = { json: 'mib', dot: 'dot', mmd: 'mermaid', csv: 'csv' };
 
 const LAYER_NORMS = ['full', 'receiver', 'all'] as const;
 const MODES: Readonly<Record<string, PathMode>> = { direct: 'direct', 'direct-frozen': 'directFrozen', 'through-mlps': 'throughMlps' };
@@ -202,9 +202,9 @@ function sizeOf({ edges, percent, threshold }: { edges?: string; percent?: strin
 }
 
 /** The format that a file's ending asks for. */
-export function formatOf(file: string): ExportFormat {
-  const ending = /\.([^./\\]+)$/.exec(file)?.[1]?.toLowerCase();
-  const format = EXPORTS.find((candidate) => candidate === ending);
+export function formatOf(file: string): GraphFormat {
+  const ending = /\.([^./\\]+)$/.exec(file)?.[1]?.toLowerCase() ?? '';
+  const format = Object.hasOwn(EXPORTS, ending) ? EXPORTS[ending] : undefined;
   if (!format) throw usage(`--export writes FILE.json (EAP-IG and MIB), FILE.dot (Graphviz), FILE.mmd (Mermaid) or FILE.csv, not "${file}".`);
   return format;
 }

@@ -1,13 +1,11 @@
 import * as vscode from 'vscode';
-import { edgesCsv } from '../runs/edgesCsv';
+import { graphText } from '../runs/graphText';
 import { CircuitError } from '../shared/errors';
 import type { Other } from '../shared/experiment';
-import { toDot } from '../shared/graph/dot';
-import { fullMask, maskSize, type EdgeMask } from '../shared/graph/mask';
+import { fullMask, maskSize } from '../shared/graph/mask';
 import { edgeMethodWords } from '../shared/graph/methodWords';
-import { toMermaid } from '../shared/graph/mermaid';
-import { fromMib, LARGEST_GRAPH, toMib } from '../shared/graph/mib';
-import { edgeScores, senderScores, shapeOf } from '../shared/graph/stored';
+import { fromMib, LARGEST_GRAPH } from '../shared/graph/mib';
+import { shapeOf } from '../shared/graph/stored';
 import type { GraphFormat } from '../shared/pathsProtocol';
 import type { CallOptions } from '../shared/results';
 import type { Run } from '../shared/run';
@@ -51,7 +49,7 @@ export function createGraphFiles({ circuits, runsAtWork, saveDialog, openDialog 
       const { manifest } = run;
       const of = circuit === undefined ? 'graph' : manifest.circuits![circuit]!.name;
       const pair = options.pair === 'all' ? [] : [manifest.pairs[options.pair]!.name, options.of === 'pair' ? 'own' : 'share'];
-      const details = [of, ...pair, edgeMethodWords(manifest.paths!.method), options.unit, manifest.experiment.direction, ...departuresOf(manifest)];
+      const details = [of, ...pair, edgeMethodWords(manifest.paths!.method), format === 'mib' ? 'raw' : options.unit, manifest.experiment.direction, ...departuresOf(manifest)];
       const { name, extension } = GRAPH_FILES[format];
       await saveTextOf(manifest, { title: circuit === undefined ? 'Export graph' : 'Export circuit', name: details.join('-'), kind: [name, extension], text: () => graphText(run, format, mask, options) }, saveDialog);
     },
@@ -67,23 +65,6 @@ export function createGraphFiles({ circuits, runsAtWork, saveDialog, openDialog 
       await circuits.keepForeign({ run: await runsAtWork.latest({ run, panel }), panel }, { mask, ablation, name, origin: `imported from ${fileName}` }, call);
     },
   };
-}
-
-/** A graph in one of its formats, scores in the view's units. */
-export function graphText(run: Run, format: GraphFormat, mask: EdgeMask, options: ViewOptions): string {
-  const shape = shapeOf(run);
-  const scores = edgeScores(run, options);
-  const { title, model, graph } = run.manifest;
-  switch (format) {
-    case 'mib':
-      return toMib(shape, model, scores, mask, senderScores(run, options));
-    case 'dot':
-      return toDot(shape, mask, scores, { title, names: graph?.names });
-    case 'mermaid':
-      return toMermaid(shape, mask, scores, { title, names: graph?.names });
-    case 'csv':
-      return edgesCsv(run, options, mask);
-  }
 }
 
 /** Its size is looked at before it is read: a wrong choice must not fill the memory. */

@@ -5,7 +5,7 @@ import type { CircuitJson } from '../../../src/cli/circuitJson';
 import { readRunFile, writeRunFile } from '../../../src/runs/file';
 import { fromMib, toMib } from '../../../src/shared/graph/mib';
 import { edgesIn, emptyMask, maskOf, maskSize, type EdgeMask } from '../../../src/shared/graph/mask';
-import { edgeCount, edgeName, edgeNamed, edgesOf } from '../../../src/shared/graph/nodes';
+import { edgeCount, edgeName, edgeNamed, edgesOf, matrixIndex } from '../../../src/shared/graph/nodes';
 import { prune } from '../../../src/shared/graph/prune';
 import { edgeScores } from '../../../src/shared/graph/stored';
 import type { Other } from '../../../src/shared/experiment';
@@ -182,16 +182,28 @@ describe('circuit, the verb', () => {
 
     it('runs an imported circuit as it is, without attributing edges', async () => {
       await file(graph());
-      const { circuits, measured, method, random } = await json('a.prompts.json', '--import', 'g.json', '--export', 'g.mmd');
+      const { circuits, measured, method, random } = await json('a.prompts.json', '--import', 'g.json');
       assert.deepEqual([attributions, method], [0, undefined]);
       assert.deepEqual(circuits.map(({ kind, name, origin, edges }) => [kind, name, origin, edges.map(({ edge, score }) => [edge, score])]), [
         ['imported', 'g.json', 'imported from g.json', [['input->m0', undefined], ['m0->a1.h1<k>', undefined], ['a1.h1->logits', undefined]]],
       ]);
       close(measured[0]!.faithfulness, worth(mask));
       assert.equal(random!.edges, 3);
-      assert.match(await readFile(path.join(cli.folder, 'g.mmd'), 'utf8'), /m0 -->/);
       assert.equal(await cli.run('circuit', 'a.prompts.json', '--import', 'g.json', '--minimality'), 0, cli.err);
       assert.match(cli.out, /g\.json: imported from g\.json; 3 of \d+ edges, .* 4 of 10 nodes\n/);
+    });
+
+    it('exports an imported circuit with the scores of its edges, which are attributed for it', async () => {
+      await file(graph());
+      for (const [name, unit] of [['e.json', 'raw'], ['e.csv', 'normalised']] as const) {
+        const { circuits } = await json('a.prompts.json', '--import', 'g.json', '--export', name);
+        assert.deepEqual(circuits[0]!.edges.map(({ edge }) => edge).sort(), edgesIn(SHAPE, mask).map((edge) => edgeName(SHAPE, edge)).sort());
+        const text = await readFile(path.join(cli.folder, name), 'utf8');
+        const scored = unit === 'raw' ? fromMib(text, MODEL).scores! : Float32Array.from(mask, () => 0);
+        if (unit === 'normalised') for (const line of text.trim().split('\r\n').slice(1)) scored[matrixIndex(SHAPE, edgeNamed(SHAPE, line.split(',')[0]!)!)] = Number(line.split(',')[4]);
+        for (const edge of edgesIn(SHAPE, mask)) close(scored[matrixIndex(SHAPE, edge)], normalisedScore(SHAPE, edge) * (unit === 'raw' ? 2 : 1));
+      }
+      assert.equal(attributions, 2);
     });
 
     it('refuses what is no circuit of this model, with the reason', async () => {
