@@ -1,6 +1,6 @@
 import { circuitCurve, randomBaseline, type RandomBaseline } from '../runner/circuits/curve';
 import { measureCircuit, type Evaluate } from '../runner/circuits/evaluate';
-import { originOf } from '../runner/circuits/extract';
+import { emptyWords, originOf } from '../runner/circuits/extract';
 import { minimality, type EdgeLoss } from '../runner/circuits/minimality';
 import { refine, type Refined } from '../runner/circuits/refine';
 import { stabilityOf } from '../runner/circuits/stability';
@@ -71,6 +71,7 @@ export async function circuitReport(command: CircuitCommand, own: OpenRun, impor
   const { ablation = run.manifest.experiment.other ?? 'corrupted' } = command;
   const selection = selectionOf(command, run);
   const found = imported ?? (selection && selected(run, selection, view, command));
+  if (found && maskSize(found.mask) === 0) surroundings.warn(`${emptyWords(found.chosen)}\n`);
   const report: CircuitReport = { run, view, ablation, circuits: found ? [found] : [], measured: [] };
   const training = targetOf(own, command.file, ablation, surroundings);
   const last = heldOut ? targetOf(heldOut, command.evaluate!, ablation, surroundings) : training;

@@ -1,6 +1,6 @@
 import { circuitCurve } from '../runner/circuits/curve';
 import { measureCircuit, type Evaluate } from '../runner/circuits/evaluate';
-import { extractCircuit, storedCircuit } from '../runner/circuits/extract';
+import { emptyWords, extractCircuit, storedCircuit } from '../runner/circuits/extract';
 import { minimality, type EdgeLoss } from '../runner/circuits/minimality';
 import { refine } from '../runner/circuits/refine';
 import { stabilityOf } from '../runner/circuits/stability';
@@ -57,7 +57,7 @@ export function createCircuitsWork({ runner, runsAtWork, settingsOf, now = () =>
   return {
     extractCircuit: async ({ run, panel }, { options, selection, prune, ablation, name }, call) => {
       const { edges, chosen } = selectedCircuit(run, { options, selection, prune });
-      if (edges === 0) throw new CircuitError('experiment', chosen === 0 ? 'No edge is that strong: lower the threshold.' : `The ${plural(chosen, 'strongest edge')} lead nowhere from the input to the logits: choose more, or do not prune.`);
+      if (edges === 0) throw new CircuitError('experiment', emptyWords(chosen));
       await runsAtWork.work({ run, panel, title: `Extracting a circuit of ${plural(edges, 'edge')} from ${run.manifest.title}` }, call, async (open) => {
         const { method } = run.manifest.paths!;
         const { circuit } = await extractCircuit({ shape: shapeOf(run), scores: edgeScores(run, options), method, selection, prune, ablation, name, createdAt: now() }, evaluateIn(open, ablation), open.call);

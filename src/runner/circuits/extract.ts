@@ -4,6 +4,7 @@ import { selectCircuit, type CircuitSelection } from '../../shared/graph/select'
 import { edgeMethodWords } from '../../shared/graph/methodWords';
 import type { CircuitFaithfulness, EdgeMethod, StoredCircuit } from '../../shared/paths';
 import type { CallOptions } from '../../shared/results';
+import { plural } from '../../shared/text';
 import { measureCircuit, type Evaluate } from './evaluate';
 
 export interface Extraction {
@@ -36,6 +37,12 @@ export async function extractCircuit(extraction: Extraction, evaluate: Evaluate,
 /** A circuit in the form in which a run keeps it. */
 export function storedCircuit(shape: GraphShape, mask: EdgeMask, { name, origin, createdAt }: { name: string; origin: string; createdAt: Date }, faithfulness?: CircuitFaithfulness): StoredCircuit {
   return { name, edges: edgesIn(shape, mask).map((edge) => edgeName(shape, edge)), origin, createdAt: createdAt.toISOString(), ...(faithfulness && { faithfulness }) };
+}
+
+/** What is wrong with a selection that leaves no edge, of this many that were chosen, and what to do. */
+export function emptyWords(chosen: number): string {
+  if (chosen === 0) return 'No edge is that strong: lower the threshold.';
+  return `Nothing of what was chosen (${plural(chosen, 'edge')}) lies on a way from the input to the logits: choose more, or do not prune.`;
 }
 
 /** "top 40 of EAP-IG (5 steps, left), LayerNorm in full, pruned". */

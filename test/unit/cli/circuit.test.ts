@@ -154,6 +154,16 @@ describe('circuit, the verb', () => {
     assert.match(cli.out, /Stability: pairs drawn anew 100 times share 1\.000 of the edges/);
   });
 
+  it('says why nothing is left of a selection', async () => {
+    const [strongestOfAll] = (await json('a.prompts.json', '--edges', '1', '--no-prune')).circuits;
+    assert.deepEqual([strongestOfAll!.edges.length, cli.err], [1, '']);
+    const { circuits: [single] } = await json('a.prompts.json', '--edges', '1');
+    assert.deepEqual([single!.edges.length, cli.err], [0, 'Nothing of what was chosen (1 edge) lies on a way from the input to the logits: choose more, or do not prune.\n']);
+    cli.err = '';
+    await json('a.prompts.json', '--threshold', '99');
+    assert.equal(cli.err, 'No edge is that strong: lower the threshold.\n');
+  });
+
   it('keeps the circuit with the run, in place of one of its name, and goes on from there', async () => {
     const kept = (): Promise<Run> => readRunFile(path.join(cli.folder, 'r.safetensors'));
     await json('a.prompts.json', '--edges', '20', '--name', 'mine', '--out', 'r.safetensors');
