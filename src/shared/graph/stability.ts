@@ -6,19 +6,6 @@ import { selectCircuit, type CircuitSelection } from './select';
 /** Shares of the samples that lie below `low` and above `high`. */
 const TAIL = 0.05;
 
-/**
- * How far a circuit depends on which pairs it was found on: as many pairs as there are, drawn with replacement, select a circuit
- * anew, which overlaps (Jaccard) with that of all pairs. Mean over the samples, and the range of the middle 90 % of them.
- * `perPair` [pair, sender, receiver] are raw scores; the circuit is selected by their mean over the pairs, in whose units a threshold is.
- */
-export function bootstrapOverlap(...of: Parameters<typeof bootstrapSteps>): BootstrapOverlap {
-  const steps = bootstrapSteps(...of);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
-}
-
 export interface BootstrapOverlap {
   mean: number;
   low: number;
@@ -26,7 +13,12 @@ export interface BootstrapOverlap {
   samples: number;
 }
 
-/** `bootstrapOverlap` one sample at a time, so that others have their turn between them: yields how many there are so far. */
+/**
+ * How far a circuit depends on which pairs it was found on: as many pairs as there are, drawn with replacement, select a circuit
+ * anew, which overlaps (Jaccard) with that of all pairs. Mean over the samples, and the range of the middle 90 % of them.
+ * `perPair` [pair, sender, receiver] are raw scores; the circuit is selected by their mean over the pairs, in whose units a threshold is.
+ * One sample at a time, so that others have their turn between them: yields how many there are so far. Throws RangeError.
+ */
 export function* bootstrapSteps(
   shape: GraphShape,
   perPair: Float32Array,

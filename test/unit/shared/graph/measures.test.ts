@@ -5,7 +5,7 @@ import { edgeCount, edgeIndices, isEdge } from '../../../../src/shared/graph/nod
 import { jaccard, overlapOf } from '../../../../src/shared/graph/overlap';
 import { randomCircuit, seededRandom } from '../../../../src/shared/graph/random';
 import { selectCircuit } from '../../../../src/shared/graph/select';
-import { bootstrapOverlap } from '../../../../src/shared/graph/stability';
+import { bootstrapSteps, type BootstrapOverlap } from '../../../../src/shared/graph/stability';
 import { GPT2_SMALL, maskNamed, sampleScores, SMALL } from './samples';
 
 const near = (actual: number, expected: number): void => assert.ok(Math.abs(actual - expected) < 1e-9, `${actual} and ${expected}`);
@@ -101,6 +101,14 @@ describe('random circuits', () => {
     assert.equal(new Set(numbers).size > 9990, true);
   });
 });
+
+function bootstrapOverlap(...of: Parameters<typeof bootstrapSteps>): BootstrapOverlap {
+  const steps = bootstrapSteps(...of);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
 
 describe('stability of a circuit', () => {
   const cells = emptyMask(SMALL).length;
