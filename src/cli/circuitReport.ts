@@ -117,7 +117,7 @@ export function selectionOf({ size, select: by }: Pick<CircuitCommand, 'size' | 
     if (size.edges > total) throw usage(`--edges ${size.edges} is more than ${run.manifest.model.id} has: ${total}.`);
     return { by, edges: size.edges };
   }
-  const edges = Math.floor((size.percent / 100) * total);
+  const edges = Math.floor((size.percent * total) / 100);
   if (edges === 0) throw usage(`--percent ${size.percent} of ${total} edges comes to none; one edge is ${(100 / total).toPrecision(2)} %.`);
   return { by, edges };
 }

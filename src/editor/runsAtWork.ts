@@ -169,10 +169,13 @@ export function createRunsAtWork(dependencies: RunsAtWorkDependencies): RunsAtWo
 
   const keep: RunsAtWork['keep'] = async ({ run, panel }, change, { telling } = { telling: 'others' }) => {
     const live = begin(run);
-    live.run = change(live.run);
-    for (const each of showing(live, panel)) each.showChanged(live.run, { tell: telling === 'all' || each !== panel });
-    await save(live);
-    end(live);
+    try {
+      live.run = change(live.run);
+      for (const each of showing(live, panel)) each.showChanged(live.run, { tell: telling === 'all' || each !== panel });
+      await save(live);
+    } finally {
+      end(live);
+    }
   };
 
   return {

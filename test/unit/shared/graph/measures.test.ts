@@ -158,12 +158,11 @@ describe('stability of a circuit', () => {
     assert.throws(() => bootstrapOverlap(SMALL, stacked(sampleScores(SMALL, 1)), top10, false, { samples: 0, random: seededRandom(1) }), RangeError);
   });
 
-  it('is quick at GPT-2 small’s size', () => {
+  it('holds at GPT-2 small’s size', () => {
     const perPair = new Float32Array(20 * emptyMask(GPT2_SMALL).length);
     for (let pair = 0; pair < 20; pair++) perPair.set(sampleScores(GPT2_SMALL, pair), pair * emptyMask(GPT2_SMALL).length);
-    const began = performance.now();
-    bootstrapOverlap(GPT2_SMALL, perPair, { by: 'top', edges: 400 }, true, { samples: 20, random: seededRandom(1) });
-    const took = performance.now() - began;
-    assert.ok(took < 10_000, `${took.toFixed(0)} ms`);
+    const { mean, low, high, samples } = bootstrapOverlap(GPT2_SMALL, perPair, { by: 'top', edges: 400 }, true, { samples: 20, random: seededRandom(1) });
+    assert.equal(samples, 20);
+    assert.ok(low >= 0 && low <= mean && mean <= high && high < 1, `${low} ${mean} ${high}`);
   });
 });

@@ -111,12 +111,9 @@ describe('graphs in EAP-IG’s JSON', () => {
     assert.equal(scores![indexNamed(SMALL, 'a1.h0->logits')], 3);
   });
 
-  it('are quick at GPT-2 small’s size', () => {
+  it('hold all of GPT-2 small’s edges', () => {
     const text = toMib(GPT2_SMALL, { dModel: 768 }, sampleScores(GPT2_SMALL, 1), fullMask(GPT2_SMALL));
-    const began = performance.now();
     assert.equal(maskSize(fromMib(text, { ...GPT2_SMALL, dModel: 768 }).mask), 32_491);
-    const took = performance.now() - began;
-    assert.ok(took < 10_000, `${took.toFixed(0)} ms`);
   });
 });
 
