@@ -163,6 +163,6 @@ describe('stability of a circuit', () => {
     for (let pair = 0; pair < 20; pair++) perPair.set(sampleScores(GPT2_SMALL, pair), pair * emptyMask(GPT2_SMALL).length);
     const { mean, low, high, samples } = bootstrapOverlap(GPT2_SMALL, perPair, { by: 'top', edges: 400 }, true, { samples: 20, random: seededRandom(1) });
     assert.equal(samples, 20);
-    assert.ok(low >= 0 && low <= mean && mean <= high && high < 1, `${low} ${mean} ${high}`);
+    assert.ok(low >= 0 && low <= mean && mean <= high && high <= 1 && mean > 0 && mean < 1, `${low} ${mean} ${high}`);
   });
 });
