@@ -1,24 +1,22 @@
 import { parseArgs } from 'node:util';
 import type { BackendChoice } from '../engine/client/engine';
 import { INTEGRATION_RULES, OTHERS, type Other } from '../shared/experiment';
+import { SEED } from '../shared/graph/random';
 import type { CircuitSelection } from '../shared/graph/select';
-import { DEFAULT_EDGE_STEPS, type EdgeMethod, type PathMode } from '../shared/paths';
+import { DEFAULT_EDGE_METHOD, DEFAULT_EDGE_STEPS, type EdgeMethod, type PathMode } from '../shared/paths';
 import type { GraphFormat } from '../shared/pathsProtocol';
 import { askedFor, COMMON, EXPERIMENT, experimentFlags, oneFile, parsing, type ExperimentFlags } from './experimentFlags';
-import { choice, number, usage, whole } from './flags';
+import { choice, number, stepsOf, usage, whole } from './flags';
 
 /** What every verb that attributes edges takes. */
 export interface EdgeFlags extends ExperimentFlags {
   file: string;
-  /** Absent where nothing is said: as the stored run has them, otherwise `DEFAULT_METHOD`. */
+  /** Absent where nothing is said: as the stored run has them, otherwise `DEFAULT_EDGE_METHOD`. */
   method?: EdgeMethod;
   out?: string;
   /** A file whose ending says the format. */
   exportTo?: string;
 }
-
-/** EAP-IG with five steps from the corrupted input on, as its code does it today. */
-export const DEFAULT_METHOD: EdgeMethod = { integrated: { steps: DEFAULT_EDGE_STEPS, rule: 'left' } };
 
 export interface PathsCommand extends EdgeFlags {
   verb: 'paths';
@@ -151,7 +149,7 @@ export function parseCircuit(args: string[]): CircuitCommand | Asked {
     ...(ablation && { ablation }),
     ...{ curve, minimality, stability },
     random: whole('--random', values.random, 0) ?? 20,
-    seed: whole('--seed', values.seed, 0) ?? 0,
+    seed: whole('--seed', values.seed, 0) ?? SEED,
     ...(acdc !== undefined && { acdc }),
     ...(evaluate !== undefined && { evaluate }),
     ...(importFrom !== undefined && { importFrom }),
@@ -180,7 +178,7 @@ function edgeFlags(verb: string, values: ReturnType<typeof parseArgs<{ options: 
 function methodOf(name: string | undefined, layerNorm: string | undefined): EdgeMethod | undefined {
   if (name === undefined && layerNorm === undefined) return undefined;
   const frozen = choice('--layer-norm', layerNorm, LAYER_NORMS) ?? 'full';
-  return { ...(name === undefined ? DEFAULT_METHOD : methodNamed(name)), ...(frozen !== 'full' && { layerNorm: frozen }) };
+  return { ...(name === undefined ? DEFAULT_EDGE_METHOD : methodNamed(name)), ...(frozen !== 'full' && { layerNorm: frozen }) };
 }
 
 function methodNamed(name: string): EdgeMethod {
@@ -188,8 +186,8 @@ function methodNamed(name: string): EdgeMethod {
   if (name === 'clean-corrupted') return { bothGradients: true };
   const [found, steps = String(DEFAULT_EDGE_STEPS), written = 'left'] = /^eap-ig(?:=(\d+)(?::(.*))?)?$/.exec(name) ?? [];
   const rule = INTEGRATION_RULES.find((candidate) => candidate === written);
-  if (found === undefined || Number(steps) < 1 || !rule) throw usage(`--method is eap, eap-ig, eap-ig=STEPS[:left|right|midpoint] or clean-corrupted, not "${name}".`);
-  return { integrated: { steps: Number(steps), rule } };
+  if (found === undefined || !rule) throw usage(`--method is eap, eap-ig, eap-ig=STEPS[:left|right|midpoint] or clean-corrupted, not "${name}".`);
+  return { integrated: { steps: stepsOf('--method eap-ig', steps), rule } };
 }
 
 function sizeOf({ edges, percent, threshold }: { edges?: string; percent?: string; threshold?: string }): Size | undefined {

@@ -10,6 +10,7 @@ import { CircuitError } from '../shared/errors';
 import type { Other } from '../shared/experiment';
 import { freeName } from '../shared/graph/freeName';
 import { maskSize, type EdgeMask } from '../shared/graph/mask';
+import { SEED } from '../shared/graph/random';
 import type { CircuitSelection } from '../shared/graph/select';
 import type { BootstrapOverlap } from '../shared/graph/stability';
 import { edgeScores, shapeOf } from '../shared/graph/stored';
@@ -43,8 +44,6 @@ export interface CircuitsWorkDependencies {
   now?: () => Date;
 }
 
-/** Of what is drawn at random: the same for the same run, so that a figure can be had again. */
-const SEED = 1;
 /** Each edge left out is a run of the model and a mask of the whole graph. */
 const MOST_LEFT_OUT = 2000;
 

@@ -1,6 +1,9 @@
 import { emptyMask, type EdgeMask } from './mask';
 import { edgeIndices, type GraphShape } from './nodes';
 
+/** Of what is drawn at random, unless another is asked for: the same everywhere, so that a figure can be had again. */
+export const SEED = 0;
+
 /** Numbers in [0, 1) that a seed determines (mulberry32): what is drawn with them can be drawn again. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
