@@ -1,5 +1,5 @@
 import { CircuitError } from '../shared/errors';
-import { INTEGRATION_RULES, LOGIT_METRICS, type Intervention, type Metric, type Place, type Unit, type Variant } from '../shared/experiment';
+import { INTEGRATION_RULES, LOGIT_METRICS, MOST_INTEGRATION_STEPS, type Intervention, type Metric, type Place, type Unit, type Variant } from '../shared/experiment';
 import { SITE_NAMES, type SiteName } from '../shared/sites';
 import { parseUnit } from '../prompts/unit';
 
@@ -115,6 +115,13 @@ function switchOf(name: string): Variant {
   if (found) return found;
   const [, steps, rule = 'midpoint'] = /^ig=(\d+)(?::(.*))?$/.exec(name) ?? [];
   const known = INTEGRATION_RULES.find((candidate) => candidate === rule);
-  if (steps === undefined || Number(steps) < 1 || !known) throw usage(`--variant is one of ${Object.keys(SWITCHES).join(', ')}, ig=STEPS[:left|right|midpoint], none, not "${name}".`);
-  return { integrated: { steps: Number(steps), rule: known } };
+  if (steps === undefined || !known) throw usage(`--variant is one of ${Object.keys(SWITCHES).join(', ')}, ig=STEPS[:left|right|midpoint], none, not "${name}".`);
+  return { integrated: { steps: stepsOf('--variant ig', steps), rule: known } };
+}
+
+/** Steps of integrated gradients. */
+export function stepsOf(flag: string, digits: string): number {
+  const steps = Number(digits);
+  if (steps < 1 || steps > MOST_INTEGRATION_STEPS) throw usage(`${flag} takes 1 to ${MOST_INTEGRATION_STEPS} steps, not ${digits}.`);
+  return steps;
 }

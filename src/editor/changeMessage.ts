@@ -1,11 +1,10 @@
-import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS, type ActivationMetric, type Intervention, type Metric, type Unit, type Variant } from '../shared/experiment';
+import { CircuitError } from '../shared/errors';
+import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, MOST_INTEGRATION_STEPS, OTHERS, type ActivationMetric, type Intervention, type Metric, type Unit, type Variant } from '../shared/experiment';
 import type { ExperimentChange } from '../shared/panelProtocol';
 import type { ModelInfo } from '../shared/results';
 import { hasHeads, SITE_NAMES, SITES } from '../shared/sites';
 import { indexBelow, objectOf, refuse, wholeFrom } from './panelMessages';
 
-/** Steps beyond this add nothing but time. */
-export const MOST_STEPS = 1000;
 const MOST_UNITS = 10_000;
 
 /** What the panel wants changed in an experiment: checked, since it comes from the webview. `model`: of the run on show. */
@@ -49,12 +48,19 @@ function readVariant(value: unknown, model: ModelInfo): Variant {
   }
   const { integrated, stopGradient, interventions } = fields;
   if (integrated !== undefined) {
-    const { steps, rule } = objectOf(integrated);
-    variant.integrated = { steps: Math.min(MOST_STEPS, wholeFrom(1, steps, 'steps')), rule: oneOf(INTEGRATION_RULES, rule, 'rule') };
+    variant.integrated = readIntegrated(integrated);
   }
   const stopped = list(stopGradient ?? [], MOST_UNITS, 'stopGradient').map((unit) => readUnit(unit, model));
   const done = list(interventions ?? [], MOST_UNITS, 'interventions').map((intervention) => readIntervention(intervention, model));
   return { ...variant, ...(stopped.length > 0 && { stopGradient: stopped }), ...(done.length > 0 && { interventions: done }) };
+}
+
+/** Throws `experiment` for more steps than are taken. */
+export function readIntegrated(value: unknown): NonNullable<Variant['integrated']> {
+  const { steps, rule } = objectOf(value);
+  const count = wholeFrom(1, steps, 'steps');
+  if (count > MOST_INTEGRATION_STEPS) throw new CircuitError('experiment', `Gradients are integrated in 1 to ${MOST_INTEGRATION_STEPS} steps, not ${count}.`);
+  return { steps: count, rule: oneOf(INTEGRATION_RULES, rule, 'rule') };
 }
 
 function readIntervention(value: unknown, model: ModelInfo): Intervention {

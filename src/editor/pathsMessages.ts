@@ -1,4 +1,4 @@
-import { INTEGRATION_RULES, OTHERS, type Other } from '../shared/experiment';
+import { OTHERS, type Other } from '../shared/experiment';
 import { edgeCount, isEdge, nodeNamed, type Edge } from '../shared/graph/nodes';
 import type { CircuitSelection } from '../shared/graph/select';
 import { shapeOf } from '../shared/graph/stored';
@@ -6,7 +6,7 @@ import type { ViewRequest } from '../shared/panelProtocol';
 import { EDGE_LAYER_NORMS, PATH_MODES, type EdgeMethod, type GraphNotes, type PathMode } from '../shared/paths';
 import type { GraphFormat, GraphRequest } from '../shared/pathsProtocol';
 import type { Run } from '../shared/run';
-import { flag, list, MOST_STEPS, oneOf } from './changeMessage';
+import { flag, list, oneOf, readIntegrated } from './changeMessage';
 import { checkRunId, indexBelow, objectOf, readViewRequest, refuse, wholeFrom } from './panelMessages';
 
 /** What comes from the Paths view is untrusted, as in panelMessages: each reader returns a value of the type it names, or throws. */
@@ -26,10 +26,7 @@ export function readEdgeMethodOf(params: unknown, run: Run): EdgeMethod {
 export function readEdgeMethod(value: unknown): EdgeMethod {
   const { integrated, bothGradients, layerNorm } = objectOf(value);
   const method: EdgeMethod = {};
-  if (integrated !== undefined) {
-    const { steps, rule } = objectOf(integrated);
-    method.integrated = { steps: Math.min(MOST_STEPS, wholeFrom(1, steps, 'steps')), rule: oneOf(INTEGRATION_RULES, rule, 'rule') };
-  }
+  if (integrated !== undefined) method.integrated = readIntegrated(integrated);
   // What is off is as if it were not there.
   if (bothGradients !== undefined && flag(bothGradients, 'bothGradients')) method.bothGradients = true;
   if (method.integrated && method.bothGradients) return refuse('method', value);

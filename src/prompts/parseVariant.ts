@@ -1,5 +1,5 @@
 import type { Node } from 'jsonc-parser';
-import { INTEGRATION_RULES, OTHERS, type Intervention, type Unit, type Variant } from '../shared/experiment';
+import { INTEGRATION_RULES, MOST_INTEGRATION_STEPS, OTHERS, type Intervention, type Unit, type Variant } from '../shared/experiment';
 import { SITE_NAMES } from '../shared/sites';
 import { typeName } from './jsonNode';
 import type { Reader } from './reader';
@@ -32,7 +32,7 @@ function readIntegrated(reader: Reader, node: Node): Variant['integrated'] | und
   const fields = reader.fields(node, '"integrated"', ['steps', 'rule']);
   const [steps, rule] = [fields.get('steps')?.value, fields.get('rule')?.value];
   if (!steps || !rule) return reader.wrongType(node, '"integrated" should say both "steps", a whole number, and "rule": "left", "right" or "midpoint".');
-  const count = reader.whole(steps, '"steps"', 1);
+  const count = reader.whole(steps, '"steps"', 1, MOST_INTEGRATION_STEPS);
   const chosen = reader.choice(rule, '"rule"', INTEGRATION_RULES);
   return count === undefined || chosen === undefined ? undefined : { steps: count, rule: chosen };
 }

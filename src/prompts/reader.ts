@@ -56,10 +56,11 @@ export class Reader {
     return this.wrongType(node, `${what} should be true or false, not ${typeName(node)}.`, pairs);
   }
 
-  /** A whole number of at least `least`. */
-  whole(node: Node, what: string, least = 0): number | undefined {
-    if (node.type === 'number' && Number.isSafeInteger(node.value) && (node.value as number) >= least) return node.value as number;
-    return this.wrongType(node, `${what} should be a whole number, ${least} or more.`);
+  /** A whole number from `least` to `most`. */
+  whole(node: Node, what: string, least = 0, most = Infinity): number | undefined {
+    const value: unknown = node.type === 'number' ? node.value : undefined;
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= least && value <= most) return value;
+    return this.wrongType(node, `${what} should be a whole number, ${most === Infinity ? `${least} or more` : `from ${least} to ${most}`}.`);
   }
 
   /** One of some texts. `otherwise` says what else it might be. */

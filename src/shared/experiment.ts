@@ -71,6 +71,8 @@ export interface Intervention {
 
 export type IntegrationRule = 'left' | 'right' | 'midpoint';
 export const INTEGRATION_RULES: readonly IntegrationRule[] = ['left', 'right', 'midpoint'];
+/** Steps beyond this add nothing but time. */
+export const MOST_INTEGRATION_STEPS = 512;
 
 /** How attribution departs from the plain gradient at the base run. Nothing is on unless it is named. */
 export interface Variant {

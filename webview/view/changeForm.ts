@@ -1,4 +1,4 @@
-import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS, type ActivationMetric, type Direction, type IntegrationRule, type Metric, type Other, type Unit, type Variant } from '../../src/shared/experiment';
+import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, MOST_INTEGRATION_STEPS, OTHERS, type ActivationMetric, type Direction, type IntegrationRule, type Metric, type Other, type Unit, type Variant } from '../../src/shared/experiment';
 import { metricCaveat, metricRead, metricTitle, metricUnit } from '../../src/shared/metrics';
 import { OTHER_WORDS } from '../../src/shared/otherSide';
 import type { ExperimentChange, PanelAction, PanelHost, RunSummary } from '../../src/shared/panelProtocol';
@@ -154,8 +154,8 @@ export class ChangeForm {
     if (!integrated) return box;
     const steps = el('input', {
       class: 'number',
-      attributes: { type: 'number', min: 1, max: 512, value: integrated.steps, 'aria-label': 'Steps of integrated gradients', 'data-key': 'steps' },
-      on: { change: () => this.setVariant({ integrated: { ...integrated, steps: Math.min(512, Math.max(1, Math.round(Number(steps.value)) || STEPS)) } }) },
+      attributes: { type: 'number', min: 1, max: MOST_INTEGRATION_STEPS, value: integrated.steps, 'aria-label': 'Steps of integrated gradients', 'data-key': 'steps' },
+      on: { change: () => this.setVariant({ integrated: { ...integrated, steps: Math.min(MOST_INTEGRATION_STEPS, Math.max(1, Math.round(Number(steps.value)) || STEPS)) } }) },
     });
     const rule = el(
       'select',

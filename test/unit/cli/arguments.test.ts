@@ -116,7 +116,11 @@ describe('command line arguments', () => {
     refuses(['attribute', 'a', '--backend', 'cuda'], /--backend is one of auto/);
     refuses(['attribute', 'a', '--site', 'z,y'], /--site is one of z, q.*, not "y"/);
     for (const metric of ['attention:9', 'attention:9.6#1', 'neuron:3', 'neuron:3.1', 'directLogit', 'directLogit:1#2']) refuses(['lens', 'a', '--metric', metric], /--metric is one of/);
-    for (const variant of ['ig', 'ig=0', 'ig=2:simpson', 'frozen']) refuses(['attribute', 'a', '--variant', variant], /--variant is one of freeze-layernorm/);
+    for (const variant of ['ig', 'ig=2:simpson', 'frozen']) refuses(['attribute', 'a', '--variant', variant], /--variant is one of freeze-layernorm/);
+    for (const steps of ['0', '513', '100000']) {
+      refuses(['attribute', 'a', '--variant', `ig=${steps}`], new RegExp(`^--variant ig takes 1 to 512 steps, not ${steps}\\.$`));
+      refuses(['paths', 'a', '--method', `eap-ig=${steps}`], new RegExp(`^--method eap-ig takes 1 to 512 steps, not ${steps}\\.$`));
+    }
     refuses(['attribute', 'a', '--stop', 'embed:1'], /--stop: embed:1: embed has no layers/);
     for (const value of ['z:9.6', 'z:9.6=corrupt']) refuses(['intervene', 'a', '--intervene', value], /--intervene is UNIT=other/);
     refuses(['intervene', 'a', '--intervene', 'z=mean'], /--intervene: z: z has layers/);
@@ -141,7 +145,7 @@ describe('command line arguments', () => {
     refuses(['attribute', 'a', '--top'], /--top needs a value/);
     refuses(['attribute', 'a', '--bos', '--no-bos'], /contradict/);
     refuses(['attribute', 'a', 'b', '--out', 'r'], /--out takes one run/);
-    for (const name of ['ig', 'eap-ig=0', 'eap-ig=5:simpson', 'eap=3']) refuses(['paths', 'a', '--method', name], /--method is eap, eap-ig, .*, not "/);
+    for (const name of ['ig', 'eap-ig=5:simpson', 'eap=3']) refuses(['paths', 'a', '--method', name], /--method is eap, eap-ig, .*, not "/);
     refuses(['paths', 'a', '--layer-norm', 'none'], /--layer-norm is one of full, receiver, all/);
     refuses(['paths', 'a', '--exact', 'directFrozen'], /--exact is one of direct, direct-frozen, through-mlps/);
     refuses(['paths', 'a', '--by-position'], /one edge: --edge NAME/);

@@ -150,6 +150,7 @@ describe('a change of the experiment', () => {
       [{ sites: ['z', 'result'] }, /site/],
       [{ variant: { qkFix: 1 } }, /qkFix/],
       [{ variant: { integrated: { steps: 0, rule: 'left' } } }, /steps/],
+      [{ variant: { integrated: { steps: 513, rule: 'left' } } }, /1 to 512 steps, not 513/],
       [{ variant: { integrated: { steps: 2, rule: 'simpson' } } }, /rule/],
       [{ variant: { stopGradient: [{ site: 'z' }] } }, /layer/],
       [{ variant: { interventions: [{ unit: { site: 'z', layer: 0, head: 3 }, with: 'zero' }] } }, /head/],

@@ -19,11 +19,12 @@ describe('messages of the Paths view', () => {
     assert.deepEqual(of({}), {});
     assert.deepEqual(of({ integrated: { steps: 5, rule: 'left', more: 1 }, layerNorm: 'receiver', qkFix: true }), { integrated: { steps: 5, rule: 'left' }, layerNorm: 'receiver' });
     assert.deepEqual(of({ bothGradients: true }), { bothGradients: true });
-    assert.deepEqual(of({ bothGradients: false, integrated: { steps: 1e9, rule: 'right' } }), { integrated: { steps: 1000, rule: 'right' } });
+    assert.deepEqual(of({ bothGradients: false, integrated: { steps: 512, rule: 'right' } }), { integrated: { steps: 512, rule: 'right' } });
     refuses(of, [
       [undefined, /parameters/],
       [{ layerNorm: 'none' }, /layerNorm/],
       [{ integrated: { steps: 0, rule: 'left' } }, /steps/],
+      [{ integrated: { steps: 513, rule: 'left' } }, /1 to 512 steps, not 513/],
       [{ integrated: { steps: 2, rule: 'simpson' } }, /rule/],
       [{ bothGradients: 'yes' }, /bothGradients/],
       [{ bothGradients: true, integrated: { steps: 2, rule: 'left' } }, /method/],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { parsePromptFile } from '../../../src/prompts/parse';
 import { findSubstring } from '../../../src/prompts/namedPosition';
-import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, OTHERS } from '../../../src/shared/experiment';
+import { DIRECTIONS, INTEGRATION_RULES, LOGIT_METRICS, MOST_INTEGRATION_STEPS, OTHERS } from '../../../src/shared/experiment';
 import { SITE_NAMES } from '../../../src/shared/sites';
 
 interface Schema {
@@ -10,6 +10,7 @@ interface Schema {
   enum?: string[];
   anyOf?: Schema[];
   items?: Schema;
+  maximum?: number;
   additionalProperties?: unknown;
   properties?: Record<string, Schema>;
   required?: string[];
@@ -41,6 +42,7 @@ describe('prompts: what comes with the extension', () => {
       assert.deepEqual(activations.flatMap(({ properties }) => properties!['activation']!.enum), ['attention', 'neuron', 'directLogit']);
       const variant = schema.properties!['variant']!.properties!;
       assert.deepEqual(variant['integrated']!.properties!['rule']!.enum, INTEGRATION_RULES);
+      assert.equal(variant['integrated']!.properties!['steps']!.maximum, MOST_INTEGRATION_STEPS);
       assert.deepEqual(variant['interventions']!.items!.properties!['with']!.enum, OTHERS);
       assert.deepEqual(schema.definitions!['unit']!.properties!['site']!.enum, SITE_NAMES);
     });
