@@ -4,12 +4,12 @@ import { graphText } from '../runs/graphText';
 import { CircuitError } from '../shared/errors';
 import type { EdgeMask } from '../shared/graph/mask';
 import { hasEdges } from '../shared/graph/stored';
-import type { EdgeMethod } from '../shared/paths';
+import { DEFAULT_EDGE_METHOD, type EdgeMethod } from '../shared/paths';
 import type { Run } from '../shared/run';
 import type { ViewOptions } from '../shared/views';
 import type { RunCommand } from './arguments';
 import { working } from './attribute';
-import { DEFAULT_METHOD, formatOf, type EdgeFlags } from './graphArguments';
+import { formatOf, type EdgeFlags } from './graphArguments';
 import { openRun, type OpenRun } from './openRun';
 import type { Surroundings } from './prepare';
 
@@ -22,7 +22,7 @@ export function openGraphRun(command: RunCommand & EdgeFlags, surroundings: Surr
 export async function withEdges(opened: OpenRun, { method, file }: EdgeFlags, surroundings: Surroundings): Promise<Run> {
   const { run, settings } = opened;
   if (hasEdges(run) && (!method || isSame(run.manifest.paths!.method, method))) return run;
-  return working(file, file, surroundings, (call) => surroundings.runner.paths({ run, settings, method: method ?? DEFAULT_METHOD }, call));
+  return working(file, file, surroundings, (call) => surroundings.runner.paths({ run, settings, method: method ?? DEFAULT_EDGE_METHOD }, call));
 }
 
 function isSame(a: EdgeMethod, b: EdgeMethod): boolean {

@@ -4,7 +4,7 @@ import { edgeMethodWords } from '../shared/graph/methodWords';
 import { edgeCount } from '../shared/graph/nodes';
 import { shapeOf } from '../shared/graph/stored';
 import { OTHER_WORDS } from '../shared/otherSide';
-import { DEFAULT_EDGE_STEPS, type EdgeMethod } from '../shared/paths';
+import { DEFAULT_EDGE_METHOD, type EdgeMethod } from '../shared/paths';
 import type { Run } from '../shared/run';
 import { capitalised, plural } from '../shared/text';
 import { isAlone, type ViewOptions } from '../shared/views';
@@ -28,7 +28,7 @@ const WHOLE: ViewOptions = { pair: 'all', unit: 'raw' };
 /** Of the graph's edges, what is suggested. */
 const USUAL_SHARE = 0.05;
 
-const METHODS: readonly EdgeMethod[] = [{ integrated: { steps: DEFAULT_EDGE_STEPS, rule: 'left' } }, {}, { bothGradients: true }];
+const METHODS: readonly EdgeMethod[] = [DEFAULT_EDGE_METHOD, {}, { bothGradients: true }];
 
 export async function attributeEdges(method: unknown, { panels, runsAtWork, pathAnswers }: PathCommandDependencies): Promise<void> {
   const { run, panel } = runInFront(panels);

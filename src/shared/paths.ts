@@ -24,6 +24,8 @@ export interface EdgeMethod extends Pick<Variant, 'integrated' | 'bothGradients'
 
 /** EAP-IG's paper and MIB take five steps; its code today starts at the corrupted input (left). */
 export const DEFAULT_EDGE_STEPS = 5;
+/** What is offered first wherever edges are attributed: EAP-IG from the corrupted input on. */
+export const DEFAULT_EDGE_METHOD: EdgeMethod = { integrated: { steps: DEFAULT_EDGE_STEPS, rule: 'left' } };
 
 /** Arrays of an EdgeResult, and of a run's paths. */
 export const EDGE_SCORES = 'paths.edges';

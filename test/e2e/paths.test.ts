@@ -63,6 +63,7 @@ describe('paths and circuits in the workbench', () => {
     await workbench.panel.view('Paths');
     await paths.frame.locator('.paths-explained').waitFor();
     await workbench.screenshot('paths-without-edges');
+    await paths.frame.getByRole('radio', { name: 'EAP', exact: true }).check({ force: true });
     await paths.frame.getByRole('button', { name: 'Attribute edges' }).click();
     await paths.graph.waitFor();
     await workbench.settles(() => paths.count.innerText(), '40 of 761 edges');
@@ -260,7 +261,7 @@ describe('paths and circuits in the workbench', () => {
     await workbench.quickPickTitle('Attribute edges: how?').waitFor();
     await workbench.screenshot('palette-attribute-edges');
     await workbench.quickPickRow('EAP-IG').click();
-    await workbench.settles(() => paths.frame.locator('.method-line .caption').innerText(), 'EAP-IG, 5 steps (left), LayerNorm full');
+    await workbench.settles(() => paths.frame.locator('.method-line .caption').innerText(), 'EAP-IG (5 steps, left), LayerNorm in full');
     await workbench.command('Circuit Explorer: Extract circuit...');
     await workbench.answer('Extract circuit: of how many of the strongest edges?', '20');
     await workbench.quickPickRow('Corrupted').click();

@@ -46,7 +46,6 @@ describe('the circuits view in a browser', () => {
     const page = await open('Circuits', { run: 'ioi' });
     await textIs(page.locator('.circuits .paths-explained'), /Circuits are chosen among attributed edges, which this run does not have yet/);
     assert.equal(await page.getByRole('region', { name: 'Extract a circuit' }).isVisible(), false);
-    await page.getByRole('radio', { name: 'EAP-IG', exact: true }).check();
     await page.getByRole('radio', { name: 'All frozen' }).check();
     await page.getByRole('button', { name: 'Attribute edges' }).click();
     await textIs(selected(page), /edges/);

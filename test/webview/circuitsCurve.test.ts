@@ -41,7 +41,7 @@ describe('the circuits view in a browser: the curve, and how it looks', () => {
     assert.deepEqual((await requests(page, 'circuitCurve')).map(({ by, random, ablation, options }) => [by, random, ablation, options]), [['greedy', 7, 'corrupted', { pair: 'all', unit: 'normalised' }]]);
     assert.deepEqual([await page.locator('.curve-point').count(), await page.locator('.random-band').count(), await page.locator('.random-mean').count(), await page.locator('.curve-line').count()], [10, 1, 1, 2]);
     await textIs(section(page).locator('.figures'), /MIB’s areasCPR0\.\d{3}CMD0\.\d{3}/);
-    await textIs(section(page).locator('.curve-figures > .caption').last(), /^Edges greedily from the logits up, by the mean scores of 8 pairs \(EAP, LayerNorm full\), pruned; all others corrupted\. Logit difference, mean of 8 pairs\. Beside it 7 random circuits/);
+    await textIs(section(page).locator('.curve-figures > .caption').last(), /^Edges greedily from the logits up, by the mean scores of 8 pairs \(EAP, LayerNorm in full\), pruned; all others corrupted\. Logit difference, mean of 8 pairs\. Beside it 7 random circuits/);
     const lines = section(page).locator('.curve-table tbody tr');
     assert.equal(await lines.count(), 10);
     assert.equal(await lines.first().locator('th').textContent(), '0.1 %');

@@ -17,7 +17,8 @@ describe('the paths view in a browser: attribution and thresholds', () => {
     await textIs(page.locator('.paths-explained'), /Edge attribution estimates how much the path/);
     assert.equal(await graph(page).isVisible(), false);
     assert.deepEqual(await requests(page, 'graph'), [], 'there is nothing to ask for');
-    await page.getByRole('radio', { name: 'EAP-IG', exact: true }).check();
+    assert.equal(await page.getByRole('radio', { name: 'EAP-IG', exact: true }).isChecked(), true, 'as in the palette and on the command line');
+    assert.equal(await page.getByLabel('Rule').inputValue(), 'left');
     const steps = page.getByRole('spinbutton', { name: 'Steps' });
     assert.equal(await steps.inputValue(), '5');
     await steps.fill('0');
@@ -30,7 +31,7 @@ describe('the paths view in a browser: attribution and thresholds', () => {
     await page.getByRole('button', { name: 'Attribute edges' }).click();
     await eventually(async () => assert.equal(await graph(page).isVisible(), true));
     assert.deepEqual((await requests(page, 'computePaths')).map(({ method }) => method), [{ layerNorm: 'receiver', integrated: { steps: 8, rule: 'midpoint' } }]);
-    await textIs(page.locator('.method-line .caption'), 'EAP-IG, 8 steps (midpoint), LayerNorm receiver frozen');
+    await textIs(page.locator('.method-line .caption'), 'EAP-IG (8 steps, midpoint), receiver’s LayerNorm frozen');
     await textIs(page.locator('#live'), 'Edges attributed');
     await drawn(page, 40);
   });
@@ -65,7 +66,7 @@ describe('the paths view in a browser: attribution and thresholds', () => {
     await page.getByRole('button', { name: 'Method…' }).click();
     await page.getByRole('radio', { name: 'All frozen' }).check();
     await page.getByRole('button', { name: 'Attribute again' }).click();
-    await textIs(page.locator('.method-line .caption'), 'EAP, LayerNorm all frozen');
+    await textIs(page.locator('.method-line .caption'), 'EAP, every LayerNorm frozen');
     await eventually(async () => assert.notDeepEqual(await listed(page), rowsOf(expectedPage())));
     assert.equal(await page.locator('.method-form').isVisible(), false);
   });
@@ -146,7 +147,7 @@ describe('the paths view in a browser: attribution and thresholds', () => {
     await page.getByLabel('Pairs').selectOption('1');
     await page.getByRole('radio', { name: 'Raw logits' }).check();
     await eventually(async () => assert.deepEqual(await listed(page), rowsOf(expectedPage({ options: { pair: 1, unit: 'raw', of: 'pair' } }))));
-    assert.match((await page.locator('.paths-main > .caption').textContent())!, /raw logits.*Mary gives the bag.*EAP, LayerNorm full/);
+    assert.match((await page.locator('.paths-main > .caption').textContent())!, /raw logits.*Mary gives the bag.*EAP, LayerNorm in full/);
   });
 
   it('says what failed, and tries again', async () => {

@@ -48,7 +48,7 @@ describe('the paths view in a browser: how it looks and how fast it is', () => {
   it('explains itself without edges in every theme', async () => {
     for (const theme of ['dark', 'contrastLight'] as const) {
       const page = await open('Paths', { run: 'ioi', theme });
-      await page.getByRole('radio', { name: 'EAP-IG', exact: true }).check();
+      await page.getByRole('spinbutton', { name: 'Steps' }).waitFor();
       await axeFindsNothing(page);
       await page.evaluate(() => document.querySelector('.method-line')!.scrollIntoView());
       await screenshot(page, `paths-method-${theme}`);

@@ -1,15 +1,16 @@
 import { freeName } from '../../src/shared/graph/freeName';
+import { edgeMethodWords } from '../../src/shared/graph/methodWords';
 import { edgeCount } from '../../src/shared/graph/nodes';
 import type { CircuitSelection } from '../../src/shared/graph/select';
 import { metricUnit } from '../../src/shared/metrics';
 import type { RunSummary } from '../../src/shared/panelProtocol';
+import { DEFAULT_EDGE_METHOD } from '../../src/shared/paths';
 import type { GraphFormat } from '../../src/shared/pathsProtocol';
 import type { CallOptions } from '../../src/shared/results';
 import { scaleOf } from '../../src/shared/views';
 import { Computed } from '../computed';
 import type { ViewState } from '../model/viewState';
 import { MethodForm } from '../paths/methodForm';
-import { methodWords } from '../paths/methodWords';
 import { showingCircuit } from '../paths/ownState';
 import { Work } from '../paths/work';
 import { el } from '../view/dom';
@@ -72,7 +73,7 @@ export class CircuitsView implements View {
     this.choice = circuitsChoice(run, parts.state);
     const work = (): Work => new Work(() => this.render(), say);
     this.works = { attributing: work(), extracting: work(), importing: work(), questioning: work(), measuring: work() };
-    this.form = new MethodForm(run.edgeMethod ?? {}, (method) => void this.works.attributing.start('Attributing edges', 'Edges attributed', (call) => host.computePaths({ runId: run.id, method }, call)), 'circuits');
+    this.form = new MethodForm(run.edgeMethod ?? DEFAULT_EDGE_METHOD, (method) => void this.works.attributing.start('Attributing edges', 'Edges attributed', (call) => host.computePaths({ runId: run.id, method }, call)), 'circuits');
     this.selected = new LiveSelection(host, () => this.render());
     this.overlaps = new Computed<Overlap>(40, () => this.render());
     this.ablation = new AblationField((ablation) => this.choose({ ablation }));
@@ -234,7 +235,7 @@ export class CircuitsView implements View {
     const { host, run } = this.parts;
     const { ablation, curve: { by, random } } = this.choice;
     const { options } = this.state;
-    const words = `${by === 'top' ? 'The strongest edges' : 'Edges greedily from the logits up'}, ${scoresOf(this.run, options)} (${methodWords(this.run.edgeMethod!)}), pruned; all others ${ABLATIONS[ablation].carrying}. ${this.measuredWords()}`;
+    const words = `${by === 'top' ? 'The strongest edges' : 'Edges greedily from the logits up'}, ${scoresOf(this.run, options)} (${edgeMethodWords(this.run.edgeMethod!)}), pruned; all others ${ABLATIONS[ablation].carrying}. ${this.measuredWords()}`;
     void this.works.measuring.start('Measuring circuits over budgets', 'The curve is here', async (call) => {
       const curve = await host.circuitCurve({ runId: run.id, options, by, ablation, random }, countingCircuits(call));
       this.measured = { curve, random, words, ablation };
@@ -321,7 +322,7 @@ export class CircuitsView implements View {
       unit: options.unit === 'normalised' ? 'normalised' : `raw ${metricUnit(run.metric)}`,
       selected: selection ? this.selected.ask({ runId: run.id, options, selection, prune: choice.prune }, run.edgeMethod, this.passing) : { state: 'running' },
       working: this.works.extracting.running,
-      scores: `${scoresOf(run, options)} (${methodWords(run.edgeMethod!)})`,
+      scores: `${scoresOf(run, options)} (${edgeMethodWords(run.edgeMethod!)})`,
     });
   }
 

@@ -1,6 +1,4 @@
-import type { IntegrationRule } from '../../src/shared/experiment';
-import { DEFAULT_EDGE_STEPS, type EdgeLayerNorm, type EdgeMethod, type PathMode } from '../../src/shared/paths';
-import { plural } from '../../src/shared/text';
+import { DEFAULT_EDGE_METHOD, type EdgeLayerNorm, type EdgeMethod, type PathMode } from '../../src/shared/paths';
 
 /** How edges are attributed and patched, in words. */
 
@@ -14,13 +12,13 @@ export const GRADIENTS: readonly { value: Gradient; label: string; title: string
 
 export const LAYER_NORMS: Record<EdgeLayerNorm, { label: string; explained: string }> = {
   full: { label: 'Full', explained: 'The gradient goes through every LayerNorm, as in EAP and EAP-IG. Estimates the exact mode “direct”.' },
-  receiver: { label: 'Receiver frozen', explained: 'The receiver’s own LayerNorm keeps its scale, as in TransformerLens’s direct path patching. Estimates “direct, LayerNorm frozen”.' },
+  receiver: { label: 'Receiver frozen', explained: 'The receiver’s own LayerNorm keeps its scale, as TransformerLens’s direct path patching kept it before version 4.3. Estimates “direct, LayerNorm frozen”.' },
   all: { label: 'All frozen', explained: 'Every LayerNorm of the backward pass keeps its scale, as in Nanda’s post. Nearest to “direct, LayerNorm frozen”; no exact mode freezes them all.' },
 };
 
 export const MODES: Record<PathMode, { label: string; explained: string }> = {
-  direct: { label: 'Direct', explained: 'The receiver’s input takes the other side’s output of the sender; its LayerNorm is computed anew' },
-  directFrozen: { label: 'Direct, LayerNorm frozen', explained: 'The same with the receiver’s LayerNorm scale of the base run (TransformerLens)' },
+  direct: { label: 'Direct', explained: 'The receiver’s input takes the other side’s output of the sender; its LayerNorm is computed anew (TransformerLens from 4.3 on)' },
+  directFrozen: { label: 'Direct, LayerNorm frozen', explained: 'The same with the receiver’s LayerNorm scale of the base run (TransformerLens before 4.3)' },
   throughMlps: { label: 'Through MLPs', explained: 'The IOI paper’s three passes: other heads frozen, MLPs computed anew' },
 };
 
@@ -32,15 +30,7 @@ export function gradientOf({ integrated, bothGradients }: EdgeMethod): Gradient 
 export function withGradient({ layerNorm, integrated }: EdgeMethod, gradient: Gradient): EdgeMethod {
   return {
     ...(layerNorm && { layerNorm }),
-    ...(gradient === 'integrated' && { integrated: integrated ?? { steps: DEFAULT_EDGE_STEPS, rule: 'left' as IntegrationRule } }),
+    ...(gradient === 'integrated' && { integrated: integrated ?? DEFAULT_EDGE_METHOD.integrated }),
     ...(gradient === 'both' && { bothGradients: true }),
   };
-}
-
-/** "EAP-IG, 5 steps (left), LayerNorm full" */
-export function methodWords(method: EdgeMethod): string {
-  const gradient = gradientOf(method);
-  const { label } = GRADIENTS.find(({ value }) => value === gradient)!;
-  const steps = method.integrated ? `, ${plural(method.integrated.steps, 'step')} (${method.integrated.rule})` : '';
-  return `${label}${steps}, LayerNorm ${LAYER_NORMS[method.layerNorm ?? 'full'].label.toLowerCase()}`;
 }

@@ -1,7 +1,8 @@
+import { edgeMethodWords } from '../../src/shared/graph/methodWords';
 import type { Edge, GraphShape } from '../../src/shared/graph/nodes';
 import { metricUnit } from '../../src/shared/metrics';
 import type { RunSummary } from '../../src/shared/panelProtocol';
-import type { EdgeMethod, GraphNotes } from '../../src/shared/paths';
+import { DEFAULT_EDGE_METHOD, type EdgeMethod, type GraphNotes } from '../../src/shared/paths';
 import type { EdgePositions, GraphRequest } from '../../src/shared/pathsProtocol';
 import { plural } from '../../src/shared/text';
 import { Computed } from '../computed';
@@ -25,7 +26,6 @@ import { GraphPicture, HINT } from './graphPicture';
 import { formControls, verifyControls } from './graphToolbar';
 import { MatrixForm } from './matrixForm';
 import { MethodForm } from './methodForm';
-import { methodWords } from './methodWords';
 import { nodeLooks } from './nodeLooks';
 import { NodeTables } from './nodeTables';
 import { NotesKeeper } from './notesKeeper';
@@ -89,7 +89,7 @@ export class PathsView implements View {
     this.positions = new Computed<EdgePositions[]>(40, () => this.render());
     this.loading = new Computing(() => 'Loading the graph', { stop: () => undefined, retry: () => this.pages.retry() });
     this.work = new Work(() => this.render(), say);
-    this.form = new MethodForm(run.edgeMethod ?? {}, (method) => this.attribute(method));
+    this.form = new MethodForm(run.edgeMethod ?? DEFAULT_EDGE_METHOD, (method) => this.attribute(method));
     this.notes = new NotesKeeper(host, run.id, run.graph ?? NO_NOTES, say);
     this.threshold = new ThresholdControl((choose) => this.choose({ choose }, true));
     this.picture = new GraphPicture({
@@ -282,7 +282,7 @@ export class PathsView implements View {
     this.work.render();
     this.form.element.hidden = (edgeMethod !== undefined && !this.formOpen) || this.work.running;
     this.form.render(edgeMethod);
-    this.methodLine.render(JSON.stringify([edgeMethod, this.formOpen]), () => this.methodWords(edgeMethod));
+    this.methodLine.render(JSON.stringify([edgeMethod, this.formOpen]), () => this.methodLineParts(edgeMethod));
     this.body.hidden = true;
     if (!edgeMethod) return this.loading.render({ state: 'ready', value: undefined });
     const answer = this.pages.ask(this.request(), this.passing && this.graph !== undefined);
@@ -331,7 +331,7 @@ export class PathsView implements View {
     this.renderDetails(graph, selected);
     this.paths.render(shape, this.notes.notes, choice.between, graph.page.paths, this.highlighted);
     this.notesPanel.render(this.notes.notes, focused);
-    this.caption.textContent = `${signWords(run, this.state.options).sentence} Width is |score|; a diamond marks what is measured. ${viewCaption(run, this.state.options)} · ${methodWords(run.edgeMethod!)}`;
+    this.caption.textContent = `${signWords(run, this.state.options).sentence} Width is |score|; a diamond marks what is measured. ${viewCaption(run, this.state.options)} · ${edgeMethodWords(run.edgeMethod!)}`;
   }
 
   private drawPicture(graph: DrawnGraph, selected: number | undefined, focus: string | undefined): void {
@@ -360,10 +360,10 @@ export class PathsView implements View {
     this.details.render({ edge, rank: selected + 1, mode: this.choice.mode, unit: this.unit(), options, working: this.work.running, positions });
   }
 
-  private methodWords(method: EdgeMethod | undefined): HTMLElement[] {
+  private methodLineParts(method: EdgeMethod | undefined): HTMLElement[] {
     if (!method) return [el('h2', { text: 'Paths between components' }), el('p', { class: 'paths-explained', text: EXPLANATION })];
     return [
-      el('span', { class: 'caption', text: methodWords(method) }),
+      el('span', { class: 'caption', text: edgeMethodWords(method) }),
       button(this.formOpen ? 'Close' : 'Method…', () => {
         this.formOpen = !this.formOpen;
         this.render();

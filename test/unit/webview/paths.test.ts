@@ -3,7 +3,7 @@ import { edgeNamed, type GraphShape } from '../../../src/shared/graph/nodes';
 import type { DrawnEdge } from '../../../src/shared/pathsProtocol';
 import { sortedEdges, type EdgeRow } from '../../../webview/paths/edgeTable';
 import { groupNames, NO_NOTES, togglePin, withName } from '../../../webview/paths/graphNotes';
-import { gradientOf, methodWords, withGradient } from '../../../webview/paths/methodWords';
+import { gradientOf, withGradient } from '../../../webview/paths/methodWords';
 import { nodeChoices } from '../../../webview/paths/nodeChoices';
 import { DEFAULT_TOP, focusOn, pathsChoice, type PathsChoice } from '../../../webview/paths/ownState';
 import { edgeCountText, edgeEnds, edgeError, edgeSentence, edgeTitle, titleOf, titleWithName } from '../../../webview/paths/pathText';
@@ -33,11 +33,9 @@ describe('paths in words', () => {
     assert.equal(edgeCountText(2000, 5321, 32491), '5,321 of 32,491 edges; the 2,000 strongest are drawn');
   });
 
-  it('says how edges were attributed, and keeps LayerNorm with another gradient', () => {
-    assert.equal(methodWords({}), 'EAP, LayerNorm full');
+  it('keeps LayerNorm with another gradient', () => {
     const integrated = withGradient({ layerNorm: 'receiver' }, 'integrated');
     assert.deepEqual(integrated, { layerNorm: 'receiver', integrated: { steps: 5, rule: 'left' } });
-    assert.equal(methodWords(integrated), 'EAP-IG, 5 steps (left), LayerNorm receiver frozen');
     assert.deepEqual(withGradient(integrated, 'both'), { layerNorm: 'receiver', bothGradients: true });
     assert.deepEqual((['eap', 'integrated', 'both'] as const).map((gradient) => gradientOf(withGradient({}, gradient))), ['eap', 'integrated', 'both']);
   });
