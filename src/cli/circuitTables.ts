@@ -1,3 +1,4 @@
+import { emptyWords } from '../runner/circuits/extract';
 import { edgesIn, maskSize, nodeCount } from '../shared/graph/mask';
 import { edgeCount, edgeName, senderCount } from '../shared/graph/nodes';
 import { hasEdges, shapeOf } from '../shared/graph/stored';
@@ -50,8 +51,9 @@ function measuredPart({ run, circuits, measured, random, refined, ablation }: Ci
 
 function edgesPart({ run, circuits, view }: CircuitReport, top: number): string {
   const shape = shapeOf(run);
-  const { mask } = circuits.at(-1)!;
+  const { mask, chosen } = circuits.at(-1)!;
   const edges = circuitEdges(run, mask, view);
+  if (edges.length === 0) return `No edges are in it. ${emptyWords(chosen)}`;
   const hasScores = hasEdges(run);
   const rows = edges.slice(0, top).map(({ edge, score }, i) => [String(i + 1), edgeName(shape, edge), ...(hasScores ? [signed(score!)] : [])]);
   const title = `Its edges${edges.length > rows.length ? `, ${rows.length} of ${edges.length}` : ''}${hasScores ? ` (${unitTitle(run.manifest, view.unit)})` : ''}`;

@@ -162,6 +162,10 @@ describe('circuit, the verb', () => {
     cli.err = '';
     await json('a.prompts.json', '--threshold', '99');
     assert.equal(cli.err, 'No edge is that strong: lower the threshold.\n');
+    cli.out = '';
+    assert.equal(await cli.run('circuit', 'a.prompts.json', '--threshold', '99'), 0, cli.err);
+    assert.match(cli.out, /\n\nNo edges are in it\. No edge is that strong: lower the threshold\.\n$/);
+    assert.doesNotMatch(cli.out, /# +edge/);
   });
 
   it('keeps the circuit with the run, in place of one of its name, and goes on from there', async () => {
