@@ -1,4 +1,4 @@
-import { agreementOf, FEW_POINTS, isTelling, worstEstimates } from '../shared/agreement';
+import { agreementOf, FEW_POINTS, isTelling, isWrongSign, worstEstimates } from '../shared/agreement';
 import type { PatchCell } from '../shared/results';
 import type { Run } from '../shared/run';
 import { SITES, type SiteName } from '../shared/sites';
@@ -45,7 +45,7 @@ function sitePart(run: Run, tables: readonly CellTable[], exact: (cell: PatchCel
   // What is the same in the digits shown is no miss.
   const { over: large, under } = worstEstimates(points.filter(({ estimate, exact: value }) => signed(estimate) !== signed(value)), WORST);
   const worst = (what: string, cells: readonly MeasuredCell[]): string[] =>
-    cells.length === 0 ? [] : [`  ${what}: ${cells.map(({ cell, estimate, exact: value }) => `${placeOf(run, cell).join(' ').trim()} ${signed(estimate)} for ${signed(value)}`).join('; ')}`];
+    cells.length === 0 ? [] : [`  ${what}: ${cells.map((one) => `${placeOf(run, one.cell).join(' ').trim()} ${signed(one.estimate)} for ${signed(one.exact)}${isWrongSign(one) ? ' (wrong sign)' : ''}`).join('; ')}`];
   return [title, table, ...(points.length === 0 ? [] : [`  ${agreementText(points)}`]), ...worst('Over-estimated', large), ...worst('Under-estimated', under)].join('\n');
 }
 

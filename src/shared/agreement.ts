@@ -30,10 +30,15 @@ export function isTelling({ estimate, exact }: { estimate: number; exact: number
   return estimate !== 0 || exact !== 0;
 }
 
+/** Whether an estimate points the other way than what was measured. */
+export function isWrongSign({ estimate, exact }: { estimate: number; exact: number }): boolean {
+  return estimate * exact < 0;
+}
+
 /** The points that are furthest from exact: estimates that are too large in magnitude or of the wrong sign ('over'), and too small ones ('under'); furthest first. */
 export function worstEstimates<T extends { estimate: number; exact: number }>(points: readonly T[], count: number): { over: T[]; under: T[] } {
   const byMiss = [...points].sort((a, b) => Math.abs(b.estimate - b.exact) - Math.abs(a.estimate - a.exact));
-  const isOver = ({ estimate, exact }: T): boolean => Math.abs(estimate) > Math.abs(exact) || estimate * exact < 0;
+  const isOver = (point: T): boolean => Math.abs(point.estimate) > Math.abs(point.exact) || isWrongSign(point);
   const missed = byMiss.filter(({ estimate, exact }) => estimate !== exact);
   return { over: missed.filter(isOver).slice(0, count), under: missed.filter((point) => !isOver(point)).slice(0, count) };
 }

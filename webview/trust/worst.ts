@@ -1,4 +1,4 @@
-import { worstEstimates } from '../../src/shared/agreement';
+import { isWrongSign, worstEstimates } from '../../src/shared/agreement';
 import { formatScore } from '../model/format';
 import type { TrustPoint } from '../model/trust';
 import { el } from '../view/dom';
@@ -12,6 +12,11 @@ const SMALLEST_MISS = 0.01;
 export function worthNaming<T extends Pick<TrustPoint, 'estimate' | 'exact'>>(points: readonly T[]): T[] {
   const least = SMALLEST_MISS * Math.max(0, ...points.map(({ exact }) => Math.abs(exact)));
   return points.filter(({ estimate, exact }) => Math.abs(estimate - exact) >= least);
+}
+
+/** "+0.310 for +0.180"; what is among the overestimates for its sign alone says so. */
+export function missWords(point: Pick<TrustPoint, 'estimate' | 'exact'>): string {
+  return `${formatScore(point.estimate)} for ${formatScore(point.exact)}${isWrongSign(point) ? ', wrong sign' : ''}`;
 }
 
 /** The estimates that are furthest from the exact effects, by name. */
@@ -28,7 +33,7 @@ export function worstLists(points: readonly TrustPoint[], select: (point: TrustP
             worst.map((point) =>
               el('li', {}, [
                 el('button', { class: 'link', text: point.name, attributes: { type: 'button', title: point.title, 'data-key': `${heading} ${point.name}` }, on: { click: () => select(point) } }),
-                el('span', { class: 'worst-numbers', text: `${formatScore(point.estimate)} for ${formatScore(point.exact)}` }),
+                el('span', { class: 'worst-numbers', text: missWords(point) }),
               ]),
             ),
           ),

@@ -69,6 +69,21 @@ describe('patch, the verb', () => {
     assert.deepEqual(normalised.sites[0]!.agreement.pearson!.toFixed(5), raw.sites[0]!.agreement.pearson!.toFixed(5));
   });
 
+  it('says of an over-estimate whether its sign is wrong', async () => {
+    cli.work.patch = async ({ run, cells }) => {
+      const measured = effectsOf(run, cells);
+      return withExact(run, { ...measured, effects: measured.effects.map(() => 0.05) });
+    };
+    assert.equal(await cli.run('patch', 'a.prompts.json', '--full', '--raw'), 0, cli.err);
+    const over = /^ {2}Over-estimated: (.*)$/m.exec(cli.out)![1]!.split('; ');
+    const isWrong = over.map((words) => {
+      const [, estimate, exact, wrong] = /^\d\.\d ([+-])\S+ for ([+-])[\d.]+( \(wrong sign\))?$/.exec(words)!;
+      assert.equal(wrong !== undefined, estimate !== exact, words);
+      return wrong !== undefined;
+    });
+    assert.ok(isWrong.includes(true) && isWrong.includes(false), over.join());
+  });
+
   it('agrees as the points that it shows, and names the worst', async () => {
     const [site] = (await json('a.prompts.json', '--full')).sites;
     const { estimate, exact } = site!.maps[0] as { estimate: number[][]; exact: number[][] };

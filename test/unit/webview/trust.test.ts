@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { commonDomain, formatCoefficient, pointsIn, rankLines, trustPoints } from '../../../webview/model/trust';
-import { worthNaming } from '../../../webview/trust/worst';
+import { missWords, worthNaming } from '../../../webview/trust/worst';
 
 const points = [
   { row: 0, column: 0, estimate: 0.1, exact: 0.4 },
@@ -15,6 +15,11 @@ describe('an estimate worth naming', () => {
     const [large, small, noise] = [point(1, 4), point(0.1, 0.05), point(0.02, 0)];
     assert.deepEqual(worthNaming([large, small, noise]), [large, small]);
     assert.deepEqual(worthNaming([]), []);
+  });
+
+  it('says where its sign is wrong', () => {
+    assert.equal(missWords({ estimate: -0.00144, exact: 0.0105 }), '−0.00144 for +0.0105, wrong sign');
+    assert.equal(missWords({ estimate: 0.31, exact: 0.18 }), '+0.310 for +0.180');
   });
 });
 
