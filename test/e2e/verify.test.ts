@@ -114,7 +114,7 @@ describe('verifying attribution in the workbench', () => {
     await row.getByRole('button', { name: 'Verify' }).click();
     const shown = row.locator('td').last();
     await workbench.settles(async () => /^[+−]/.test(await shown.innerText()), true);
-    const { maps } = (await patchByCli(file('ioi.prompts.json'), '--pair', '1', '--raw', '--site', 'pattern', '--over', 'cells', '--head', `${layer}.${head}`, '--full')).sites[0]!;
+    const { maps } = (await patchByCli(file('ioi.prompts.json'), '--pair', '1', '--site', 'pattern', '--over', 'cells', '--head', `${layer}.${head}`, '--full')).sites[0]!;
     assertShown(await shown.innerText(), (maps[0]!.exact as number[][])[dest]![src]!);
     await workbench.screenshot('verified-pattern-cell');
   });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Locator, Page } from 'playwright-core';
 import type { PatchCell } from '../../src/shared/results';
-import { headScores } from '../../src/shared/views';
+import { headScores, scaleOf, type ViewOptions } from '../../src/shared/views';
 import { headMatrices, valueOf, type PatternKind, type PatternMatrix } from '../../webview/attention/patterns';
 import { cellValue, formatProbability } from '../../webview/attention/words';
 import { formatScore } from '../../webview/model/format';
@@ -14,9 +14,9 @@ const matrix = (page: Page, head: string, title: string): Locator => page.getByR
 const values = (page: Page): Locator => page.locator('.matrix-value');
 const readout = (page: Page): Locator => page.locator('.attention-readout');
 
-function expected(run: SampleName, pair: number, layer: number, head: number): PatternMatrix[] {
+function expected(run: SampleName, pair: number, layer: number, head: number, unit: ViewOptions['unit'] = 'normalised'): PatternMatrix[] {
   const sample = sampleRun(run);
-  return headMatrices(attention(sample, pair, layer, [head]), head, sample.manifest.pairs[pair]!, sample.manifest.experiment);
+  return headMatrices(attention(sample, pair, layer, [head]), head, sample.manifest.pairs[pair]!, sample.manifest.experiment, scaleOf(sample.manifest, { pair, unit, of: 'pair' }));
 }
 
 /** The middle of a cell on the screen, where nothing is scrolled. */
@@ -46,7 +46,7 @@ describe('the attention view in a browser', () => {
     await textIs(page.locator('.attention-head h2'), 'L3H2');
     assert.deepEqual(await page.locator('.matrix-title').allTextContents(), ['Clean', 'Corrupted', 'Clean − corrupted', 'Attribution']);
     assert.equal(await page.getByRole('button', { name: 'H2', exact: true }).getAttribute('aria-pressed'), 'true');
-    assert.match(await page.locator('.attention').innerText(), /\(clean − corrupted\) × the gradient .* corrupted run, in the metric’s raw units.*rows’ sums do not depend/);
+    assert.match(await page.locator('.attention').innerText(), /\(clean − corrupted\) × the gradient .* corrupted run; normalised: 0 corrupted … 1 clean of this pair.*rows’ sums do not depend/);
     await page.getByRole('tab', { name: 'Heatmaps' }).click();
     await page.locator('.map-section.heads .cell[data-name="L4H6"]').click();
     await page.getByRole('tab', { name: 'Attention' }).click();
@@ -66,9 +66,18 @@ describe('the attention view in a browser', () => {
     await textIs(readout(page), /^Point at a cell/);
   });
 
+  it('goes along with the panel’s unit', async () => {
+    const page = await show('ioi');
+    await page.getByRole('radio', { name: 'Raw logits' }).check();
+    const matrices = expected('ioi', 0, 4, 6, 'raw');
+    await pointAt(page, matrix(page, 'L4H6', 'Clean'), 13, 1);
+    await eventually(async () => assert.deepEqual(await values(page).allTextContents(), matrices.map((own) => cellValue(own, { dest: 13, src: 1 }))));
+    assert.match(await page.locator('.attention').innerText(), /corrupted run; raw logits\./);
+  });
+
   it('opens at the strongest head where none was chosen', async () => {
     const page = await show('ioi');
-    const { values, columns } = headScores(sampleRun('ioi').manifest, sampleRun('ioi').arrays, 'z', 'all', { pair: 'all', unit: 'raw' });
+    const { values, columns } = headScores(sampleRun('ioi').manifest, sampleRun('ioi').arrays, 'pattern', 'all', { pair: 'all', unit: 'raw' });
     const strongest = values.reduce((best, value, cell) => (Math.abs(value) > Math.abs(values[best]!) ? cell : best), 0);
     await textIs(page.locator('.attention-head h2'), `L${Math.floor(strongest / columns)}H${strongest % columns}`);
     assert.equal((await requests(page, 'attention')).length, 1, 'nothing else was computed before');
@@ -84,8 +93,8 @@ describe('the attention view in a browser', () => {
     assert.deepEqual((await requests(page, 'verify'))[0]!.cells, { units: [unit] });
     assert.match(await readout(page).innerText(), /Point at a cell/, 'the button does not lock the row');
     const run = sampleRun('ioi');
-    const [effect] = exactEffects(measureUnits(run, [unit as PatchCell]), [unit as PatchCell], { pair: 0, unit: 'raw', of: 'pair' });
-    assert.equal(await first.locator('td').last().textContent(), formatScore(effect!), 'raw, of this pair alone');
+    const [effect] = exactEffects(measureUnits(run, [unit as PatchCell]), [unit as PatchCell], { pair: 0, unit: 'normalised', of: 'pair' });
+    assert.equal(await first.locator('td').last().textContent(), formatScore(effect!), 'of this pair alone, by its own difference');
     await page.locator('.attention tbody tr').nth(1).click();
     await readout(page).getByRole('button', { name: 'Verify this cell' }).click();
     await textIs(readout(page), /exact [+−]/);

@@ -1,9 +1,10 @@
 import { cellKey } from '../../src/shared/exact';
 import type { PatchCell } from '../../src/shared/results';
+import { scaleOf, type ViewOptions } from '../../src/shared/views';
 import { topOf, VerifyLine } from '../heatmaps/verifyLine';
 import { formatScore } from '../model/format';
 import { rankCells } from '../../src/shared/ranking';
-import { groupOf, mapOf, sitesOf, type ViewState } from '../model/viewState';
+import { groupOf, type ViewState } from '../model/viewState';
 import { Computed, type Computation } from '../computed';
 import type { Palette } from '../model/colour';
 import { headName } from '../model/describe';
@@ -15,7 +16,7 @@ import type { RunParts, View } from '../view/tabs';
 import { attentionControls } from './attentionControls';
 import { HeadBlock } from './headBlock';
 import type { Scroll } from './matrixGeometry';
-import { attendedPair, attentionChoice, firstChoice, followSelection, type AttentionChoice } from './ownState';
+import { attendedPair, attentionChoice, attributionOptions, firstChoice, followSelection, openingMap, type AttentionChoice } from './ownState';
 import { headMatrices, resampledFrom, type LayerAttention, type PatternCell, type PatternKind, type PatternMatrix } from './patterns';
 import { scaleLegends } from './scaleLegends';
 import { scalesFor } from './scales';
@@ -136,13 +137,17 @@ export class AttentionView implements View {
     return attendedPair(this.choice, this.state.options);
   }
 
-  /** The strongest head of the heatmap, where none was chosen. False while that map is on its way. */
+  private get attributed(): ViewOptions & { pair: number } {
+    return attributionOptions(this.parts.run, this.pair, this.state.options);
+  }
+
+  /** The strongest head, where none was chosen. False while that map is on its way. */
   private chooseStrongest(): boolean {
     if (this.isChosen) return true;
     const { run, numbers } = this.parts;
     const { options, selection } = this.state;
-    const map = mapOf(this.state, 'heads');
-    const asked = sitesOf(run, 'heads').length === 0 ? undefined : numbers.estimate(map, options);
+    const map = openingMap(run, this.state);
+    const asked = map && numbers.estimate(map, options);
     if (asked?.state === 'loading') return false;
     this.isChosen = true;
     this.choice = firstChoice(run, selection, asked?.state === 'ready' ? rankCells(asked.value) : []);
@@ -152,11 +157,12 @@ export class AttentionView implements View {
   private render(): void {
     if (!this.chooseStrongest()) return;
     const { run } = this.parts;
-    const { choice, pair } = this;
+    const { choice } = this;
     const { options } = this.state;
     this.controls.render(JSON.stringify([choice, options.pair]), () => attentionControls(run, choice, options, (changed) => this.choose(changed)));
-    this.words.render(attributionWords(run), () => [attributionWords(run)]);
-    this.caption.textContent = attentionCaption(run, pair);
+    const words = attributionWords(run, this.attributed, options.unit);
+    this.words.render(words, () => [words]);
+    this.caption.textContent = attentionCaption(run, this.attributed);
     const answer = this.ask();
     this.computing.render(answer);
     this.element.classList.toggle('waiting', answer.state !== 'ready');
@@ -181,11 +187,13 @@ export class AttentionView implements View {
     const { layer, heads } = this.choice;
     const { pair } = this;
     const { run } = this.parts;
-    const signature = `${pair} ${layer} ${heads.join()}`;
+    const { attributed } = this;
+    const signature = `${pair} ${layer} ${heads.join()} ${attributed.unit}`;
     if (signature !== this.drawn) {
       this.drawn = signature;
+      const scale = scaleOf(run, attributed);
       const sides = { ...run, resampled: resampledFrom(run, pair) };
-      this.shown = heads.map((head) => ({ head, matrices: headMatrices(answer, head, run.pairs[pair]!, sides) }));
+      this.shown = heads.map((head) => ({ head, matrices: headMatrices(answer, head, run.pairs[pair]!, sides, scale) }));
       this.drawHeads(layer);
       this.drawTable();
       this.mark();
@@ -286,12 +294,12 @@ export class AttentionView implements View {
     return unit && this.exact.get(cellKey(unit));
   }
 
-  /** In the units of the attribution: raw, of this pair alone. */
+  /** In the units of the attribution, of this pair alone. */
   private readExact(rows: readonly CellRow[]): void {
     const { locked } = this;
     const cells = [...rows, ...(locked ? this.shown.map(({ head }) => ({ head, ...locked })) : [])];
     const units = cells.flatMap((cell) => this.unitOf(cell.head, cell) ?? []);
-    this.exact = this.parts.numbers.exactEffects(units, { pair: this.pair, unit: 'raw', of: 'pair' });
+    this.exact = this.parts.numbers.exactEffects(units, this.attributed);
   }
 
   private placeOf(cell: PatternCell): string {

@@ -1,6 +1,6 @@
 import type { RunSummary } from '../../src/shared/panelProtocol';
-import type { ViewOptions } from '../../src/shared/views';
-import { sameSelection, type Selection, type ViewState } from '../model/viewState';
+import { averagedRun, canNormalise, type MapOf, type ViewOptions } from '../../src/shared/views';
+import { mapOf, sameSelection, sitesOf, type Selection, type ViewState } from '../model/viewState';
 
 /** What the attention view keeps for itself over reloads. */
 export interface AttentionChoice {
@@ -32,6 +32,20 @@ export function firstChoice({ model }: ShapeOfRun, selection: Selection | undefi
   const strongest = ranked.find(({ row }) => selection === undefined || row === selection.layer);
   const layer = strongest?.row ?? selection?.layer ?? model.layers - 1;
   return { pair: 0, layer, heads: [strongest?.column ?? 0] };
+}
+
+/** The layer × head map by which the view opens: of the patterns, which it shows, else of the heads' outputs. None in a run without attribution. */
+export function openingMap(run: Pick<RunSummary, 'sites'>, state: ViewState): MapOf | undefined {
+  const sites = sitesOf(run, 'heads');
+  if (sites.length === 0) return undefined;
+  const site = sites.find((name) => name === 'pattern') ?? sites.find((name) => name === 'z');
+  return site ? { site, over: state.headPositions } : mapOf(state, 'heads');
+}
+
+/** What the attribution is shown in: a pair's own, divided by its own difference where the panel normalises and there is one. */
+export function attributionOptions(run: Pick<RunSummary, 'pairs'>, pair: number, { unit }: Pick<ViewOptions, 'unit'>): ViewOptions & { pair: number } {
+  const own = { pair, of: 'pair' } as const;
+  return { ...own, unit: unit === 'normalised' && canNormalise(averagedRun(run, own)) ? 'normalised' : 'raw' };
 }
 
 /** The view goes along with a head that was selected elsewhere since `before`. */

@@ -43,8 +43,8 @@ export function resampledFrom({ other, pairs, groups }: Pick<RunSummary, 'other'
   return pairs[group[(group.indexOf(pair) + 1) % group.length]!];
 }
 
-/** All matrices of one head: clean, other, with the interventions, clean − other, attribution; those that the answer has. */
-export function headMatrices(answer: LayerAttention, head: number, pair: RunPair, { other = 'corrupted', direction, resampled }: Sides): PatternMatrix[] {
+/** All matrices of one head: clean, other, with the interventions, clean − other, attribution times `scale`; those that the answer has. */
+export function headMatrices(answer: LayerAttention, head: number, pair: RunPair, { other = 'corrupted', direction, resampled }: Sides, scale = 1): PatternMatrix[] {
   const row = answer.heads.indexOf(head);
   const clean = axisTokens(pair, 'clean');
   // Means have no tokens of their own.
@@ -63,7 +63,7 @@ export function headMatrices(answer: LayerAttention, head: number, pair: RunPair
     otherValues && { kind: 'other', title: capitalised(side), tokens: corrupted, values: otherValues },
     base && { kind: 'base', title: 'With the interventions', tokens: direction === 'denoise' ? corrupted : clean, values: base },
     cleanValues && otherValues && { kind: 'difference', title: `Clean − ${side}`, tokens: clean, values: cleanValues.map((value, cell) => value - otherValues[cell]!) },
-    attribution && { kind: 'attribution', title: 'Attribution', tokens: clean, values: attribution },
+    attribution && { kind: 'attribution', title: 'Attribution', tokens: clean, values: attribution.map((value) => value * scale) },
   ];
   return matrices.filter((matrix) => matrix !== undefined);
 }

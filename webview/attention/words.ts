@@ -1,7 +1,9 @@
-import { metricTitle, metricUnit } from '../../src/shared/metrics';
+import { metricTitle } from '../../src/shared/metrics';
 import { directionWords, otherSide } from '../../src/shared/otherSide';
 import type { RunSummary } from '../../src/shared/panelProtocol';
 import { variantWords } from '../../src/shared/variants';
+import type { ViewOptions } from '../../src/shared/views';
+import { scaleWords } from '../model/facts';
 import { formatScore } from '../model/format';
 import { signWords } from '../model/signs';
 import { isSigned } from './scales';
@@ -10,15 +12,15 @@ import { tokenWords } from './tokenAxis';
 
 type Experiment = Pick<RunSummary, 'direction' | 'other' | 'variant' | 'metric' | 'pairs'>;
 
-/** What one cell of the attribution is, and how far it can be trusted. */
-export function attributionWords(run: Experiment): string {
+/** What one cell of the attribution is, and how far it can be trusted. `asked`: the unit of the panel, in which a pair cannot always be shown. */
+export function attributionWords(run: Experiment, options: ViewOptions, asked: ViewOptions['unit']): string {
   const { other } = run;
   const factor = other === 'zero' ? 'the clean pattern' : `(clean − ${otherSide(run)})`;
   const biases =
     other === 'zero'
       ? 'Value biases are not folded into the weights: a constant in the values of all sources adds to a row in proportion to its pattern, so single cells and rows’ sums both depend on it.'
       : 'Value biases are not folded into the weights, so single cells of a row are only defined up to a constant in the values of all sources; rows’ sums do not depend on it.';
-  return `Attribution of a cell: ${factor} × the gradient of the metric with respect to that cell ${gradientPlace(run)}, in the metric’s raw units. ${signWords(run, { pair: 'all', unit: 'raw' }).sentence} ${biases}`;
+  return `Attribution of a cell: ${factor} × the gradient of the metric with respect to that cell ${gradientPlace(run)}; ${scaleWords(run, options)}${asked === options.unit ? '' : ', for this pair alone has nothing to divide by'}. ${signWords(run, options).sentence} ${biases}`;
 }
 
 /** In which run the gradient is taken. */
@@ -32,8 +34,8 @@ function gradientPlace(run: Experiment): string {
 }
 
 /** Stands under the view: what was run, and that the numbers are those of one pair alone. */
-export function attentionCaption(run: RunSummary, pair: number): string {
-  const parts = [`${run.direction} (${directionWords(run)})`, `${metricTitle(run.metric)}, raw ${metricUnit(run.metric)}`, ...variantWords(run), run.prependBos ? 'BOS prepended' : 'no BOS', `${run.pairs[pair]!.name} alone`];
+export function attentionCaption(run: RunSummary, options: ViewOptions & { pair: number }): string {
+  const parts = [`${run.direction} (${directionWords(run)})`, `${metricTitle(run.metric)}, ${scaleWords(run, options)}`, ...variantWords(run), run.prependBos ? 'BOS prepended' : 'no BOS', `${run.pairs[options.pair]!.name} alone`];
   return parts.join(' · ');
 }
 

@@ -14,14 +14,14 @@ export interface ViewChoices {
 }
 
 /** Views whose numbers have a unit of their own, and which. */
-const FIXED_UNITS: Partial<Record<ViewName, string>> = {
-  attention: 'Attention is a probability, and its attribution always in raw units',
-  logits: 'This view is always in logits',
-};
+const FIXED_UNITS: Partial<Record<ViewName, string>> = { logits: 'This view is always in logits' };
+/** Views that show one pair, and of it nothing else. */
+const FIXED_PARTS: Partial<Record<ViewName, string>> = { ...FIXED_UNITS, attention: 'Attention is always a pair’s own' };
 
 /** What is chosen for all views: which pairs, what of a pair, in which unit. */
 export function viewControls(run: RunSummary, options: ViewOptions, view: ViewName, choose: ViewChoices): HTMLElement[] {
   const fixed = FIXED_UNITS[view];
+  const alone = FIXED_PARTS[view];
   const title = metricTitle(run.metric);
   const normalises = canNormalise(averagedRun(run, options));
   const reason = isAlone(run) ? `the ${title} of the clean run is not positive, so that nothing is a share of it.` : `clean and ${otherSide(run)} are too close to divide by their difference in ${title}.`;
@@ -42,8 +42,8 @@ export function viewControls(run: RunSummary, options: ViewOptions, view: ViewNa
           segmented<'mean' | 'pair'>(
             'Of the pair',
             [
-              { value: 'mean', label: 'Share of mean', disabled: fixed !== undefined, title: fixed ?? `What it adds to the mean of ${run.pairs.length} pairs: the shares of all pairs add up to the whole` },
-              { value: 'pair', label: 'Own', disabled: fixed !== undefined, title: fixed ?? 'Its own effect, as if it were the only pair; normalised by its own difference' },
+              { value: 'mean', label: 'Share of mean', disabled: alone !== undefined, title: alone ?? `What it adds to the mean of ${run.pairs.length} pairs: the shares of all pairs add up to the whole` },
+              { value: 'pair', label: 'Own', disabled: alone !== undefined, title: alone ?? 'Its own effect, as if it were the only pair; normalised by its own difference' },
             ],
             options.of ?? 'mean',
             choose.of,

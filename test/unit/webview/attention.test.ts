@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { packArrays } from '../../../src/shared/arrays';
 import type { RunPair, TokenText } from '../../../src/shared/run';
+import { scaleOf } from '../../../src/shared/views';
 import { cellUnder, fitMatrix, labelExtent, scrollToCell, wishedWidth } from '../../../webview/attention/matrixGeometry';
-import { attendedPair, attentionChoice, firstChoice, followSelection, toggleHead } from '../../../webview/attention/ownState';
+import { attendedPair, attentionChoice, attributionOptions, firstChoice, followSelection, openingMap, toggleHead } from '../../../webview/attention/ownState';
 import { headMatrices, moveCell, resampledFrom, sharedLargest, valueOf } from '../../../webview/attention/patterns';
 import { patternScale, scalesFor } from '../../../webview/attention/scales';
 import { strongestCells } from '../../../webview/attention/strongestCells';
@@ -54,6 +55,8 @@ describe('the matrices of a head', () => {
     assert.equal(matrices[1]!.tokens[0]!.text, 'Dan');
     assert.equal(sharedLargest(matrices, 'attribution'), 3);
     assert.deepEqual(headMatrices(answer, 7, pair, denoise), []);
+    const halved = headMatrices(answer, 4, pair, denoise, scaleOf({ pairs: [pair] }, attributionOptions({ pairs: [pair] }, 0, { unit: 'normalised' })));
+    assert.deepEqual(halved.map((matrix) => valueOf(matrix, { dest: 1, src: 0 })), [0.5, 0.75, -0.25, -1], 'the attribution alone is divided, by the pair’s own difference');
   });
 
   it('under an ablation by zero have no other side; with interventions they have one more', () => {
@@ -165,13 +168,23 @@ describe('what the attention view says', () => {
 
   it('of attribution: which gradient, and what single cells depend on', () => {
     const run = { direction: 'denoise', other: 'corrupted', variant: {}, metric: 'logitDiff', pairs: [pair] } as const;
-    assert.match(attributionWords({ ...run, pairs: [pair] }), /clean − corrupted.*corrupted run.*single cells of a row.*rows’ sums do not depend/);
-    assert.match(attributionWords({ ...run, direction: 'noise', pairs: [pair] }), /in the clean run,/);
-    assert.match(attributionWords({ ...run, variant: { interventions: [{ unit: { site: 'z' }, with: 'zero' }] }, pairs: [pair] }), /in the corrupted run with the interventions,/);
-    assert.match(attributionWords({ ...run, variant: { bothGradients: true }, pairs: [pair] }), /in the clean and the corrupted run, averaged/);
-    assert.match(attributionWords({ ...run, variant: { integrated: { steps: 8, rule: 'midpoint' } }, pairs: [pair] }), /averaged along the way from the corrupted run/);
+    const words = (of: Parameters<typeof attributionWords>[0]): string => attributionWords(of, { pair: 0, unit: 'raw', of: 'pair' }, 'raw');
+    assert.match(words({ ...run, pairs: [pair] }), /clean − corrupted.*corrupted run.*single cells of a row.*rows’ sums do not depend/);
+    assert.match(words({ ...run, direction: 'noise', pairs: [pair] }), /in the clean run; raw logits/);
+    assert.match(words({ ...run, variant: { interventions: [{ unit: { site: 'z' }, with: 'zero' }] }, pairs: [pair] }), /in the corrupted run with the interventions;/);
+    assert.match(words({ ...run, variant: { bothGradients: true }, pairs: [pair] }), /in the clean and the corrupted run, averaged/);
+    assert.match(words({ ...run, variant: { integrated: { steps: 8, rule: 'midpoint' } }, pairs: [pair] }), /averaged along the way from the corrupted run/);
     // Without an other side the weights of a row do not cancel.
-    assert.match(attributionWords({ ...run, direction: 'noise', other: 'zero', pairs: [pair] }), /clean pattern × .*rows’ sums both depend/);
+    assert.match(words({ ...run, direction: 'noise', other: 'zero', pairs: [pair] }), /clean pattern × .*rows’ sums both depend/);
+  });
+
+  it('of the unit: which, and why it is not the panel’s', () => {
+    const other = { ...pair, name: 'two', metric: { clean: 1, corrupted: 1 } };
+    const run = { direction: 'denoise', other: 'corrupted', variant: {}, metric: 'logitDiff', pairs: [pair, other] } as const;
+    const of = (index: number, asked: 'raw' | 'normalised'): string => attributionWords({ ...run, pairs: [...run.pairs] }, attributionOptions({ pairs: [...run.pairs] }, index, { unit: asked }), asked);
+    assert.match(of(0, 'normalised'), /in the corrupted run; normalised: 0 corrupted … 1 clean of this pair\. /);
+    assert.match(of(0, 'raw'), /in the corrupted run; raw logits\. /);
+    assert.match(of(1, 'normalised'), /in the corrupted run; raw logits, for this pair alone has nothing to divide by\. /);
   });
 });
 
@@ -184,6 +197,13 @@ describe('what the attention view shows', () => {
     assert.deepEqual(firstChoice(run, undefined, ranked), { pair: 0, layer: 3, heads: [6] });
     assert.deepEqual(firstChoice(run, { kind: 'position', group: 0, layer: 1, position: 4 }, ranked), { pair: 0, layer: 1, heads: [2] });
     assert.deepEqual(firstChoice(run, undefined, []), { pair: 0, layer: 4, heads: [0] }, 'a run without maps');
+  });
+
+  it('opens by the patterns where the run has them, else by the heads’ outputs', () => {
+    assert.deepEqual(openingMap({ sites: ['resid_pre', 'z', 'v', 'pattern'] }, state()), { site: 'pattern', over: 'all' });
+    assert.deepEqual(openingMap({ sites: ['resid_pre', 'v', 'z'] }, state()), { site: 'z', over: 'all' });
+    assert.deepEqual(openingMap({ sites: ['v'] }, { ...state(), sites: { heads: 'v', positions: 'v' } }), { site: 'v', over: 'all' });
+    assert.equal(openingMap({ sites: ['resid_pre'] }, state()), undefined);
   });
 
   it('at first is the selected head, else the last layer’s first', () => {
