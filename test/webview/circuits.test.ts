@@ -61,6 +61,17 @@ describe('the circuits view in a browser', () => {
     await page.getByRole('checkbox', { name: 'Prune dangling edges' }).check();
     await page.getByRole('region', { name: 'Extract a circuit' }).getByRole('radio', { name: 'Greedy' }).check();
     await textIs(selected(page), expected({ by: 'greedy', edges: 40 }));
+    const said = page.locator('.circuit-extract .number-said').first();
+    for (const written of ['-3', '0', '2.5', '']) {
+      await edgesBox(page).fill(written);
+      await edgesBox(page).press('Tab');
+      await textIs(said, `A whole number from 1 to ${TOTAL} is expected; 40 stays.`);
+      assert.equal(await edgesBox(page).inputValue(), '40');
+    }
+    await edgesBox(page).fill('99999');
+    await edgesBox(page).press('Tab');
+    await textIs(said, `99999 asked for: there are no more than ${TOTAL}.`);
+    assert.equal(await edgesBox(page).inputValue(), String(TOTAL));
     await page.getByRole('radio', { name: '%', exact: true }).check();
     await page.getByRole('spinbutton', { name: 'Percent of all edges' }).fill('0.2');
     await textIs(selected(page), expected({ by: 'greedy', edges: Math.floor(TOTAL * 0.002) }));
@@ -229,6 +240,10 @@ describe('the circuits view in a browser', () => {
     await eventually(async () => assert.equal(await page.locator('.edge-canvas').first().getAttribute('data-edges'), String(edges)));
     assert.equal((await requests(page, 'graph')).at(-1)!.circuit, 0);
     await textIs(page.locator('.shown-circuit'), 'Only the circuit “top 60”');
+    await textIs(page.locator('.crumbs'), 'Whole circuit');
+    await page.getByRole('radio', { name: 'Heatmap' }).check();
+    await textIs(page.locator('.matrix-form > .caption:visible'), 'Hatched: no such edge is drawn; only edges of the circuit “top 60” are, those that reach the threshold. Headings sort.');
+    await page.getByRole('radio', { name: 'Graph', exact: true }).check();
     await page.getByRole('button', { name: 'All edges' }).click();
     await eventually(async () => assert.equal((await requests(page, 'graph')).at(-1)!.circuit, undefined));
     await page.getByRole('tab', { name: 'Circuits' }).click();

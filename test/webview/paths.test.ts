@@ -115,6 +115,15 @@ describe('the paths view in a browser: attribution and thresholds', () => {
     assert.deepEqual((await lastGraphRequest(page)).choose, { top: 2000 });
     await topBox(page).press('Tab');
     assert.equal(await topBox(page).inputValue(), '2000');
+    await textIs(page.locator('.threshold .number-said'), '9,000 asked for: more than 2,000 are not drawn at once.');
+    for (const written of ['-3', '0', '2.5', '']) {
+      await topBox(page).fill(written);
+      assert.equal(await topBox(page).evaluate((box) => (box as HTMLInputElement).validationMessage !== ''), true, written);
+      await topBox(page).press('Tab');
+      await textIs(page.locator('.threshold .number-said'), 'A whole number from 1 to 2,000 is expected; 2,000 stay drawn.');
+      assert.equal(await topBox(page).inputValue(), '2000');
+    }
+    assert.deepEqual((await lastGraphRequest(page)).choose, { top: 2000 }, 'nothing else was asked for');
     await slider(page).focus();
     await slider(page).press('Home');
     await textIs(count(page), /^3\d,\d{3} of 32,491 edges; the 2,000 strongest are drawn$/);
@@ -179,7 +188,7 @@ describe('the paths view in a browser: attribution and thresholds', () => {
     await page.getByRole('button', { name: 'Copy table' }).click();
     await eventually(async () => {
       const lines = String((await requests(page, 'copy'))[0]!.text).split('\n');
-      assert.deepEqual([lines[0], lines.length], ['from\tto\tinput\tscore\texact\terror\trank', 42]);
+      assert.deepEqual([lines[0], lines.length], ['from\tto\tinput\tscore\texact\terror\trank among the drawn', 42]);
     });
   });
 });

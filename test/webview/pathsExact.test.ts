@@ -35,7 +35,7 @@ describe('the paths view in a browser: exact effects, positions, the heatmap', (
     await graph(page).focus();
     await page.keyboard.press('End');
     await page.keyboard.press('ArrowDown');
-    await textIs(page.locator('#live'), `L9H9 into Logits, ${formatScore(score)}, rank 1, exact ${value}`);
+    await textIs(page.locator('#live'), `L9H9 into Logits, ${formatScore(score)}, rank 1 of the drawn, exact ${value}`);
   });
 
   it('verifies the edge at the keyboard’s place', async () => {
@@ -114,6 +114,8 @@ describe('the paths view in a browser: exact effects, positions, the heatmap', (
     const grid = page.getByRole('grid', { name: 'Sender × receiver' });
     const cell = (name: string) => grid.locator(`.cell[data-name="${name}"]`);
     await textIs(cell('L8H6 → L9H9'), '+0.19');
+    await textIs(page.locator('.matrix-form > .caption:visible'), 'Hatched: no such edge is drawn, it is weaker than the threshold. Headings sort.');
+    assert.doesNotMatch((await page.locator('.paths-main > .caption').textContent())!, /Width|diamond/);
     assert.equal(await graph(page).isVisible(), false);
     const sum = expectedPage().edges.filter(({ sender, receiver }) => [edgeNamed(shape, 'a5.h5->a8.h6<v>')!, edgeNamed(shape, 'a5.h5->a8.h6<k>')!].some((edge) => edge.sender === sender && edge.receiver === receiver)).reduce((total, { score }) => total + score, 0);
     assert.ok(Math.abs(Number(await cell('L5H5 → L8H6').getAttribute('data-value')) - sum) < 1e-6);

@@ -28,6 +28,10 @@ describe('the paths view in a browser: how it looks and how fast it is', () => {
       await eventually(async () => assert.notEqual(await edgeRows(page).first().locator('td').nth(3).textContent(), ''));
       await page.evaluate(() => document.querySelector('.method-line')!.scrollIntoView());
       await screenshot(page, `paths-${theme}`);
+      if (theme.startsWith('contrast')) {
+        const colours = await page.evaluate(() => ['.tab[aria-selected="true"]', '.tab-line'].map((part) => getComputedStyle(document.querySelector(part)!).borderBottomColor));
+        assert.notEqual(colours[0], colours[1], 'the selected tab is not marked');
+      }
       await node(page, 'a8.h6').click();
       await eventually(async () => assert.equal(await page.locator('.node-table').count(), 4));
       await edgeRows(page).nth(5).getByRole('button').click();
@@ -53,6 +57,12 @@ describe('the paths view in a browser: how it looks and how fast it is', () => {
       await page.evaluate(() => document.querySelector('.method-line')!.scrollIntoView());
       await screenshot(page, `paths-method-${theme}`);
     }
+  });
+
+  it('leaves no empty height above and below what is drawn', async () => {
+    const page = await show({ width: 560 });
+    const heights = await page.evaluate(() => ['.graph-stage', '.node-layer'].map((part) => document.querySelector(part)!.getBoundingClientRect().height));
+    assert.ok(heights[0]! - heights[1]! < 40, `${heights[1]} of ${heights[0]} pixels are drawn on`);
   });
 
   it('follows the theme', async () => {

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { eventually, requests, stageForViews, textIs } from './openView';
 import { count, drawn, expectedPage, edgeRows, graph, lastGraphRequest, listed, node, pointOnEdge, rowsOf, shape, topBox } from './pathsPage';
-import { titleOf } from '../../webview/paths/pathText';
+import { formatScore } from '../../webview/model/format';
+import { edgeEnds, titleOf } from '../../webview/paths/pathText';
 
 describe('the paths view in a browser: looking closer', () => {
   const open = stageForViews();
@@ -24,6 +25,7 @@ describe('the paths view in a browser: looking closer', () => {
     const values = page.getByRole('region', { name: 'What reaches the value input of L8H6' });
     const rows = await values.locator('tbody tr').evaluateAll((lines) => lines.map((line) => `${line.children[0]!.textContent} ${line.children[1]!.textContent}`));
     assert.deepEqual(rows.slice(0, 3), ['L5H5 +0.140', 'L6H9 +0.0903', 'L3H0 +0.0501']);
+    await textIs(values.locator('.node-table-title'), /^Inputs to v\d+ of 105 edges drawn$/);
     await values.getByRole('button', { name: 'L5H5' }).click();
     await eventually(async () => assert.deepEqual((await lastGraphRequest(page)).focus, ['a5.h5']));
     assert.deepEqual(await page.locator('.crumbs li').allTextContents(), ['Whole graph', 'L8H6', 'L5H5']);
@@ -41,7 +43,7 @@ describe('the paths view in a browser: looking closer', () => {
     const at = await pointOnEdge(page, 1);
     await page.mouse.move(at.x, at.y);
     await textIs(tooltip(page), /^L10H7 → Logits/);
-    assert.match((await tooltip(page).textContent())!, /^L10H7 → Logits−0\.24\d normalised · rank 2Estimate; not measured exactly\.$/);
+    assert.match((await tooltip(page).textContent())!, /^L10H7 → Logits−0\.24\d normalised · rank 2 of the drawnEstimate; not measured exactly\.$/);
     await page.mouse.click(at.x, at.y);
     await textIs(page.getByRole('region', { name: 'Selected edge' }), /L10H7 → Logits−0\.24/);
     assert.equal(await edgeRows(page).locator('xpath=self::tr[contains(@class,"selected")]').count(), 1);
@@ -54,10 +56,10 @@ describe('the paths view in a browser: looking closer', () => {
     await page.keyboard.press('End');
     await textIs(live(page), /^Logits, \+1\.00, \d+ inputs and 0 outputs drawn$/);
     await page.keyboard.press('ArrowDown');
-    await textIs(live(page), 'L9H9 into Logits, +0.311, rank 1, not measured');
+    await textIs(live(page), 'L9H9 into Logits, +0.311, rank 1 of the drawn, not measured');
     await textIs(tooltip(page), /^L9H9 → Logits/);
     await page.keyboard.press('ArrowRight');
-    await textIs(live(page), /^L10H7 into Logits, −0\.24\d, rank 2, not measured$/);
+    await textIs(live(page), /^L10H7 into Logits, −0\.24\d, rank 2 of the drawn, not measured$/);
     await page.keyboard.press('ArrowLeft');
     await page.keyboard.press('ArrowDown');
     await textIs(live(page), /^L9H9, \+0\.259/);
@@ -132,12 +134,24 @@ describe('the paths view in a browser: looking closer', () => {
     await panel.getByRole('button', { name: 'Find paths' }).click();
     const between = { from: 'a5.h5', to: 'logits', paths: 3 };
     const expected = expectedPage({ between });
-    await eventually(async () => assert.deepEqual(await panel.locator('.path-list button').allTextContents(), expected.paths!.map(({ nodes }) => nodes.map((name) => titleOf(shape, name)).join(' → '))));
+    const ends = expected.edges.map((edge) => ({ ...edgeEnds(shape, edge), score: edge.score }));
+    const portInto = (from: string | undefined, to: string): string => {
+      const port = ends.find((edge) => edge.from === from && edge.to === to)?.port;
+      return port ? ` ${port}` : '';
+    };
+    await eventually(async () => assert.deepEqual(await panel.locator('.path-list button').allTextContents(), expected.paths!.map(({ nodes }) => nodes.map((name, place) => titleOf(shape, name) + portInto(nodes[place - 1], name)).join(' → '))));
     assert.equal(expected.paths![0]!.nodes.join(' '), 'a5.h5 a8.h6 a9.h9 logits');
+    await textIs(panel.locator('.path-list button').first(), 'L5H5 → L8H6 v → L9H9 q → Logits');
+    const [first] = expected.paths!;
+    const weakest = ends.find(({ score }) => Math.abs(score) === first!.strength)!.score;
+    await textIs(panel.locator('.path-strength').first(), formatScore(weakest));
     await drawn(page, expected.edges.length);
     await panel.locator('.path-list button').first().press('Enter');
     assert.equal(await page.locator('.graph-node.dimmed').count(), expected.nodes.length - expected.paths![0]!.nodes.length);
     assert.equal(await panel.locator('.path-list [aria-pressed="true"]').count(), 1);
+    await page.getByRole('radio', { name: 'Heatmap' }).check();
+    await textIs(page.locator('.matrix-form > .caption:visible'), 'Hatched: no such edge is drawn; only edges of the strongest paths are. Headings sort.');
+    await page.getByRole('radio', { name: 'Graph', exact: true }).check();
     await panel.getByRole('button', { name: 'Whole graph' }).click();
     await drawn(page, 40);
   });

@@ -55,7 +55,7 @@ export class ExtractForm {
   ) {
     const isCount = (value: number): boolean => Number.isInteger(value) && value >= 1;
     this.edges = new NumberField({ id: 'circuit-edges', label: 'Edges', min: 1, step: 1, allows: isCount, choose: (edges) => events.choose({ edges }, true) });
-    this.percent = new NumberField({ id: 'circuit-percent', label: 'Percent of all edges', min: 0, max: 100, step: 'any', allows: (value) => value > 0 && value <= 100, choose: (percent) => events.choose({ percent }, true) });
+    this.percent = new NumberField({ id: 'circuit-percent', label: 'Percent of all edges', min: 0, max: 100, step: 'any', expects: 'A number but 0', allows: (value) => value > 0 && value <= 100, choose: (percent) => events.choose({ percent }, true) });
     this.threshold = new NumberField({ id: 'circuit-threshold', label: '|score|', min: 0, step: 'any', allows: (value) => value >= 0 && Number.isFinite(value), choose: (threshold) => events.choose({ threshold }, true) });
     this.name = el('input', {
       class: 'text',
@@ -91,7 +91,8 @@ export class ExtractForm {
     this.percent.element.hidden = by === 'threshold' || budget !== 'percent';
     this.threshold.element.hidden = by !== 'threshold';
     this.threshold.label.textContent = `|score| of at least (${unit})`;
-    this.edges.render(choice.edges);
+    this.edges.bound(total);
+    this.edges.render(Math.min(choice.edges, total));
     this.percent.render(choice.percent);
     this.threshold.render(choice.threshold);
     this.name.placeholder = suggestedName(choice, total);

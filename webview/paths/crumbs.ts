@@ -9,13 +9,12 @@ export interface CrumbEvents {
   focus(name: string): void;
 }
 
-/** The way of nodes that were focused, or the two whose paths are shown; `selected`: a head selected elsewhere in the panel, which can be focused from here. */
-export function crumbs(shape: GraphShape, focus: readonly string[], between: PathsChoice['between'], selected: string | undefined, events: CrumbEvents): HTMLElement[] {
-  const whole = focus.length === 0 && !between;
+/** The way of nodes that were focused, or the two whose paths are shown; `whole`: what all of it is called; `selected`: a head selected elsewhere in the panel, which can be focused from here. */
+export function crumbs(shape: GraphShape, whole: string, focus: readonly string[], between: PathsChoice['between'], selected: string | undefined, events: CrumbEvents): HTMLElement[] {
   return [
     el('nav', { class: 'crumbs', attributes: { 'aria-label': 'Focus' } }, [
       el('ol', {}, [
-        el('li', {}, [crumb('Whole graph', whole, () => events.backTo(0))]),
+        el('li', {}, [crumb(whole, focus.length === 0 && !between, () => events.backTo(0))]),
         ...(between ? [el('li', {}, [crumb(`Paths from ${titleOf(shape, between.from)} to ${titleOf(shape, between.to)}`, true, () => undefined)])] : []),
         ...focus.map((name, place) => el('li', {}, [crumb(titleOf(shape, name), place === focus.length - 1, () => events.backTo(place + 1))])),
       ]),

@@ -33,7 +33,7 @@ export function drawnGraph(shape: GraphShape, page: GraphPage, pinned: readonly 
   };
 }
 
-/** Which edges lie on one of the page's paths; a path is named by its nodes, and takes the strongest edge between two of them. */
-export function edgesOnPath({ ends }: Pick<DrawnGraph, 'ends'>, nodes: readonly string[]): Set<number> {
-  return new Set(nodes.slice(1).map((to, place) => ends.findIndex((edge) => edge.from === nodes[place] && edge.to === to)).filter((index) => index !== -1));
+/** The edges of one of the page's paths, step by step; a path is named by its nodes, and takes the strongest edge between two of them. −1 where none is drawn. */
+export function edgesOnPath({ ends }: Pick<DrawnGraph, 'ends'>, nodes: readonly string[]): number[] {
+  return nodes.slice(1).map((to, place) => ends.findIndex((edge) => edge.from === nodes[place] && edge.to === to));
 }

@@ -11,7 +11,7 @@ export function edgeCard(shape: GraphShape, edge: DrawnEdge, rank: number, unit:
   const { to, port } = edgeEnds(shape, edge);
   return [
     el('div', { class: 'card-title', text: edgeTitle(shape, edge) }),
-    el('div', { class: 'card-value' }, [el('strong', { text: formatScore(edge.score) }), ` ${unit} · rank ${rank}`]),
+    el('div', { class: 'card-value' }, [el('strong', { text: formatScore(edge.score) }), ` ${unit} · rank ${rank} of the drawn`]),
     edge.exact === undefined
       ? el('div', { class: 'card-note', text: 'Estimate; not measured exactly.' })
       : el('div', { class: 'card-exact' }, [el('strong', { text: formatScore(edge.exact) }), ` exact · the estimate is off by ${formatScore(edge.score - edge.exact)}`]),

@@ -17,7 +17,7 @@ const HEADINGS: readonly TableHeading<EdgeColumn>[] = [
   { key: 'score', text: 'Score', title: 'By attribution', numeric: true },
   { key: 'exact', text: 'Exact', title: 'By exact path patching; empty where not measured', numeric: true },
   { key: 'error', text: '|Error|', title: '|score − exact|, where measured', numeric: true },
-  { key: 'rank', text: '#', title: 'Rank by |score|' },
+  { key: 'rank', text: 'Rank drawn', title: 'Rank by |score| among the drawn edges' },
 ];
 
 export interface EdgeRow extends EdgeEnds {
@@ -96,7 +96,7 @@ export class EdgeTable {
           }),
       el('div', { class: 'actions' }, [
         edges.length > ROWS && button(this.all ? `Show ${ROWS}` : `Show all ${edges.length}`, () => this.showAll(!this.all), { key: 'how many edges' }),
-        edges.length > 0 && button('Copy table', () => this.events.copy(tableText(['from', 'to', 'input', 'score', 'exact', 'error', 'rank'], rows.map(({ edge, index, from, to, port }) => [from, to, port ?? '', edge.score, edge.exact ?? '', edgeError(edge) ?? '', index + 1])))),
+        edges.length > 0 && button('Copy table', () => this.events.copy(tableText(['from', 'to', 'input', 'score', 'exact', 'error', 'rank among the drawn'], rows.map(({ edge, index, from, to, port }) => [from, to, port ?? '', edge.score, edge.exact ?? '', edgeError(edge) ?? '', index + 1])))),
       ]),
     ]);
   }

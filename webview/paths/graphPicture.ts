@@ -44,6 +44,8 @@ const BIGGER = 1.25;
 /** A small graph is not blown up to fill the place. */
 const LARGEST_FIT = 1.4;
 const MARGIN = 10;
+/** Above and below the stage. */
+const BORDERS = 2;
 const PAN = 60;
 
 export const HINT = 'Arrow keys go from a node onto its strongest edges and along them, Left and Right to the next node or edge. Enter focuses a node or selects an edge, P pins a node, V verifies an edge, plus, minus and 0 zoom, Shift with arrows moves the view.';
@@ -136,8 +138,11 @@ export class GraphPicture {
 
   private refit(): void {
     const { picture, element } = this;
-    const { clientWidth, clientHeight } = element;
+    const { clientWidth } = element;
     if (!picture || clientWidth === 0) return;
+    // Where the width decides how large the graph is, more height would only stand empty.
+    element.style.setProperty('--graph-height', `${Math.ceil(picture.layout.height * widthScale(picture.layout, clientWidth) + 2 * MARGIN + BORDERS)}px`);
+    const { clientHeight } = element;
     this.canvas.resize(clientWidth, clientHeight);
     const ratio = window.devicePixelRatio || 1;
     Object.assign(this.highlights.element, { width: Math.round(clientWidth * ratio), height: Math.round(clientHeight * ratio) });
@@ -146,8 +151,9 @@ export class GraphPicture {
     this.paint();
   }
 
-  private fitted({ width, height }: Layout, roomWidth: number, roomHeight: number): Zoom {
-    const k = Math.max(SMALLEST, Math.min((roomWidth - 2 * MARGIN) / width, (roomHeight - 2 * MARGIN) / height, LARGEST_FIT));
+  private fitted(layout: Layout, roomWidth: number, roomHeight: number): Zoom {
+    const { width, height } = layout;
+    const k = Math.max(SMALLEST, Math.min(widthScale(layout, roomWidth), (roomHeight - 2 * MARGIN) / height));
     return { k, x: (roomWidth - width * k) / 2, y: (roomHeight - height * k) / 2 };
   }
 
@@ -302,6 +308,10 @@ export class GraphPicture {
     this.keepZoom();
     this.paint();
   }
+}
+
+function widthScale({ width }: Layout, room: number): number {
+  return Math.min((room - 2 * MARGIN) / width, LARGEST_FIT);
 }
 
 function samePlace(a: Place | undefined, b: Place | undefined): boolean {

@@ -10,7 +10,17 @@ import { dropDown, el, segmented } from '../view/dom';
 import { Slot } from '../view/slot';
 import type { DrawnGraph } from './drawnGraph';
 import { edgeMatrix, type EdgeMatrix } from './graphMatrix';
+import type { PathsChoice } from './ownState';
 import { edgeTitle, titleOf } from './pathText';
+
+/** Of a cell without an edge: what is drawn at all, and that it is not among that. `circuit`: the name of the one that is shown. */
+export function hatchedWords(shape: GraphShape, { between, focus }: Pick<PathsChoice, 'between' | 'focus'>, circuit: string | undefined): string {
+  if (between) return 'Hatched: no such edge is drawn; only edges of the strongest paths are.';
+  const node = focus.at(-1);
+  const only = [...(circuit === undefined ? [] : [`edges of the circuit “${circuit}”`]), ...(node === undefined ? [] : [`${circuit === undefined ? 'edges ' : ''}into and out of ${titleOf(shape, node)}`])];
+  if (only.length === 0) return 'Hatched: no such edge is drawn, it is weaker than the threshold.';
+  return `Hatched: no such edge is drawn; only ${only.join(' ')} are, those that reach the threshold.`;
+}
 
 export interface MatrixEvents {
   port(port: Port | 'all'): void;
@@ -25,6 +35,7 @@ export class MatrixForm {
   private readonly controls = new Slot(el('div', { class: 'toolbar' }));
   private readonly heatmap: HeatmapView;
   private readonly nothing = el('p', { class: 'caption', text: 'No edge from head to head is drawn.' });
+  private readonly caption = el('p', { class: 'caption' });
   private sort: MapSort = { rows: BY_INDEX, columns: BY_INDEX };
   private shown?: { shape: GraphShape; graph: DrawnGraph; matrix: EdgeMatrix };
   private last?: () => void;
@@ -42,19 +53,21 @@ export class MatrixForm {
       this.controls.element,
       this.nothing,
       this.heatmap.element,
-      el('p', { class: 'caption', text: 'Hatched: no such edge is drawn, it is weaker than the threshold. Headings sort.' }),
+      this.caption,
     ]);
   }
 
-  render(shape: GraphShape, graph: DrawnGraph, port: Port | 'all', palette: Palette, selected: number | undefined): void {
-    this.last = () => this.render(shape, graph, port, palette, selected);
+  /** `hatched`: why a cell may have no edge. */
+  render(shape: GraphShape, graph: DrawnGraph, port: Port | 'all', palette: Palette, selected: number | undefined, hatched: string): void {
+    this.last = () => this.render(shape, graph, port, palette, selected, hatched);
     const matrix = edgeMatrix(shape, graph, port);
     this.shown = { shape, graph, matrix };
     const { senders, receivers, edges } = matrix;
     this.sort = { rows: sortKey(this.sort.rows, receivers.length), columns: sortKey(this.sort.columns, senders.length) };
     this.renderControls(shape, matrix, port);
     this.nothing.hidden = senders.length > 0;
-    this.heatmap.element.hidden = senders.length === 0;
+    this.heatmap.element.hidden = this.caption.hidden = senders.length === 0;
+    this.caption.textContent = `${hatched} Headings sort.`;
     if (senders.length === 0) return;
     const at = selected === undefined ? -1 : edges.findIndex((cell) => cell.includes(selected));
     const title = (name: string): string => titleOf(shape, name);

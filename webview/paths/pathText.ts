@@ -54,12 +54,12 @@ export function edgeTitle(shape: GraphShape, edge: Edge): string {
   return `${titleOf(shape, from)} → ${titleOf(shape, to)}${port ? ` ${port}` : ''}`;
 }
 
-/** For the live region: "L5H5 into the value input of L8H6, +0.12, rank 3, exact +0.10". */
+/** For the live region: "L5H5 into the value input of L8H6, +0.12, rank 3 of the drawn, exact +0.10". */
 export function edgeSentence(shape: GraphShape, edge: DrawnEdge, rank: number): string {
   const { from, to, port } = edgeEnds(shape, edge);
   const into = port ? `the ${portWords(port)} input of ${titleOf(shape, to)}` : titleOf(shape, to);
   const exact = edge.exact === undefined ? 'not measured' : `exact ${formatScore(edge.exact)}`;
-  return `${titleOf(shape, from)} into ${into}, ${formatScore(edge.score)}, rank ${rank}, ${exact}`;
+  return `${titleOf(shape, from)} into ${into}, ${formatScore(edge.score)}, rank ${rank} of the drawn, ${exact}`;
 }
 
 /** |estimate − exact|; undefined where nothing was measured. */

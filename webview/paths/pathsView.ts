@@ -24,7 +24,7 @@ import { NO_NOTES, togglePin } from './graphNotes';
 import { GraphPages } from './graphPages';
 import { GraphPicture, HINT } from './graphPicture';
 import { formControls, verifyControls } from './graphToolbar';
-import { MatrixForm } from './matrixForm';
+import { hatchedWords, MatrixForm } from './matrixForm';
 import { MethodForm } from './methodForm';
 import { nodeLooks } from './nodeLooks';
 import { NodeTables } from './nodeTables';
@@ -212,7 +212,7 @@ export class PathsView implements View {
     const focus = this.choice.focus.slice(0, length);
     this.highlighted = undefined;
     this.choose({ focus, between: undefined, edge: undefined, zoom: undefined });
-    this.parts.say(focus.length === 0 ? 'The whole graph' : `Back to ${titleOf(this.shape, focus.at(-1)!)}`);
+    this.parts.say(focus.length === 0 ? (circuitAt(this.run.circuits, this.choice.circuit) === undefined ? 'The whole graph' : 'The whole circuit') : `Back to ${titleOf(this.shape, focus.at(-1)!)}`);
   }
 
   private select(index: number): void {
@@ -318,20 +318,21 @@ export class PathsView implements View {
     this.verify.render(JSON.stringify([choice.mode, choice.verify]), () => verifyControls(this.choice, { mode: (mode) => this.choose({ mode }), top: (verify) => this.choose({ verify }), verifyTop: () => this.verifyTop() }));
     const head = selectedHead(this.state.selection);
     const circuit = run.circuits[circuitAt(run.circuits, choice.circuit) ?? -1]?.name;
+    const whole = circuit === undefined ? 'Whole graph' : 'Whole circuit';
     this.trail.render(JSON.stringify([choice.focus, choice.between, head, circuit]), () => [
       ...circuitCrumb(circuit, () => this.choose({ circuit: undefined })),
-      ...crumbs(shape, choice.focus, choice.between, head, { backTo: (length) => this.backTo(length), focus: (name) => this.focus(name) }),
+      ...crumbs(shape, whole, choice.focus, choice.between, head, { backTo: (length) => this.backTo(length), focus: (name) => this.focus(name) }),
     ]);
     this.picture.element.hidden = choice.form !== 'graph';
     this.matrix.element.hidden = choice.form !== 'matrix';
     if (choice.form === 'graph') this.drawPicture(graph, selected, focused);
-    else this.matrix.render(shape, graph, choice.port, this.palette, selected);
+    else this.matrix.render(shape, graph, choice.port, this.palette, selected, hatchedWords(shape, choice, circuit));
     this.table.render(shape, graph, choice.order, names, selected);
     this.nodeTables.render(shape, graph, focused, names);
     this.renderDetails(graph, selected);
-    this.paths.render(shape, this.notes.notes, choice.between, graph.page.paths, this.highlighted);
+    this.paths.render(shape, this.notes.notes, choice.between, graph, this.highlighted, whole);
     this.notesPanel.render(this.notes.notes, focused);
-    this.caption.textContent = `${signWords(run, this.state.options).sentence} Width is |score|; a diamond marks what is measured. ${viewCaption(run, this.state.options)} · ${edgeMethodWords(run.edgeMethod!)}`;
+    this.caption.textContent = `${signWords(run, this.state.options).sentence} ${choice.form === 'graph' ? 'Width is |score|; a diamond marks what is measured. ' : ''}${viewCaption(run, this.state.options)} · ${edgeMethodWords(run.edgeMethod!)}`;
   }
 
   private drawPicture(graph: DrawnGraph, selected: number | undefined, focus: string | undefined): void {
@@ -340,7 +341,7 @@ export class PathsView implements View {
     const { notes } = this.notes;
     this.picture.draw({
       ...{ shape: this.shape, layout, edges: page.edges, ends, largest, selected },
-      ...(path && { onPath: edgesOnPath(graph, path.nodes) }),
+      ...(path && { onPath: new Set(edgesOnPath(graph, path.nodes)) }),
       looks: nodeLooks(this.shape, graph, notes, this.palette, focus, path?.nodes),
       label: `Graph of paths: ${edgeCountText(page.edges.length, page.count, page.total)}, ${plural(page.nodes.length, 'node')}. The table of drawn edges has every number.`,
       zoom: this.choice.zoom,

@@ -24,8 +24,8 @@ describe('paths in words', () => {
     assert.equal(edgeTitle(shape, edge('a5.h5->a8.h6<v>')), 'L5H5 → L8H6 v');
     assert.equal(edgeTitle(shape, edge('input->m0')), 'Input → MLP 0');
     assert.deepEqual(edgeEnds(shape, edge('a9.h9->logits')), { from: 'a9.h9', to: 'logits' });
-    assert.equal(edgeSentence(shape, edge('a5.h5->a8.h6<v>', 0.12, 0.1), 3), 'L5H5 into the value input of L8H6, +0.120, rank 3, exact +0.100');
-    assert.equal(edgeSentence(shape, edge('m0->logits', -0.5), 1), 'MLP 0 into Logits, −0.500, rank 1, not measured');
+    assert.equal(edgeSentence(shape, edge('a5.h5->a8.h6<v>', 0.12, 0.1), 3), 'L5H5 into the value input of L8H6, +0.120, rank 3 of the drawn, exact +0.100');
+    assert.equal(edgeSentence(shape, edge('m0->logits', -0.5), 1), 'MLP 0 into Logits, −0.500, rank 1 of the drawn, not measured');
   });
 
   it('counts edges, and says when more are chosen than drawn', () => {
