@@ -61,9 +61,9 @@ export async function readGraph(name: string, folder: string): Promise<string> {
 function importedFrom({ importFrom, name }: CircuitCommand, run: Run, text: string): FoundCircuit {
   const file = path.basename(importFrom!);
   try {
-    const { mask } = fromMib(text, run.manifest.model);
+    const { mask, scores } = fromMib(text, run.manifest.model);
     if (maskSize(mask) === 0) throw new CircuitError('experiment', 'This graph cannot be imported: none of its edges is in the circuit ("in_graph": true).');
-    return { kind: 'imported', name: name ?? file, origin: `imported from ${file}`, mask, chosen: maskSize(mask) };
+    return { kind: 'imported', name: name ?? file, origin: `imported from ${file}`, mask, chosen: maskSize(mask), ...(scores && { fileScores: { file, scores } }) };
   } catch (error) {
     if (!CircuitError.is(error, 'experiment')) throw error;
     throw new CircuitError('experiment', `${importFrom}: ${error.message}`, { cause: error.cause });

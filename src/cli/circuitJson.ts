@@ -51,8 +51,8 @@ export interface CircuitDescription {
   /** Edges before dangling ones were pruned. */
   chosen: number;
   nodes: string[];
-  /** Strongest first where the edges have scores, otherwise from the input up. */
-  edges: (Omit<EdgeJson, 'score'> & { score?: number })[];
+  /** Strongest first where the run's edges (`score`) or those of an imported file (`fileScore`, in its own units) have scores, otherwise from the input up. */
+  edges: (Omit<EdgeJson, 'score'> & { score?: number; fileScore?: number })[];
 }
 
 export interface MeasuredJson extends Omit<CircuitFaithfulness, 'value'> {
@@ -83,18 +83,20 @@ export function circuitJson(report: CircuitReport): CircuitJson {
   };
 }
 
-function describe(run: Run, { kind, name, origin, chosen, mask }: FoundCircuit, view: ViewOptions): CircuitDescription {
+function describe(run: Run, circuit: FoundCircuit, view: ViewOptions): CircuitDescription {
+  const { kind, name, origin, chosen, mask } = circuit;
   const shape = shapeOf(run);
-  const edges = circuitEdges(run, mask, view).map(({ edge, score }) => ({ ...edgeJson(shape, edge), ...(score !== undefined && { score: shortest(score) }) }));
+  const field = hasEdges(run) ? 'score' : 'fileScore';
+  const edges = circuitEdges(run, circuit, view).map(({ edge, score }) => ({ ...edgeJson(shape, edge), ...(score !== undefined && { [field]: shortest(score) }) }));
   return { kind, name, origin, chosen, nodes: nodesOf(shape, mask), edges };
 }
 
-/** A circuit's edges, strongest first where they have scores. */
-export function circuitEdges(run: Run, mask: EdgeMask, view: ViewOptions): { edge: { sender: number; receiver: number }; score?: number }[] {
+/** A circuit's edges, strongest first where they have scores: the run's, or else those of the file that it comes from. */
+export function circuitEdges(run: Run, { mask, fileScores }: Pick<FoundCircuit, 'mask' | 'fileScores'>, view: ViewOptions): { edge: { sender: number; receiver: number }; score?: number }[] {
   const shape = shapeOf(run);
   const edges = edgesIn(shape, mask);
-  if (!hasEdges(run)) return edges.map((edge) => ({ edge }));
-  const scores = edgeScores(run, view);
+  const scores = hasEdges(run) ? edgeScores(run, view) : fileScores?.scores;
+  if (!scores) return edges.map((edge) => ({ edge }));
   const scored = edges.map((edge) => ({ edge, score: scores[matrixIndex(shape, edge)]! }));
   return scored.sort((a, b) => Math.abs(b.score) - Math.abs(a.score));
 }

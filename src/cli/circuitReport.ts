@@ -26,6 +26,8 @@ export interface FoundCircuit {
   name: string;
   origin: string;
   mask: EdgeMask;
+  /** What an imported file says of edges, in units of its own: shown where the run has no scores. */
+  fileScores?: { file: string; scores: Float32Array };
   /** Edges before dangling ones were pruned. */
   chosen: number;
 }
@@ -78,7 +80,7 @@ export async function circuitReport(command: CircuitCommand, own: OpenRun, impor
   if (found && acdc !== undefined) {
     const refined = await training.working((call) => refine(shape, found.mask, acdc, training.evaluate, call));
     report.refined = { ...refined, threshold: acdc };
-    report.circuits.push({ kind: 'refined', name: `${found.name}, refined`, origin: `${found.origin}, refined by ACDC at ${acdc}`, mask: refined.mask, chosen: maskSize(refined.mask) });
+    report.circuits.push({ ...found, kind: 'refined', name: `${found.name}, refined`, origin: `${found.origin}, refined by ACDC at ${acdc}`, mask: refined.mask, chosen: maskSize(refined.mask) });
   }
   for (const circuit of report.circuits) {
     for (const target of new Set([training, last])) {

@@ -51,12 +51,13 @@ function measuredPart({ run, circuits, measured, random, refined, ablation }: Ci
 
 function edgesPart({ run, circuits, view }: CircuitReport, top: number): string {
   const shape = shapeOf(run);
-  const { mask, chosen } = circuits.at(-1)!;
-  const edges = circuitEdges(run, mask, view);
-  if (edges.length === 0) return `No edges are in it. ${emptyWords(chosen)}`;
-  const hasScores = hasEdges(run);
+  const circuit = circuits.at(-1)!;
+  const edges = circuitEdges(run, circuit, view);
+  if (edges.length === 0) return `No edges are in it. ${emptyWords(circuit.chosen)}`;
+  const unit = hasEdges(run) ? unitTitle(run.manifest, view.unit) : circuit.fileScores && `scores as in ${circuit.fileScores.file}`;
+  const hasScores = unit !== undefined;
   const rows = edges.slice(0, top).map(({ edge, score }, i) => [String(i + 1), edgeName(shape, edge), ...(hasScores ? [signed(score!)] : [])]);
-  const title = `Its edges${edges.length > rows.length ? `, ${rows.length} of ${edges.length}` : ''}${hasScores ? ` (${unitTitle(run.manifest, view.unit)})` : ''}`;
+  const title = `Its edges${edges.length > rows.length ? `, ${rows.length} of ${edges.length}` : ''}${hasScores ? ` (${unit})` : ''}`;
   return `${title}\n${alignedTable(['#', 'edge', ...(hasScores ? ['score'] : [])], rows, ['edge'])}`;
 }
 

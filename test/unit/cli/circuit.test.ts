@@ -207,6 +207,26 @@ describe('circuit, the verb', () => {
       assert.match(cli.out, /g\.json: imported from g\.json; 3 of \d+ edges, .* 4 of 10 nodes\n/);
     });
 
+    it('lists an imported circuit by the file’s scores, or by the run’s where it has them', async () => {
+      const [weak, strong, negative] = ['input->m0', 'a1.h1->logits', 'm0->a1.h1<k>'];
+      const scores = new Float32Array(mask.length);
+      for (const [name, score] of [[weak, 0.25], [strong, 3], [negative, -0.5]] as const) scores[matrixIndex(SHAPE, edgeNamed(SHAPE, name!)!)] = score;
+      await file(toMib(SHAPE, MODEL, scores, mask));
+      const { circuits } = await json('a.prompts.json', '--import', 'g.json');
+      assert.deepEqual(circuits[0]!.edges.map(({ edge, score, fileScore }) => [edge, score, fileScore]), [[strong, undefined, 3], [negative, undefined, -0.5], [weak, undefined, 0.25]]);
+      cli.out = '';
+      assert.equal(await cli.run('circuit', 'a.prompts.json', '--import', 'g.json', '--random', '0'), 0, cli.err);
+      assert.match(cli.out, /Its edges \(scores as in g\.json\)\n {2}# +edge +score\n {2}1 +a1\.h1->logits +\+3\.0000\n {2}2 +m0->a1\.h1<k> +-0\.5000\n/);
+      assert.equal(attributions, 0);
+      await writeRunFile(path.join(cli.folder, 'run.safetensors'), edgedRun(exampleRun(), {}));
+      const own = (await json('run.safetensors', '--import', 'g.json')).circuits[0]!.edges;
+      own.forEach(({ edge, score, fileScore }) => {
+        close(score, normalisedScore(SHAPE, edgeNamed(SHAPE, edge)!));
+        assert.equal(fileScore, undefined);
+      });
+      assert.ok(own.every(({ score }, i) => i === 0 || Math.abs(score!) <= Math.abs(own[i - 1]!.score!)));
+    });
+
     it('exports an imported circuit with the scores of its edges, which are attributed for it', async () => {
       await file(graph());
       for (const [name, unit] of [['e.json', 'raw'], ['e.csv', 'normalised']] as const) {
