@@ -36,7 +36,8 @@ export class PromptCodeLens implements vscode.CodeLensProvider, vscode.Disposabl
     const latest = this.latestOf(uri);
     const last = await latest();
     if (last) lens(top, 'Show last result', COMMANDS.openRun, last.id);
-    for (const [index, { pair: place }] of places.entries()) {
+    // Of one pair the lens above the file says all.
+    for (const [index, { pair: place }] of places.length === 1 ? [] : places.entries()) {
       const range = rangeOf(document, place);
       lens(range, 'Attribute pair', COMMANDS.attributePromptPair, uri, index);
       const pair = pairs[index];

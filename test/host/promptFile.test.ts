@@ -132,6 +132,9 @@ describe('a prompt file in the editor', () => {
     const lineOf = (name: string): number => document.positionAt(document.getText().indexOf(`"${name}"`)).line - 1;
     assert.deepEqual(found, ['0 Attribute all 2 pairs', `${lineOf('shops')} Attribute pair`, `${lineOf('park')} Attribute pair`]);
     assert.equal(lenses[0]!.command!.command, COMMANDS.attributeFile);
+    const single = await open('single.prompts.json', promptText(SHOPS));
+    const ofSingle = await vscode.commands.executeCommand<vscode.CodeLens[]>('vscode.executeCodeLensProvider', single.uri);
+    assert.deepEqual(ofSingle.map(({ command }) => command!.title), ['Attribute the pair'], 'one lens for one pair');
   });
 
   it('has no CodeLens when the setting is off', async () => {
