@@ -46,7 +46,7 @@ export const NODE_HEIGHT = 26;
 export const PORT_RADIUS = 5.5;
 const NODE_GAP = 12;
 const ROW_GAP = 30;
-/** A row without nodes stays, so that distance upward says how many layers lie between. */
+/** A row without nodes stays between those that have some, so that distance upward says how many layers lie between. */
 const EMPTY_ROW = 6;
 const COLUMN_GAP = 30;
 /** Room for the layers' names. */
@@ -86,11 +86,13 @@ export function layoutGraph(shape: GraphShape, nodes: readonly NodeOfColumn[], c
   const width = Math.max(x - COLUMN_GAP, LEFT) + NODE_GAP;
 
   const filled = new Set(known.map(({ row }) => row));
+  const [lowest, highest] = [Math.min(...filled), Math.max(...filled)];
   const tops: number[] = [];
   let y = TOP;
   for (let row = rowCount - 1; row >= 0; row--) {
     tops[row] = y;
-    y += filled.has(row) ? NODE_HEIGHT + ROW_GAP : EMPTY_ROW;
+    if (filled.has(row)) y += NODE_HEIGHT + ROW_GAP;
+    else if (row > lowest && row < highest) y += EMPTY_ROW;
   }
   const height = y - (filled.has(0) ? ROW_GAP : 0) + BOTTOM;
 

@@ -56,6 +56,15 @@ describe('the layout of the paths’ graph', () => {
     for (const { y } of layout.nodes) assert.ok(y >= 0 && y + NODE_HEIGHT <= layout.height);
   });
 
+  it('leaves no room above the highest and below the lowest layer that is drawn', () => {
+    const low = layoutGraph(GPT2, [{ name: 'a0.h1', column: 0 }, { name: 'a2.h3', column: 0 }], ['END']);
+    const high = layoutGraph(GPT2, [{ name: 'a9.h1', column: 0 }, { name: 'a11.h3', column: 0 }], ['END']);
+    assert.equal(low.height, high.height);
+    assert.equal(at(low, 'a2.h3').y, at(high, 'a11.h3').y);
+    const near = layoutGraph(GPT2, [{ name: 'a0.h1', column: 0 }, { name: 'a1.h3', column: 0 }], ['END']);
+    assert.ok(near.height < low.height, 'a layer without nodes between two others keeps its room');
+  });
+
   it('puts heads of one place side by side by their number, and their ports q, k, v from left to right', () => {
     const layout = layoutGraph({ layers: 1, heads: 12 }, [10, 2, 7].map((head) => ({ name: `a0.h${head}`, column: 0 })), ['END']);
     assert.deepEqual([...layout.nodes].sort((a, b) => a.x - b.x).map(({ name }) => name), ['a0.h2', 'a0.h7', 'a0.h10']);
