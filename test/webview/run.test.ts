@@ -126,6 +126,17 @@ describe('a run’s facts', () => {
     await page.keyboard.press('Escape');
   });
 
+  it('do not offer the mean or the next of one prompt, and say why', async () => {
+    const page = await open({ run: 'single' });
+    await page.locator('.map-section.heads .cell').first().click();
+    await page.getByRole('button', { name: 'Change…' }).click();
+    const how = page.locator('.interventions').getByLabel('What stands in');
+    for (const list of [how, page.locator('.change').getByLabel('Other side')]) {
+      assert.deepEqual(await list.locator('option:disabled').allTextContents(), ['mean ablation (no other prompt is as long: its mean is itself)', 'resample ablation (a prompt has no other that is as long)']);
+    }
+    assert.equal(await how.inputValue(), 'corrupted');
+  });
+
   it('change by interventions in what is selected', async () => {
     const page = await open({ run: 'ioi' });
     await cell(page, 'L4H6').click();

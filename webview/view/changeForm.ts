@@ -3,6 +3,7 @@ import { metricCaveat, metricRead, metricTitle, metricUnit } from '../../src/sha
 import { OTHER_WORDS } from '../../src/shared/otherSide';
 import type { ExperimentChange, PanelAction, PanelHost, RunSummary } from '../../src/shared/panelProtocol';
 import { capitalised } from '../../src/shared/text';
+import { standInFault } from '../model/standIns';
 import { button, dropDown, el, segmented } from './dom';
 import { interventionsField } from './interventionsField';
 import { Slot } from './slot';
@@ -97,7 +98,7 @@ export class ChangeForm {
         ...(this.run.sites.length === 0 ? [] : [this.checkBox('MLP neurons too', 'Also attributes every neuron after the activation function; they have a view of their own.', draft.neurons, (neurons) => this.set({ neurons }))]),
         this.checkBox('BOS prepended', 'Every prompt begins with the model’s token for the beginning of a text.', draft.prependBos, (prependBos) => this.set({ prependBos })),
       ]),
-      interventionsField(draft.variant, draft, this.selected, (joint) => this.setVariant(joint)),
+      interventionsField(draft.variant, { ...draft, groups: this.run.groups }, this.selected, (joint) => this.setVariant(joint)),
       el('div', { class: 'actions' }, [
         button('Run again', () => this.submit(), { secondary: false }),
         this.run.source && button('Back to the file’s settings', () => this.act('fileSettings'), { title: 'Runs these prompts as their file says, whatever was chosen here' }),
@@ -136,7 +137,11 @@ export class ChangeForm {
   }
 
   private otherList(): HTMLElement {
-    const choices = OTHERS.map((value) => ({ value, label: OTHER_WORDS[value].name }));
+    const choices = OTHERS.map((value) => {
+      const fault = standInFault(this.run, value);
+      const { name } = OTHER_WORDS[value];
+      return { value, label: fault === undefined ? name : `${name} (${fault})`, disabled: fault !== undefined };
+    });
     // Ablations have the clean run as their base.
     return dropDown('Other side', choices, this.draft.other, (other) => this.set({ other, ...(other !== 'corrupted' && { direction: 'noise' }) }));
   }
