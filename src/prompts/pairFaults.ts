@@ -45,6 +45,7 @@ function missingFaults({ corrupted, correct, incorrect }: TextPair, { settings: 
   const named = typeof metric === 'string' ? metric : metric.activation;
   const fault = (message: string): PairFault[] => [{ code: 'missing-field', severity: 'error', message, at: { part: 'clean' } }];
   if (corrupted === undefined && !isAblation(other)) return fault('This pair has no corrupted prompt; write one, or choose another "other": zero, mean or resample.');
+  if (needed.correct && correct.length === 0 && needed.incorrect && incorrect.length === 0) return fault(`The metric "${named}" needs a correct and an incorrect answer.`);
   if (needed.correct && correct.length === 0) return fault(`The metric "${named}" needs a correct answer.`);
   if (needed.incorrect && incorrect.length === 0) return fault(`The metric "${named}" needs an incorrect answer.`);
   if (metric === 'continuation' && Math.max(correct.length, incorrect.length) > 1) return fault('The metric "continuation" follows one text on each side; this pair has lists of answers.');

@@ -357,6 +357,7 @@ describe('prompts: token experiment', () => {
   });
 
   const refused: [name: string, pairs: TextPair[], code: ErrorCode, message: RegExp, fields?: Partial<TextExperiment>][] = [
+    ['a pair that lacks both answers', [{ ...pair, correct: [], incorrect: [] }], 'experiment', /^The metric "probDiff" needs a correct and an incorrect answer/, { metric: 'probDiff' }],
     ['a pair that lacks what a changed metric needs', [{ ...pair, incorrect: [] }], 'experiment', /^The metric "probDiff" needs an incorrect answer/, { metric: 'probDiff' }],
     ['a pair without a corrupted prompt', [{ clean: pair.clean, correct: [], incorrect: [] }], 'experiment', /no corrupted prompt/, { metric: 'kl' }],
     ['lists of continuations', [pair], 'experiment', /lists of answers/, { metric: 'continuation' }],
