@@ -141,6 +141,10 @@ describe('the circuits view in a browser: the curve, and how it looks', () => {
   it('shows when a circuit was kept without scrolling, in a panel of 750 pixels', async function () {
     this.timeout(60_000);
     const page = await filled({ width: 750 });
+    await page.evaluate(() => {
+      for (const origin of document.querySelectorAll('.circuit-origin')) origin.textContent = 'five percent (2), refined by ACDC at 0.05 (26 of 75 edges removed)';
+      for (const name of document.querySelectorAll('.circuit-kept tbody .name .link')) name.textContent = 'five percent (2), refined';
+    });
     const room = await page.locator('.circuit-kept .table-scroller').evaluate(({ scrollWidth, clientWidth }) => [scrollWidth, clientWidth]);
     assert.ok(room[0]! <= room[1]!, `the table is ${room[0]} wide in ${room[1]}`);
   });
