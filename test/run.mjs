@@ -51,11 +51,13 @@ async function bundle(name, files) {
   return outfile;
 }
 
-/** Unit tests compute on one core: where there are two, each takes every second file. */
+/** Groups that mostly keep one core busy: where there are two, each takes every second file. */
+const HALVED = ['unit', 'webview'];
+
 async function runGroup(group) {
   const files = await testFiles(group);
   if (files.length === 0) throw new Error(`There are no tests in test/${group}.`);
-  if (group !== 'unit' || availableParallelism() < 2) return runFiles(group, group, files);
+  if (!HALVED.includes(group) || availableParallelism() < 2) return runFiles(group, group, files);
   const halves = [0, 1].map((half) => files.filter((_, index) => index % 2 === half));
   const results = await Promise.all(halves.map((own, half) => runFiles(group, `${group}${half + 1}`, own, half > 0)));
   const sum = (field) => results.reduce((total, result) => total + result[field], 0);

@@ -33,7 +33,7 @@ describe('the circuits view in a browser: the curve, and how it looks', () => {
   it('is measured over MIB’s budgets beside random circuits, with its areas in words and a table', async () => {
     const page = await open('Circuits', { run: 'gpt2' });
     assert.equal(await section(page).locator('.curve-chart').isVisible(), false);
-    await textIs(section(page).locator('> .caption'), /At MIB’s 10 budgets, .*: 191 circuits to run\. Random circuits are drawn from a fixed seed/);
+    await textIs(section(page).locator('> .caption'), /At MIB’s 10 budgets, .*: 191 circuits to run\. Random circuits are drawn from seed 0, the same each time/);
     await section(page).getByRole('radio', { name: 'Greedy' }).check();
     await page.getByRole('spinbutton', { name: 'Random circuits per budget' }).fill('7');
     await page.getByRole('button', { name: 'Measure the curve' }).click();
@@ -135,6 +135,7 @@ describe('the circuits view in a browser: the curve, and how it looks', () => {
     await axeFindsNothing(page);
     await screenshot(page, 'circuits-without-edges');
     await page.getByRole('tab', { name: 'Paths' }).click();
+    await page.locator('.circuits-without').waitFor({ state: 'hidden' });
     assert.equal(await page.getByRole('radio', { name: 'Receiver frozen' }).isChecked(), true, 'the two forms do not meddle');
   });
 

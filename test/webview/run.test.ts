@@ -87,13 +87,13 @@ describe('a run’s facts', () => {
     const page = await open({ run: 'ioi' });
     const units = page.getByRole('group', { name: 'Unit' }).getByRole('radio');
     assert.deepEqual([await units.nth(0).isDisabled(), await units.nth(1).isDisabled()], [false, false]);
-    for (const [view, title] of [['Attention', /probability/], ['Logits', /in logits/]] as const) {
+    await page.getByRole('tab', { name: 'Logits' }).click();
+    await eventually(async () => assert.deepEqual([await units.nth(0).isDisabled(), await units.nth(1).isDisabled()], [true, true]));
+    assert.match((await page.locator('.main-toolbar .segment').first().getAttribute('title'))!, /in logits/);
+    for (const view of ['Trust', 'Attention']) {
       await page.getByRole('tab', { name: view }).click();
-      await eventually(async () => assert.deepEqual([await units.nth(0).isDisabled(), await units.nth(1).isDisabled()], [true, true]));
-      assert.match((await page.locator('.main-toolbar .segment').first().getAttribute('title'))!, title);
+      await eventually(async () => assert.equal(await units.nth(0).isDisabled(), false));
     }
-    await page.getByRole('tab', { name: 'Trust' }).click();
-    await eventually(async () => assert.equal(await units.nth(0).isDisabled(), false));
   });
 
   it('change by a form: metric with its caveat, direction, other side, variant', async () => {

@@ -1,5 +1,6 @@
 import { budgetsOf } from '../../src/shared/graph/faithfulness';
 import type { GraphShape } from '../../src/shared/graph/nodes';
+import { SEED } from '../../src/shared/graph/random';
 import type { CircuitCurve, CurvePoint } from '../../src/shared/pathsProtocol';
 import { formatCoefficient } from '../model/trust';
 import { button, el, segmented } from '../view/dom';
@@ -92,7 +93,7 @@ export class CurveSection {
     this.measure.render(JSON.stringify([fault, working, measured === undefined]), () => [enabled(fault === undefined && !working, button(measured ? 'Measure again' : 'Measure the curve', () => this.events.measure(), { secondary: measured !== undefined, key: 'measure curve', title: fault }))]);
     const { budgets, leftOut } = budgetsOf(this.shape);
     const runs = budgets.length + random * (budgets.length - 1) + Math.min(random, 1);
-    this.cost.textContent = fault ?? `At ${budgets.length === 10 ? 'MIB’s 10 budgets' : `${budgets.length} of MIB’s ${budgets.length + leftOut} budgets`}, 0.1 to 100 % of all edges: ${runs} circuits to run. Random circuits are drawn from a fixed seed, the same each time.`;
+    this.cost.textContent = fault ?? `At ${budgets.length === 10 ? 'MIB’s 10 budgets' : `${budgets.length} of MIB’s ${budgets.length + leftOut} budgets`}, 0.1 to 100 % of all edges: ${runs} circuits to run. Random circuits are drawn from seed ${SEED}, the same each time.`;
     this.body.hidden = measured === undefined;
     if (measured) this.renderMeasured(measured);
   }
