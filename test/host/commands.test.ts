@@ -5,10 +5,13 @@ import { COMMANDS } from '../../src/editor/commandTable';
 import { activated, closeEditors, sampleUri } from './extension';
 
 describe('the extension', () => {
-  it('is active when it is needed', async () => {
+  it('is not active before it is needed, and starts quickly', async () => {
     const extension = vscode.extensions.getExtension('circuit-explorer.circuit-explorer')!;
+    const start = performance.now();
     await activated();
+    const milliseconds = performance.now() - start;
     assert.ok(extension.isActive);
+    assert.ok(milliseconds < 2000, `${milliseconds} ms`);
   });
 
   it('registers every command', async () => {

@@ -103,6 +103,8 @@ describe('engine against float64 PyTorch', () => {
           await rejects;
         }
         worst.push(`${name} on ${backend}: ready again after a cancel in ${latencies.map((ms) => ms.toFixed(0)).join(', ')} ms`);
+        // The median, so that one hiccup of a busy machine fails nothing.
+        assert.ok(latencies.sort((a, b) => a - b)[3]! <= 250, `${latencies.join(', ')} ms`);
       });
     });
   }
