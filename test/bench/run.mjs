@@ -1,4 +1,4 @@
-// npm run bench [-- --repeats N]: builds everything, then prints docs/performance.md's tables for this machine.
+// npm run bench [-- OPTIONS of bench.ts]: builds everything, then prints docs/performance.md's tables for this machine.
 import { build } from 'esbuild';
 import { spawnSync } from 'node:child_process';
 
@@ -9,7 +9,7 @@ function run(args) {
 
 run(['esbuild.mjs']);
 await build({
-  entryPoints: ['test/bench/bench.ts', 'test/bench/measure.ts'],
+  entryPoints: ['test/bench/bench.ts', 'test/bench/side.ts'],
   bundle: true,
   platform: 'node',
   target: 'node20',

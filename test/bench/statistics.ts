@@ -25,3 +25,18 @@ export function ratio(slow: readonly number[], fast: readonly number[]): Spread 
 export function markdown(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   return [titles, titles.map((_, column) => (column === 0 ? '---' : '--:')), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
 }
+
+export function number(value: number, digits = 2): string {
+  return value.toFixed(digits);
+}
+
+export function between({ median: middle, min, max }: Spread, digits = 2): string {
+  return `${number(middle, digits)} (${number(min, digits)} to ${number(max, digits)})`;
+}
+
+/** Largest difference divided by the largest value of the reference; Infinity where they are not of one length or not numbers. */
+export function differsBy(values: readonly number[], reference: readonly number[]): number {
+  if (values.length !== reference.length || [...values, ...reference].some((value) => !Number.isFinite(value))) return Infinity;
+  const largest = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return values.reduce((most, value, i) => Math.max(most, Math.abs(value - reference[i]!)), 0) / largest;
+}
