@@ -2,6 +2,7 @@
 import { context, build } from 'esbuild';
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { buildKernels } from './src/engine/backend/kernels/assembly/build.mjs';
 
 const watch = process.argv.includes('--watch');
 
@@ -23,6 +24,7 @@ const bundles = {
   extension: { ...node, entryPoints: ['src/extension.ts'], outfile: 'dist/extension.js' },
   cli: { ...node, entryPoints: ['src/cli.ts'], outfile: 'dist/cli.js', banner: { js: '#!/usr/bin/env node' } },
   engineWorker: { ...node, entryPoints: ['src/engineWorker.ts'], outfile: 'dist/engineWorker.js' },
+  engineProcess: { ...node, entryPoints: ['src/engineProcess.ts'], outfile: 'dist/engineProcess.js' },
   tokenizerWorker: { ...node, entryPoints: ['src/tokenizerWorker.ts'], outfile: 'dist/tokenizerWorker.js' },
   webview: {
     ...node,
@@ -35,16 +37,14 @@ const bundles = {
   },
 };
 
-/** The wasm backend's binaries, and the sources its threads are started from. */
+/** The wasm backend's binaries, and those of our own kernels. */
 async function copyWasm() {
   const from = 'node_modules/@tensorflow/tfjs-backend-wasm';
   await mkdir('dist/wasm', { recursive: true });
   for (const file of ['tfjs-backend-wasm.wasm', 'tfjs-backend-wasm-simd.wasm', 'tfjs-backend-wasm-threaded-simd.wasm']) {
     await cp(path.join(from, 'dist', file), path.join('dist/wasm', file));
   }
-  for (const file of ['tfjs-backend-wasm-threaded-simd.js', 'tfjs-backend-wasm-threaded-simd.worker.js']) {
-    await cp(path.join(from, 'wasm-out', file), path.join('dist/wasm', file));
-  }
+  await buildKernels('dist/wasm');
 }
 
 if (process.argv.includes('--clean')) await rm('dist', { recursive: true, force: true });

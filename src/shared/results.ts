@@ -21,7 +21,11 @@ export interface ModelInfo {
   dtype: 'F32' | 'F16' | 'BF16';
 }
 
-export type BackendName = 'wasm-threads' | 'wasm-simd' | 'wasm' | 'cpu';
+/** What comes with the engine. */
+export type OwnBackendName = 'wasm-threads' | 'wasm-simd' | 'wasm' | 'cpu';
+/** What a person may install beside it: TensorFlow on the processor, on a CUDA GPU, and WebGPU. Each runs in a process of its own. */
+export type NativeName = 'native' | 'native-gpu' | 'webgpu';
+export type BackendName = OwnBackendName | NativeName;
 
 export interface BackendInfo {
   name: BackendName;

@@ -19,6 +19,9 @@ const BACKEND: Record<BackendName, string> = {
   'wasm-simd': 'WebAssembly, SIMD',
   wasm: 'WebAssembly',
   cpu: 'JavaScript',
+  native: 'TensorFlow',
+  'native-gpu': 'TensorFlow, GPU',
+  webgpu: 'WebGPU',
 };
 
 export function runFacts(run: RunSummary): Fact[] {

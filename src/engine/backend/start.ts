@@ -5,12 +5,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
-import type { BackendInfo, BackendName } from '../../shared/results';
-import type { BackendChoice } from '../client/engine';
+import type { BackendInfo, OwnBackendName } from '../../shared/results';
 import { defaultThreads, LARGEST_POOL, withPthreads } from './threads';
 
 export interface BackendRequest {
-  choice: BackendChoice;
+  choice: 'auto' | OwnBackendName;
   /** 0: as many as `defaultThreads` says. */
   threads: number;
   /** With 'auto': one thread is the quicker choice. */
@@ -20,9 +19,9 @@ export interface BackendRequest {
 }
 
 /** Quickest first. */
-const ORDER: readonly BackendName[] = ['wasm-threads', 'wasm-simd', 'wasm', 'cpu'];
+const ORDER: readonly OwnBackendName[] = ['wasm-threads', 'wasm-simd', 'wasm', 'cpu'];
 
-const BINARY: Readonly<Record<Exclude<BackendName, 'cpu'>, string>> = {
+const BINARY: Readonly<Record<Exclude<OwnBackendName, 'cpu'>, string>> = {
   'wasm-threads': 'tfjs-backend-wasm-threaded-simd.wasm',
   'wasm-simd': 'tfjs-backend-wasm-simd.wasm',
   wasm: 'tfjs-backend-wasm.wasm',
@@ -88,7 +87,7 @@ function isSame(a: BackendRequest, b: BackendRequest): boolean {
   return a.choice === b.choice && a.threads === b.threads && a.preferOneThread === b.preferOneThread && a.wasmFolder === b.wasmFolder;
 }
 
-async function start(name: BackendName, threads: number, wasmFolder: string): Promise<number> {
+async function start(name: OwnBackendName, threads: number, wasmFolder: string): Promise<number> {
   if (name === 'cpu') {
     // Importing it registers it; naming its class keeps bundlers, which take it for free of side effects, from dropping the import.
     if (!tf.findBackendFactory('cpu')) tf.registerBackend('cpu', () => new MathBackendCPU());

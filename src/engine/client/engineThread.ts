@@ -1,15 +1,14 @@
 import type { MessagePort } from 'node:worker_threads';
 import { serveRpc, type Handlers } from '../../shared/rpc';
 import { CancelFlags } from './cancelFlags';
-import type { Engine } from './engine';
+import type { EngineCalls } from './forwardingEngine';
 import type { LocalEngine } from './localEngine';
-
-/** What the engine's thread answers; the rest of `Engine` is the client's own. */
-export type EngineCalls = Omit<Engine, 'capabilities' | 'dispose'>;
 
 /** Given to the thread when it starts. */
 export interface EngineThreadData {
   cancelFlags: SharedArrayBuffer;
+  /** Where native backends lie; only in a process of its own. */
+  nativeFolder?: string;
 }
 
 /**

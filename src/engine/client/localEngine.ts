@@ -2,8 +2,9 @@ import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
 import type { TokenExperiment } from '../../shared/experiment';
 import type { CircuitMetrics, EdgeResult, PathPatchResult } from '../../shared/paths';
-import type { AttentionResult, AttributionResult, BackendInfo, BackendName, InterventionResult, LensResult, ModelInfo, PatchResult, Prediction } from '../../shared/results';
+import type { AttentionResult, AttributionResult, BackendInfo, InterventionResult, LensResult, ModelInfo, OwnBackendName, PatchResult, Prediction } from '../../shared/results';
 import { SITE_NAMES } from '../../shared/sites';
+import { startNative } from '../backend/native';
 import { heapGrowth, startBackend, stopBackend } from '../backend/start';
 import { fingerprint, openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { lastLogits } from '../model/logits';
@@ -25,10 +26,13 @@ import { runCircuits } from '../patching/circuitRuns';
 import { attributeEdges } from '../patching/edges';
 import { patchPaths } from '../patching/pathPatching';
 import type { AttentionParams, AttributeParams, CircuitsParams, EdgesParams, Engine, EngineCapabilities, LoadedModel, LoadParams, PatchParams, PathsParams, PredictParams } from './engine';
+import { isNative } from './nativePackages';
 
 export interface LocalEngineOptions {
   /** Folder with tfjs's wasm binaries and the scripts of its threaded build. */
   wasmFolder: string;
+  /** Folder with the native backends' packages. Only in a process of its own, which native code may take down. */
+  nativeFolder?: string;
   /** Bytes the process may still take; the system's own answer by default. */
   freeMemory?: () => number;
 }
@@ -73,8 +77,9 @@ export class LocalEngine implements Engine {
       this.unload();
       const { backend: choice, threads } = params;
       const preferOneThread = threads === 0 && checkpoint.config.dModel < WIDTH_WORTH_THREADS;
-      const backend = await startBackend({ choice, threads, preferOneThread, wasmFolder: this.options.wasmFolder });
-      checkLoad(checkpoint, backend.name, this.room(backend, 0));
+      const { wasmFolder, nativeFolder } = this.options;
+      const backend = isNative(choice) ? await startNative({ name: choice, threads, folder: nativeFolder }) : await startBackend({ choice, threads, preferOneThread, wasmFolder });
+      checkLoad(checkpoint, memoryOf(backend), this.room(backend, 0));
       const work = new Work(call, checkpoint.fileSize);
       work.begin('Reading the model');
       const { model, hash } = await loadWeights(checkpoint, work);
@@ -217,9 +222,9 @@ export class LocalEngine implements Engine {
   }
 
   /** The backend, and the bytes that a call may fill beside the loaded weights. */
-  private limits(): [BackendName, number] {
+  private limits(): [OwnBackendName, number] {
     const { model, backend } = this.current();
-    return [backend.name, this.room(backend, weightBytes(model.config, backend.name))];
+    return [memoryOf(backend), this.room(backend, weightBytes(model.config, memoryOf(backend)))];
   }
 
   private unload(): void {
@@ -228,10 +233,15 @@ export class LocalEngine implements Engine {
   }
 
   /** Bytes that can be filled: what the system can give, and what the wasm heap has taken from it and `held` does not fill. */
-  private room({ name }: BackendInfo, held: number): number {
+  private room(backend: BackendInfo, held: number): number {
     const free = (this.options.freeMemory ?? freeMemory)();
-    return name === 'cpu' ? free : free + heapGrowth() - held;
+    return memoryOf(backend) === 'cpu' ? free : free + heapGrowth() - held;
   }
+}
+
+/** The backend whose estimates of memory hold: native ones keep each weight once and have no heap of their own, as cpu. */
+function memoryOf({ name }: BackendInfo): OwnBackendName {
+  return isNative(name) ? 'cpu' : name;
 }
 
 function describe({ id, revision }: LoadParams, { config, dtype, parameters }: Checkpoint, checkpointHash: string): ModelInfo {

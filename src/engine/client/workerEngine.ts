@@ -1,11 +1,10 @@
 import { Worker } from 'node:worker_threads';
 import { CircuitError } from '../../shared/errors';
-import type { CallOptions } from '../../shared/results';
 import { connectRpc, PATIENCE_MS, type RpcClient } from '../../shared/rpc';
-import { SITE_NAMES } from '../../shared/sites';
 import { CancelFlags } from './cancelFlags';
 import type { Engine } from './engine';
-import type { EngineCalls, EngineThreadData } from './engineThread';
+import type { EngineThreadData } from './engineThread';
+import { forwardingEngine, type EngineCalls } from './forwardingEngine';
 
 export interface WorkerEngineOptions {
   /** The built engineWorker.js; the wasm files lie in `wasm/` beside it. */
@@ -31,28 +30,10 @@ export function startWorkerEngine({ script, patienceMs = PATIENCE_MS }: WorkerEn
     if (!thread?.alive) thread = new EngineThread(script, patienceMs);
     return thread.remote;
   };
-  return {
-    capabilities: { sites: SITE_NAMES },
-    load: async (params, call) => remote().load(params, plain(call)),
-    attribute: async (params, call) => remote().attribute(params, plain(call)),
-    patch: async (params, call) => remote().patch(params, plain(call)),
-    attention: async (params, call) => remote().attention(params, plain(call)),
-    lens: async (params, call) => remote().lens(params, plain(call)),
-    intervene: async (params, call) => remote().intervene(params, plain(call)),
-    edges: async (params, call) => remote().edges(params, plain(call)),
-    patchPaths: async (params, call) => remote().patchPaths(params, plain(call)),
-    circuits: async (params, call) => remote().circuits(params, plain(call)),
-    predict: async (params, call) => remote().predict(params, plain(call)),
-    logits: async (params, call) => remote().logits(params, plain(call)),
-    dispose: async () => {
-      disposed = true;
-      await thread?.end(new CircuitError('cancelled', 'The engine was shut down.'));
-    },
-  };
-}
-
-function plain(call: CallOptions | undefined): CallOptions {
-  return { signal: call?.signal, onProgress: call?.onProgress };
+  return forwardingEngine(remote, async () => {
+    disposed = true;
+    await thread?.end(new CircuitError('cancelled', 'The engine was shut down.'));
+  });
 }
 
 /** One life of the thread. */
