@@ -31,7 +31,7 @@ export async function activation(session: Session): Promise<void> {
 export async function parse(session: Session): Promise<void> {
   const { files } = await session.measure<ParseMeasured>({ kind: 'parse', repeats: session.options.repeats });
   console.log('\n## Reading prompt files\n');
-  console.log('In a fresh process; goal: 50 ms, the refusals of what is too large included.\n');
+  console.log('In a fresh process; goal: 50 ms to refuse what is too large.\n');
   console.log(markdown(['', 'MB', 'first time, ms', 'again, ms'], files.map(({ name, megabytes, milliseconds: [first, ...rest] }) => [name, number(megabytes, 3), number(first!, 1), between(spread(rest), 1)])));
 }
 
