@@ -7,7 +7,7 @@ import { HELP } from './cli/help';
 import { modelsText } from './cli/models';
 import { perform } from './cli/perform';
 import { ProgressBar } from './cli/progressBar';
-import { startWorkerEngine } from './engine/client/workerEngine';
+import { startEngine } from './engine/client/startEngine';
 import { hubCacheFolder } from './models/hubCache';
 import { listModels, resolveModel } from './models/resolveModel';
 import { startTokenizerThread } from './models/tokenizerThread';
@@ -28,8 +28,13 @@ async function run(command: WorkCommand): Promise<void> {
   const abort = new AbortController();
   // Only the first Ctrl-C is caught: the second finds no listener and kills.
   process.once('SIGINT', () => abort.abort());
+  const nativeFolder = command.nativeFolder === undefined ? undefined : path.resolve(command.nativeFolder);
   const runner = createRunner({
-    engine: startWorkerEngine({ script: path.join(__dirname, 'engineWorker.js') }),
+    engine: startEngine({
+      workerScript: path.join(__dirname, 'engineWorker.js'),
+      processScript: path.join(__dirname, 'engineProcess.js'),
+      nativeFolder: () => nativeFolder,
+    }),
     tokenizer: startTokenizerThread(path.join(__dirname, 'tokenizerWorker.js')),
     resolveModel: (reference) => resolveModel(reference, PLACES),
     extensionVersion: version,

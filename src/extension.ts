@@ -8,6 +8,7 @@ import { registerCommands } from './editor/commands';
 import { PromptDiagnostics } from './editor/diagnostics';
 import { registerHover } from './editor/hover';
 import { wakeJsonSupport } from './editor/jsonSupport';
+import type { NativeBackends } from './editor/installNativeBackend';
 import { createLog, type Log } from './editor/log';
 import { PANEL_VIEW_TYPE } from './editor/panel';
 import { Panels } from './editor/panels';
@@ -17,11 +18,12 @@ import { registerQuickFixes } from './editor/quickFixes';
 import { RunIndex } from './editor/runIndex';
 import { createRunsAtWork, type RunsAtWork } from './editor/runsAtWork';
 import { RunsTree } from './editor/runsTree';
-import { onSettingsChanged, runSettings, settingsOfRun } from './editor/settings';
+import { nativeFolderSetting, onSettingsChanged, runSettings, settingsOfRun } from './editor/settings';
 import { showError } from './editor/showError';
 import { createStatusBar } from './editor/statusBar';
 import { createVerifications, type Verifications } from './editor/verifications';
-import { startWorkerEngine } from './engine/client/workerEngine';
+import { startProcessEngine } from './engine/client/processEngine';
+import { startEngine } from './engine/client/startEngine';
 import { hubCacheFolder } from './models/hubCache';
 import { resolveModel } from './models/resolveModel';
 import { startTokenizerThread } from './models/tokenizerThread';
@@ -80,21 +82,47 @@ function start(context: vscode.ExtensionContext, log: Log): PrivateApi {
     wakeJsonSupport(log),
     registerQuickFixes((document) => diagnostics.of(document)),
     registerHover({ runner, runIndex, store, log }),
-    registerCommands(commandHandlers({ context, runner, attributions, verifications, runsAtWork, pathAnswers, store, runIndex, panels, log }), log),
+    registerCommands(commandHandlers({ context, runner, attributions, verifications, runsAtWork, pathAnswers, store, runIndex, panels, nativeBackends: nativeBackends(context, log), log }), log),
     onSettingsChanged(() => statusBar.refresh()),
   );
   return { runner, store, panels, attributions, verifications, runsAtWork, pathAnswers };
 }
 
-function startRunner({ extensionUri, extension }: vscode.ExtensionContext, log: Log): ExperimentRunner {
+function startRunner(context: vscode.ExtensionContext, log: Log): ExperimentRunner {
+  const { extensionUri, extension } = context;
   const inExtension = (...parts: string[]): string => vscode.Uri.joinPath(extensionUri, ...parts).fsPath;
   const home = homedir();
   const places = { bundledFolder: inExtension('media', 'model'), cacheFolders: [hubCacheFolder(process.env, home)], home };
   return createRunner({
-    engine: startWorkerEngine({ script: inExtension('dist', 'engineWorker.js') }),
+    engine: startEngine({
+      workerScript: inExtension('dist', 'engineWorker.js'),
+      processScript: inExtension('dist', 'engineProcess.js'),
+      nativeFolder: () => nativeFolder(context),
+      log: (line) => log.info(line),
+    }),
     tokenizer: startTokenizerThread(inExtension('dist', 'tokenizerWorker.js')),
     resolveModel: (reference) => resolveModel(reference, places),
     extensionVersion: String((extension.packageJSON as { version?: unknown }).version),
     log: (line) => log.info(line),
   });
+}
+
+/** Where native backends are looked for and installed. */
+function nativeFolder({ globalStorageUri }: vscode.ExtensionContext): string {
+  return nativeFolderSetting() ?? vscode.Uri.joinPath(globalStorageUri, 'native').fsPath;
+}
+
+function nativeBackends(context: vscode.ExtensionContext, log: Log): NativeBackends {
+  const inExtension = (...parts: string[]): string => vscode.Uri.joinPath(context.extensionUri, ...parts).fsPath;
+  return {
+    folder: () => nativeFolder(context),
+    tryOut: async (backend) => {
+      const engine = startProcessEngine({ script: inExtension('dist', 'engineProcess.js'), folder: nativeFolder(context), log: (line) => log.info(line) });
+      try {
+        return (await engine.load({ folder: inExtension('media', 'model'), id: 'bundled', backend, threads: runSettings().threads })).backend;
+      } finally {
+        await engine.dispose();
+      }
+    },
+  };
 }

@@ -14,12 +14,14 @@ export interface ExperimentFlags {
   variant?: VariantFlags;
   backend: BackendChoice;
   threads: number;
+  /** Folder with the packages of native backends. */
+  nativeFolder?: string;
   raw: boolean;
   top: number;
   json: boolean;
 }
 
-const BACKENDS: readonly BackendChoice[] = ['auto', 'wasm-threads', 'wasm-simd', 'wasm', 'cpu'];
+const BACKENDS: readonly BackendChoice[] = ['auto', 'wasm-threads', 'wasm-simd', 'wasm', 'cpu', 'native', 'native-gpu', 'webgpu'];
 
 export const COMMON = {
   help: { type: 'boolean', short: 'h' },
@@ -44,6 +46,7 @@ export const EXPERIMENT = {
   'no-bos': { type: 'boolean' },
   backend: { type: 'string' },
   threads: { type: 'string' },
+  'native-folder': { type: 'string' },
   raw: { type: 'boolean' },
   top: { type: 'string' },
 } as const;
@@ -83,6 +86,7 @@ export function experimentFlags(values: Values): ExperimentFlags {
     ...(variant && { variant }),
     backend: choice('--backend', values.backend, BACKENDS) ?? 'auto',
     threads: whole('--threads', values.threads, 0) ?? 0,
+    ...(values['native-folder'] !== undefined && { nativeFolder: values['native-folder'] }),
     raw: values.raw ?? false,
     top: whole('--top', values.top, 1) ?? 10,
     json: values.json ?? false,

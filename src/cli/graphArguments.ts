@@ -62,6 +62,7 @@ export interface VerifyPublishedCommand {
   circuit?: string;
   backend: BackendChoice;
   threads: number;
+  nativeFolder?: string;
   json: boolean;
 }
 
@@ -87,7 +88,7 @@ const CIRCUIT = {
   import: { type: 'string' },
   name: { type: 'string' },
 } as const;
-const VERIFY = { ...COMMON, model: { type: 'string' }, circuit: { type: 'string' }, backend: { type: 'string' }, threads: { type: 'string' } } as const;
+const VERIFY = { ...COMMON, model: { type: 'string' }, circuit: { type: 'string' }, backend: { type: 'string' }, threads: { type: 'string' }, 'native-folder': { type: 'string' } } as const;
 
 /** Formats by ending. */
 const EXPORTS: Readonly<Record<string, GraphFormat>> = { json: 'mib', dot: 'dot', mmd: 'mermaid', csv: 'csv' };
@@ -162,9 +163,9 @@ export function parseVerifyPublished(args: string[]): VerifyPublishedCommand | A
   const asked = askedFor(values);
   if (asked) return asked;
   if (positionals.length !== 1 || positionals[0] !== 'gpt2') throw usage('verify-published takes the model whose published numbers are compared: gpt2 is the one there are numbers of.');
-  const { backend, threads } = experimentFlags(values);
+  const { backend, threads, nativeFolder } = experimentFlags(values);
   const { model, circuit, json = false } = values;
-  return { verb: 'verify-published', of: 'gpt2', ...(model !== undefined && { model }), ...(circuit !== undefined && { circuit }), backend, threads, json };
+  return { verb: 'verify-published', of: 'gpt2', ...(model !== undefined && { model }), ...(circuit !== undefined && { circuit }), backend, threads, ...(nativeFolder !== undefined && { nativeFolder }), json };
 }
 
 function edgeFlags(verb: string, values: ReturnType<typeof parseArgs<{ options: typeof EDGES }>>['values'], positionals: readonly string[]): EdgeFlags {

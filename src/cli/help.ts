@@ -42,8 +42,11 @@ FILE is a prompt file; the verbs from patch to circuit also take a stored run (*
   --intervene UNIT=WITH  this part is replaced in the base run by other, zero, mean or resample;
                        may be repeated
   --bos, --no-bos      put the model's BOS token before each prompt, or do not
-  --backend NAME       auto (the default), wasm-threads, wasm-simd, wasm or cpu
-  --threads N          threads of wasm-threads; 0 (the default): as many as serve
+  --backend NAME       auto (the default), wasm-threads, wasm-simd, wasm, cpu; or, installed in
+                       --native-folder: native, native-gpu, webgpu
+  --threads N          threads of wasm-threads and native; 0 (the default): as many as serve
+  --native-folder DIR  folder with packages of native backends in its node_modules (tfjs-node,
+                       tfjs-node-gpu, webgpu); --backend auto tries them first
   --raw                scores in the metric's units, not as shares of the difference
   --top K              how many lines to list (10); of patch also: how many cells to verify
   --site NAMES         a list: what is listed (z) and computed (of attribute all but mlp_post)

@@ -7,6 +7,7 @@ import type { Attributions } from './attributions';
 import { chooseModelFolder } from './chooseModelFolder';
 import type { CommandHandlers } from './commandTable';
 import { fileAttribution } from './fileAttribution';
+import { installNativeBackend, type NativeBackends } from './installNativeBackend';
 import type { Log } from './log';
 import { panelKeyOf, type Panels } from './panels';
 import type { PathAnswers } from './pathAnswers';
@@ -29,6 +30,7 @@ export interface CommandDependencies {
   store: RunStore;
   runIndex: RunIndex;
   panels: Panels;
+  nativeBackends: NativeBackends;
   log: Log;
 }
 
@@ -77,6 +79,7 @@ export function commandHandlers(dependencies: CommandDependencies): CommandHandl
     },
     openSample,
     chooseModelFolder,
+    installNativeBackend: () => installNativeBackend(dependencies),
     showLog: () => log.show(),
     openRun: (run) => openRun(runIdFrom(run)),
     deleteRun: (run) => deleteRun(runIdFrom(run), dependencies),

@@ -11,6 +11,7 @@ export const COMMANDS = {
   showLastResult: 'circuitExplorer.showLastResult',
   openSample: 'circuitExplorer.openSample',
   chooseModelFolder: 'circuitExplorer.chooseModelFolder',
+  installNativeBackend: 'circuitExplorer.installNativeBackend',
   showLog: 'circuitExplorer.showLog',
   openRun: 'circuitExplorer.openRun',
   deleteRun: 'circuitExplorer.deleteRun',

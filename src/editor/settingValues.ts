@@ -1,8 +1,16 @@
+import path from 'node:path';
 import type { RunSettings } from '../runner/settings';
 import { DIRECTIONS } from '../shared/experiment';
 
 /** True and false, as a prompt file says it, are understood too. */
 const PREPEND_BOS: ReadonlyMap<unknown, boolean> = new Map<unknown, boolean>([['always', true], [true, true], ['never', false], [false, false]]);
+
+/** The folder with native backends that a setting names, if it names one. `~` is the home folder. */
+export function nativeFolderFrom(value: unknown, home: string): string | undefined {
+  const text = typeof value === 'string' ? value.trim() : '';
+  if (text === '') return undefined;
+  return path.resolve(home, text.replace(/^~(?=$|[\\/])/, home));
+}
 
 /** Settings as they may be used: settings.json takes any value, and one of the wrong type counts as not set (the editor marks it there). */
 export function runSettingsFrom(get: (name: string) => unknown): RunSettings {

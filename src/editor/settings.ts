@@ -1,7 +1,9 @@
+import { homedir } from 'node:os';
 import * as vscode from 'vscode';
 import type { RunSettings } from '../runner/settings';
+import type { BackendName } from '../shared/results';
 import type { RunManifest } from '../shared/run';
-import { runSettingsFrom } from './settingValues';
+import { nativeFolderFrom, runSettingsFrom } from './settingValues';
 
 const SECTION = 'circuitExplorer';
 
@@ -18,6 +20,15 @@ export function settingsOfRun({ source }: Pick<RunManifest, 'source'>): RunSetti
 
 export function codeLensEnabled(scope: vscode.Uri): boolean {
   return vscode.workspace.getConfiguration(SECTION, scope).get<boolean>('codeLens', true);
+}
+
+/** Folder with native backends, where the person has named one. */
+export function nativeFolderSetting(): string | undefined {
+  return nativeFolderFrom(vscode.workspace.getConfiguration(SECTION).get('nativeFolder'), homedir());
+}
+
+export async function setBackend(backend: BackendName): Promise<void> {
+  await vscode.workspace.getConfiguration(SECTION).update('backend', backend, vscode.ConfigurationTarget.Global);
 }
 
 /** A model belongs to the machine, never to a workspace. */

@@ -18,6 +18,8 @@ export interface ProcessEngineOptions {
   patienceMs?: number;
   /** Told each line that native code writes. */
   log?: (line: string) => void;
+  /** Told the id of each process that is started. */
+  onProcess?: (pid: number | undefined) => void;
 }
 
 export interface ProcessEngine extends Engine {
@@ -52,6 +54,7 @@ export function startProcessEngine(options: ProcessEngineOptions): ProcessEngine
     if (!life?.alive || lifeFor !== wanted) {
       life?.kill(new CircuitError('cancelled', 'The engine was started again with other settings.'));
       life = new EngineProcess(options, backend, threads);
+      options.onProcess?.(life.pid);
       lifeFor = wanted;
     }
     return life.remote.load(params, { signal: call?.signal, onProgress: call?.onProgress });

@@ -66,7 +66,7 @@ describe('manifest', () => {
 
   it('lets no workspace choose what is opened or started', () => {
     const { properties } = contributes.configuration;
-    for (const name of ['circuitExplorer.model', 'circuitExplorer.backend', 'circuitExplorer.threads']) {
+    for (const name of ['circuitExplorer.model', 'circuitExplorer.backend', 'circuitExplorer.threads', 'circuitExplorer.nativeFolder']) {
       assert.equal(properties[name]?.scope, 'machine', name);
       assert.ok(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations.includes(name), name);
     }
