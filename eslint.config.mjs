@@ -17,7 +17,7 @@ const TFJS = ['@tensorflow'];
 const TOKENIZERS = ['@huggingface/tokenizers'];
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'out/**', 'node_modules/**', '.vscode-test/**'] },
+  { ignores: ['dist/**', 'out/**', 'node_modules/**', '.vscode-test/**', 'src/engine/backend/kernels/assembly/*.ts'] },
   ...tseslint.configs.recommended,
   {
     rules: {

@@ -94,10 +94,8 @@ if (named.length === 0) {
     else total.failed++;
   }
 }
-if (named.length === 0 || named.some((group) => group !== 'unit') || !existsSync('dist/extension.js')) {
-  console.log('\n== build');
-  if ((await run(process.execPath, ['esbuild.mjs', ...(named.length === 0 ? ['--clean'] : [])])) !== 0) total.failed++;
-}
+console.log('\n== build');
+if ((await run(process.execPath, ['esbuild.mjs', ...(named.length === 0 ? ['--clean'] : [])])) !== 0) total.failed++;
 const groups = named.length > 0 ? named : GROUPS;
 if (groups.some((group) => group !== 'unit')) {
   // Here and not in a test: fetching a browser may take longer than a test may.

@@ -32,6 +32,7 @@ describe('the VSIX', () => {
       'LICENSE.txt',
       'dist/extension.js',
       'dist/engineWorker.js',
+      'dist/engineProcess.js',
       'dist/tokenizerWorker.js',
       'dist/cli.js',
       'dist/webview/panel.js',
@@ -39,6 +40,10 @@ describe('the VSIX', () => {
       'dist/wasm/tfjs-backend-wasm.wasm',
       'dist/wasm/tfjs-backend-wasm-simd.wasm',
       'dist/wasm/tfjs-backend-wasm-threaded-simd.wasm',
+      'dist/wasm/matmul-relaxed-shared.wasm',
+      'dist/wasm/matmul-relaxed.wasm',
+      'dist/wasm/matmul-simd-shared.wasm',
+      'dist/wasm/matmul-simd.wasm',
       'media/model/config.json',
       'media/model/model.safetensors',
       'media/model/tokenizer.json',
@@ -58,9 +63,9 @@ describe('the VSIX', () => {
   it('holds nothing else', () => {
     const allowed = [
       /^(package(\.nls)?\.json|readme\.md|changelog\.md|LICENSE\.txt)$/,
-      /^dist\/(extension|engineWorker|tokenizerWorker|cli)\.js$/,
+      /^dist\/(extension|engineWorker|engineProcess|tokenizerWorker|cli)\.js$/,
       /^dist\/webview\/panel\.(js|css)$/,
-      /^dist\/wasm\/tfjs-backend-wasm[a-z.-]*\.(wasm|js)$/,
+      /^dist\/wasm\/(tfjs-backend-wasm|matmul)[a-z-]*\.wasm$/,
       /^media\/[a-z.-]+\.json$/i,
       /^media\/icons\/[\w-]+\.(png|svg)$/,
       /^media\/walkthrough\/\w+\.svg$/,
@@ -72,7 +77,7 @@ describe('the VSIX', () => {
 
   it('has no duplicates of its heavy parts', () => {
     assert.equal(names.filter((name) => name.endsWith('.safetensors')).length, 1);
-    assert.equal(names.filter((name) => name.endsWith('.wasm')).length, 3);
+    assert.equal(names.filter((name) => name.endsWith('.wasm')).length, 7);
   });
 });
 
@@ -87,6 +92,11 @@ describe('the bundles', () => {
   it('keep them out of the command line too, which uses the workers', async () => {
     const inputs = await inputsOf('cli');
     assert.deepEqual(inputs.filter((input) => /@tensorflow|@huggingface/.test(input)), []);
+  });
+
+  it('keep them out of the native backends\' process, whose thread is the engine worker', async () => {
+    const inputs = await inputsOf('engineProcess');
+    assert.deepEqual(inputs.filter((input) => /@tensorflow|@huggingface|src\/engine\/(backend|model|patching)/.test(input)), []);
   });
 
   it('have tfjs in the engine worker and the tokenizer in its own', async () => {

@@ -1,12 +1,13 @@
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import type { BackendWasm} from '@tensorflow/tfjs-backend-wasm';
-import { getThreadsCount, setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
+import { setThreadsCount, setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
 import type { BackendInfo, OwnBackendName } from '../../shared/results';
-import { defaultThreads, LARGEST_POOL, withPthreads } from './threads';
+import { MatMul } from './kernels/matmul';
+import { defaultThreads, MOST_THREADS, withMemories, withoutPthreads } from './threads';
 
 export interface BackendRequest {
   choice: 'auto' | OwnBackendName;
@@ -14,7 +15,7 @@ export interface BackendRequest {
   threads: number;
   /** With 'auto': one thread is the quicker choice. */
   preferOneThread?: boolean;
-  /** Folder with the wasm binaries and the two scripts of the threaded build. */
+  /** Folder with tfjs's wasm binaries and those of our own kernels. */
   wasmFolder: string;
 }
 
@@ -29,6 +30,8 @@ const BINARY: Readonly<Record<Exclude<OwnBackendName, 'cpu'>, string>> = {
 
 /** tfjs keeps one backend per JavaScript thread, so this is as global as it is there. */
 let running: { request: BackendRequest; info: BackendInfo; heapAtStart: number } | undefined;
+/** Our kernels in the place of tfjs's, and their threads. */
+let kernels: { stop(): void } | undefined;
 let wasmPaths: string | undefined;
 const makeWasm = tf.findBackendFactory('wasm') as () => Promise<BackendWasm>;
 
@@ -44,7 +47,7 @@ export async function startBackend(request: BackendRequest): Promise<BackendInfo
   const failures: string[] = [];
   const causes: unknown[] = [];
   for (const name of request.choice === 'auto' ? ORDER : [request.choice]) {
-    const threads = name === 'wasm-threads' ? Math.min(LARGEST_POOL, request.threads || defaultThreads()) : 1;
+    const threads = name === 'wasm-threads' ? Math.min(MOST_THREADS, request.threads || defaultThreads()) : 1;
     if (request.choice === 'auto' && name === 'wasm-threads') {
       if (request.preferOneThread) continue;
       if (threads === 1) {
@@ -71,6 +74,8 @@ export function stopBackend(): void {
   if (!running) return;
   const name = running.info.name === 'cpu' ? 'cpu' : 'wasm';
   running = undefined;
+  kernels?.stop();
+  kernels = undefined;
   if (name === 'wasm') tf.removeBackend('wasm');
 }
 
@@ -80,7 +85,11 @@ export function heapGrowth(): number {
 }
 
 function heapBytes(): number {
-  return tf.getBackend() === 'wasm' ? (tf.backend() as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8.byteLength : 0;
+  return tf.getBackend() === 'wasm' ? heapOf(tf.backend() as BackendWasm).byteLength : 0;
+}
+
+function heapOf(backend: BackendWasm): Uint8Array {
+  return (backend as unknown as { wasm: { HEAPU8: Uint8Array } }).wasm.HEAPU8;
 }
 
 function isSame(a: BackendRequest, b: BackendRequest): boolean {
@@ -101,13 +110,27 @@ async function start(name: OwnBackendName, threads: number, wasmFolder: string):
   await access(path.join(wasmFolder, BINARY[name]));
   if (wasmPaths !== wasmFolder) setWasmPaths(wasmFolder + path.sep);
   wasmPaths = wasmFolder;
-  setThreadsCount(threads);
-  const backend = await withoutHandlers(() => (name === 'wasm-threads' ? withPthreads(wasmFolder, threads, makeWasm) : makeWasm()));
+  setThreadsCount(1);
+  const { result: backend, memories } = await withMemories(() => withoutHandlers(() => (name === 'wasm-threads' ? withoutPthreads(makeWasm) : makeWasm())));
   failOnFullHeap(backend);
   if (tf.findBackendFactory('wasm')) tf.removeBackend('wasm');
   tf.registerBackend('wasm', () => backend);
   if (!(await tf.setBackend('wasm'))) throw new Error('tfjs refused it');
-  return name === 'wasm-threads' ? getThreadsCount() : 1;
+  if (name !== 'wasm') kernels = await startKernels(backend, memories, threads, wasmFolder);
+  return threads;
+}
+
+async function startKernels(backend: BackendWasm, memories: readonly WebAssembly.Memory[], threads: number, folder: string): Promise<{ stop(): void }> {
+  const memory = memories.find(({ buffer }) => buffer === heapOf(backend).buffer);
+  if (!memory) throw new Error("tfjs's wasm memory was not found");
+  const matMul = await MatMul.start(backend, memory, threads, folder);
+  const putBack = matMul.register();
+  return {
+    stop: () => {
+      putBack();
+      matMul.stop();
+    },
+  };
 }
 
 function hasSimd(): boolean {

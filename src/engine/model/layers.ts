@@ -6,8 +6,7 @@ import type { Work } from './work';
 
 /**
  * The row-wise pieces of a block, forward and backward. x is [rows, features] with rows = batch · positions, so that every
- * product with a weight is one two-dimensional matMul. On wasm only that form, without transpose flags, is quick
- * (XNNPACK, all threads); every other form is a scalar loop some twenty times slower.
+ * product with a weight is one two-dimensional matMul.
  */
 
 /** Floating-point operations between two looks at the cancel flag: some 25 ms on two wasm threads. */
@@ -36,12 +35,10 @@ export function linear(x: tf.Tensor2D, { weight, bias }: Linear, work: Work): tf
   return inRowBlocks(x, flops, work, (rows) => tf.fused.matMul({ a: rows, b: weight, bias }) as tf.Tensor2D);
 }
 
-/** ∂L/∂x = ∂L/∂y·Wᵀ: [rows, out] → [rows, in]. On wasm as (W·(∂L/∂y)ᵀ)ᵀ, which needs no transposed copy of W. */
+/** ∂L/∂x = ∂L/∂y·Wᵀ: [rows, out] → [rows, in]. */
 export function linearBackward(dy: tf.Tensor2D, weight: tf.Tensor2D, work: Work): tf.Tensor2D {
   const flops = 2 * weight.shape[0] * weight.shape[1];
-  return inRowBlocks(dy, flops, work, (rows) =>
-    tf.getBackend() === 'wasm' ? tf.transpose(tf.matMul<tf.Tensor2D>(weight, tf.transpose(rows))) : tf.matMul<tf.Tensor2D>(rows, weight, false, true),
-  );
+  return inRowBlocks(dy, flops, work, (rows) => tf.matMul<tf.Tensor2D>(rows, weight, false, true));
 }
 
 export type Normalised = {

@@ -216,7 +216,7 @@ describe('engine backends', function () {
 
   it('auto takes the next when one does not start and says why; a named one is never replaced', async () => {
     const incomplete = await temporaryFolder();
-    await copyFile(path.join(WASM_FOLDER, 'tfjs-backend-wasm-simd.wasm'), path.join(incomplete, 'tfjs-backend-wasm-simd.wasm'));
+    for (const name of ['tfjs-backend-wasm-simd.wasm', 'matmul-relaxed.wasm', 'matmul-simd.wasm']) await copyFile(path.join(WASM_FOLDER, name), path.join(incomplete, name));
     try {
       stopBackend();
       const info = await startBackend({ choice: 'auto', threads: 2, wasmFolder: incomplete });

@@ -9,8 +9,8 @@ import type { SiteName } from '../../../src/shared/sites';
 import type { LoadParams } from '../../../src/engine/client/engine';
 import { hashCheckpoint, type HashCheckpointConfig, type HashTensor } from '../../fixtures/hashCheckpoint';
 
-/** The package's folder has the binaries and the scripts of the threaded build, as `dist/wasm` has. */
-export const WASM_FOLDER = path.resolve('node_modules/@tensorflow/tfjs-backend-wasm/wasm-out');
+/** tfjs's programs and those of our own kernels, as `npm run build` leaves them. */
+export const WASM_FOLDER = path.resolve('dist/wasm');
 
 export interface ExpectedArray {
   shape: number[];

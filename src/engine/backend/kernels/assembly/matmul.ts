@@ -1,0 +1,301 @@
+/**
+ * Matrix products in the wasm backend's own memory, in AssemblyScript: C = op(A)·op(B) + bias, all float32 and row-major.
+ *
+ * As in any fast matrix product, the operands are first copied into the order in which the innermost loop reads them:
+ * A in panels of 4 rows, B in panels of 8 columns, 256 of the inner dimension at a time. The innermost loop then keeps a
+ * 4 × 8 tile of C in 8 vector registers, which is as many as the latency of a fused multiply-add needs and few enough
+ * that V8 spills none. Sizes were measured, not derived (docs/performance.md).
+ *
+ * Several threads take chunks of one product from a shared counter. This module keeps no data of its own: `job` and the
+ * scratch areas are allocated by the caller in the imported memory.
+ */
+
+/** Rows and columns of a tile of C. */
+const ROWS: i32 = 4;
+const COLUMNS: i32 = 8;
+/** Of the inner dimension, copied at a time: what is copied of B stays in the nearest caches. */
+const DEPTH: i32 = 256;
+/** Columns of C that are one thread's piece of work. */
+const CHUNK: i32 = 32;
+
+// A thread's scratch: a tile at the border of C, a bias at the border, a chunk of B, and for small products A.
+const TILE: usize = 0;
+const BIAS: usize = 128;
+const B_COPY: usize = 256;
+const A_COPY: usize = B_COPY + DEPTH * CHUNK * 4;
+
+/** Bytes of scratch that each thread needs for products of a batch whose A has up to `smallA` bytes, rows rounded up to 4. */
+export function scratchBytes(smallA: usize): usize {
+  return A_COPY + smallA;
+}
+
+/** Fields of a job, in bytes. */
+// Counts the jobs; threads sleep on it.
+const SEQUENCE: usize = 0;
+// The number of the job that may be joined, 0 when none may.
+const OPEN: usize = 4;
+// Threads that are looking at the job.
+const ACTIVE: usize = 8;
+const STOP: usize = 12;
+const NEXT_COPY: usize = 16;
+const COPIED: usize = 20;
+const NEXT: usize = 24;
+const DONE: usize = 28;
+const CHUNKS: usize = 32;
+const A: usize = 36;
+const A_ROW: usize = 40;
+const A_TRANSPOSED: usize = 44;
+const B: usize = 48;
+const B_ROW: usize = 52;
+const B_TRANSPOSED: usize = 56;
+const C: usize = 60;
+const BIAS_AT: usize = 64;
+const M: usize = 68;
+const N: usize = 72;
+const K: usize = 76;
+const BATCH: usize = 80;
+const A_STEP: usize = 84;
+const B_STEP: usize = 88;
+const SHARED_A: usize = 92;
+export const JOB_BYTES: usize = 96;
+
+// @ts-ignore: decorator
+@inline
+function multiplyAdd(a: v128, b: v128, c: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** A 4 × 8 tile of C over `depth` of the inner dimension, from copies of A and B; added to what is there if `more`, else to the bias. */
+function tile(a: usize, b: usize, depth: i32, c: usize, row: usize, bias: usize, more: bool): void {
+  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+  const c1 = c + row, c2 = c1 + row, c3 = c2 + row;
+  if (more) {
+    c00 = v128.load(c); c01 = v128.load(c, 16); c10 = v128.load(c1); c11 = v128.load(c1, 16);
+    c20 = v128.load(c2); c21 = v128.load(c2, 16); c30 = v128.load(c3); c31 = v128.load(c3, 16);
+  } else if (bias) {
+    c00 = v128.load(bias); c01 = v128.load(bias, 16);
+    c10 = c00; c11 = c01; c20 = c00; c21 = c01; c30 = c00; c31 = c01;
+  }
+  const end = b + (<usize>depth << 5);
+  while (b < end) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    b += 32;
+    let x = v128.load32_splat(a);
+    c00 = multiplyAdd(x, b0, c00); c01 = multiplyAdd(x, b1, c01);
+    x = v128.load32_splat(a, 4);
+    c10 = multiplyAdd(x, b0, c10); c11 = multiplyAdd(x, b1, c11);
+    x = v128.load32_splat(a, 8);
+    c20 = multiplyAdd(x, b0, c20); c21 = multiplyAdd(x, b1, c21);
+    x = v128.load32_splat(a, 12);
+    c30 = multiplyAdd(x, b0, c30); c31 = multiplyAdd(x, b1, c31);
+    a += 16;
+  }
+  v128.store(c, c00); v128.store(c, c01, 16); v128.store(c1, c10); v128.store(c1, c11, 16);
+  v128.store(c2, c20); v128.store(c2, c21, 16); v128.store(c3, c30); v128.store(c3, c31, 16);
+}
+
+/** Four rows of four, transposed: column i of `from` goes to `to + i * step`. */
+// @ts-ignore: decorator
+@inline
+function transpose4(from: usize, row: usize, to: usize, step: usize): void {
+  const x0 = v128.load(from), x1 = v128.load(from + row), x2 = v128.load(from + 2 * row), x3 = v128.load(from + 3 * row);
+  const low01 = i32x4.shuffle(x0, x1, 0, 4, 1, 5), low23 = i32x4.shuffle(x2, x3, 0, 4, 1, 5);
+  const high01 = i32x4.shuffle(x0, x1, 2, 6, 3, 7), high23 = i32x4.shuffle(x2, x3, 2, 6, 3, 7);
+  v128.store(to, i64x2.shuffle(low01, low23, 0, 2));
+  v128.store(to + step, i64x2.shuffle(low01, low23, 1, 3));
+  v128.store(to + 2 * step, i64x2.shuffle(high01, high23, 0, 2));
+  v128.store(to + 3 * step, i64x2.shuffle(high01, high23, 1, 3));
+}
+
+/** `width` rows, each contiguous over `depth`, to [depth][width]; rows from `rows` on become zeros. */
+function copyAcross(from: usize, row: usize, depth: i32, rows: i32, to: usize, width: i32): void {
+  const step = <usize>width << 2;
+  for (let first = 0; first < width; first += 4) {
+    let i = 0;
+    if (first + 4 <= rows) {
+      const four = from + <usize>first * row;
+      for (; i + 4 <= depth; i += 4) transpose4(four + (<usize>i << 2), row, to + <usize>i * step + (<usize>first << 2), step);
+    }
+    for (; i < depth; i++) {
+      for (let r = first; r < first + 4; r++) {
+        store<f32>(to + <usize>i * step + (<usize>r << 2), r < rows ? load<f32>(from + <usize>r * row + (<usize>i << 2)) : 0);
+      }
+    }
+  }
+}
+
+/** `width` columns of `depth` rows to [depth][width]; columns from `columns` on become zeros. */
+function copyAlong(from: usize, row: usize, depth: i32, columns: i32, to: usize, width: i32): void {
+  const step = <usize>width << 2;
+  for (let i = 0; i < depth; i++) {
+    if (columns >= width) {
+      for (let at: usize = 0; at < step; at += 16) v128.store(to + at, v128.load(from + at));
+    } else {
+      for (let j = 0; j < width; j++) store<f32>(to + (<usize>j << 2), j < columns ? load<f32>(from + (<usize>j << 2)) : 0);
+    }
+    from += row;
+    to += step;
+  }
+}
+
+/** `copyAlong` of a whole chunk: row by row, since a column of a wide matrix falls into few sets of the cache. */
+function copyChunk(from: usize, row: usize, depth: i32, to: usize): void {
+  const step = <usize>depth << 5;
+  for (let i = 0; i < depth; i++) {
+    let at = to;
+    let source = from;
+    for (let j = 0; j < CHUNK; j += COLUMNS) {
+      v128.store(at, v128.load(source));
+      v128.store(at, v128.load(source, 16), 16);
+      source += 32;
+      at += step;
+    }
+    from += row;
+    to += 32;
+  }
+}
+
+/** Copies panel number `panel` (4 rows) of A. */
+function copyA(a: usize, row: usize, transposed: bool, m: i32, k: i32, panel: i32, to: usize): void {
+  const first = panel * ROWS;
+  const at = to + <usize>panel * <usize>k * 16;
+  if (transposed) copyAlong(a + (<usize>first << 2), row, k, m - first, at, ROWS);
+  else copyAcross(a + <usize>first * row, row, k, m - first, at, ROWS);
+}
+
+/** Columns [from, to) of one product, at most a chunk. `a` is the copy. */
+function columns(a: usize, b: usize, bRow: usize, bTransposed: bool, c: usize, bias: usize, m: i32, n: i32, k: i32, from: i32, to: i32, scratch: usize): void {
+  const panels = (m + ROWS - 1) / ROWS;
+  const row = <usize>n << 2;
+  for (let start = 0; start < k; start += DEPTH) {
+    const depth = min(DEPTH, k - start);
+    const more = start > 0;
+    const copy = scratch + B_COPY;
+    if (!bTransposed && to - from === CHUNK) {
+      copyChunk(b + <usize>start * bRow + (<usize>from << 2), bRow, depth, copy);
+    } else {
+      for (let j = from; j < to; j += COLUMNS) {
+        const at = copy + <usize>(j - from) * <usize>depth * 4;
+        if (bTransposed) copyAcross(b + <usize>j * bRow + (<usize>start << 2), bRow, depth, to - j, at, COLUMNS);
+        else copyAlong(b + <usize>start * bRow + (<usize>j << 2), bRow, depth, to - j, at, COLUMNS);
+      }
+    }
+    for (let j = from; j < to; j += COLUMNS) {
+      const bPanel = copy + <usize>(j - from) * <usize>depth * 4;
+      const width = min(COLUMNS, to - j);
+      let biasAt: usize = bias ? bias + (<usize>j << 2) : 0;
+      if (bias && width < COLUMNS) {
+        memory.copy(scratch + BIAS, biasAt, <usize>width << 2);
+        biasAt = scratch + BIAS;
+      }
+      for (let panel = 0; panel < panels; panel++) {
+        const height = min(ROWS, m - panel * ROWS);
+        const aPanel = a + <usize>panel * <usize>k * 16 + (<usize>start << 4);
+        const at = c + <usize>(panel * ROWS) * row + (<usize>j << 2);
+        if (height === ROWS && width === COLUMNS) {
+          tile(aPanel, bPanel, depth, at, row, biasAt, more);
+        } else {
+          const bytes = <usize>width << 2;
+          if (more) for (let r = 0; r < height; r++) memory.copy(scratch + TILE + (<usize>r << 5), at + <usize>r * row, bytes);
+          tile(aPanel, bPanel, depth, scratch + TILE, 32, biasAt, more);
+          for (let r = 0; r < height; r++) memory.copy(at + <usize>r * row, scratch + TILE + (<usize>r << 5), bytes);
+        }
+      }
+    }
+  }
+}
+
+/** Takes pieces of the job until none is left. A single product is cut by columns, a batch by its items. */
+function work(job: usize, scratch: usize): void {
+  const a = <usize>load<i32>(job, A), aRow = <usize>load<i32>(job, A_ROW), aTransposed = load<i32>(job, A_TRANSPOSED) !== 0;
+  const b = <usize>load<i32>(job, B), bRow = <usize>load<i32>(job, B_ROW), bTransposed = load<i32>(job, B_TRANSPOSED) !== 0;
+  const c = <usize>load<i32>(job, C), bias = <usize>load<i32>(job, BIAS_AT);
+  const m = load<i32>(job, M), n = load<i32>(job, N), k = load<i32>(job, K), batch = load<i32>(job, BATCH);
+  const panels = (m + ROWS - 1) / ROWS;
+  const chunks = load<i32>(job, CHUNKS);
+  if (batch === 1) {
+    const shared = <usize>load<i32>(job, SHARED_A);
+    for (let panel = atomic.add<i32>(job, 1, NEXT_COPY); panel < panels; panel = atomic.add<i32>(job, 1, NEXT_COPY)) {
+      copyA(a, aRow, aTransposed, m, k, panel, shared);
+      atomic.add<i32>(job, 1, COPIED);
+    }
+    while (atomic.load<i32>(job, COPIED) < panels) {}
+    for (let chunk = atomic.add<i32>(job, 1, NEXT); chunk < chunks; chunk = atomic.add<i32>(job, 1, NEXT)) {
+      const from = chunk * CHUNK;
+      columns(shared, b, bRow, bTransposed, c, bias, m, n, k, from, min(n, from + CHUNK), scratch);
+      atomic.add<i32>(job, 1, DONE);
+    }
+  } else {
+    const aStep = <usize>load<i32>(job, A_STEP), bStep = <usize>load<i32>(job, B_STEP), cStep = <usize>m * <usize>n * 4;
+    for (let item = atomic.add<i32>(job, 1, NEXT); item < chunks; item = atomic.add<i32>(job, 1, NEXT)) {
+      const own = scratch + A_COPY;
+      for (let panel = 0; panel < panels; panel++) copyA(a + <usize>item * aStep, aRow, aTransposed, m, k, panel, own);
+      for (let j = 0; j < n; j += CHUNK) {
+        columns(own, b + <usize>item * bStep, bRow, bTransposed, c + <usize>item * cStep, bias, m, n, k, j, min(n, j + CHUNK), scratch);
+      }
+      atomic.add<i32>(job, 1, DONE);
+    }
+  }
+}
+
+/**
+ * C[batch, m, n] = op(A)·op(B) + bias. A is [m, k] (transposed: [k, m]) with `aRow` values from row to row, B is [k, n] (transposed: [n, k]); `aStep` and
+ * `bStep` are the bytes between the items of a batch, 0 where all share one. `sharedA`: room for A with its rows rounded
+ * up to 4, read by a single product; a batch has it in its scratch. `shared`: other threads are woken to help.
+ */
+export function multiply(
+  job: usize, scratch: usize, sharedA: usize, shared: bool,
+  a: usize, aTransposed: bool, aRow: i32, b: usize, bTransposed: bool, c: usize, bias: usize,
+  m: i32, n: i32, k: i32, batch: i32, aStep: usize, bStep: usize,
+): void {
+  store<i32>(job, <i32>a, A); store<i32>(job, aRow << 2, A_ROW); store<i32>(job, aTransposed, A_TRANSPOSED);
+  store<i32>(job, <i32>b, B); store<i32>(job, (bTransposed ? k : n) << 2, B_ROW); store<i32>(job, bTransposed, B_TRANSPOSED);
+  store<i32>(job, <i32>c, C); store<i32>(job, <i32>bias, BIAS_AT);
+  store<i32>(job, m, M); store<i32>(job, n, N); store<i32>(job, k, K);
+  store<i32>(job, batch, BATCH); store<i32>(job, <i32>aStep, A_STEP); store<i32>(job, <i32>bStep, B_STEP);
+  store<i32>(job, <i32>sharedA, SHARED_A);
+  const chunks = batch === 1 ? (n + CHUNK - 1) / CHUNK : batch;
+  store<i32>(job, chunks, CHUNKS);
+  store<i32>(job, 0, NEXT_COPY); store<i32>(job, 0, COPIED); store<i32>(job, 0, NEXT); store<i32>(job, 0, DONE);
+  if (shared) {
+    const sequence = atomic.load<i32>(job, SEQUENCE) + 1;
+    atomic.store<i32>(job, sequence, OPEN);
+    atomic.store<i32>(job, sequence, SEQUENCE);
+    atomic.notify(job + SEQUENCE, -1);
+  }
+  work(job, scratch);
+  while (atomic.load<i32>(job, DONE) < chunks) {}
+  if (shared) {
+    // A thread that came late may still be looking: it must be gone before the fields change.
+    atomic.store<i32>(job, 0, OPEN);
+    while (atomic.load<i32>(job, ACTIVE) > 0) {}
+  }
+}
+
+/** Looks at SEQUENCE before a thread goes to sleep: some 10 µs, for products follow one another closely. */
+const LOOKS: i32 = 2000;
+
+/** What a helping thread does, until `stop`. */
+export function help(job: usize, scratch: usize): void {
+  let seen = 0;
+  for (;;) {
+    let looks = 0;
+    while (atomic.load<i32>(job, SEQUENCE) === seen && looks < LOOKS) looks++;
+    if (looks === LOOKS) {
+      atomic.wait<i32>(job + SEQUENCE, seen, -1);
+      if (atomic.load<i32>(job, SEQUENCE) === seen) continue;
+    }
+    seen = atomic.load<i32>(job, SEQUENCE);
+    if (atomic.load<i32>(job, STOP)) return;
+    atomic.add<i32>(job, 1, ACTIVE);
+    if (atomic.load<i32>(job, OPEN) === seen) work(job, scratch);
+    atomic.sub<i32>(job, 1, ACTIVE);
+  }
+}
+
+/** Ends the helping threads. */
+export function stop(job: usize): void {
+  atomic.store<i32>(job, 1, STOP);
+  atomic.add<i32>(job, 1, SEQUENCE);
+  atomic.notify(job + SEQUENCE, -1);
+}

@@ -1,0 +1,144 @@
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import { HelperThreads } from './helperThreads';
+import { instantiateKernels, type Kernels } from './module';
+
+/** From this many multiply-adds on, waking other threads costs less than they save: about 10 µs of one thread's work. */
+const WORTH_SHARING = 1e5;
+/** Rows of A that are copied at a time: bounds the room for the copy. */
+const ROWS_AT_ONCE = 512;
+/** Bytes of one item's A in a batch that its thread copies for itself; items with more are done one after the other by all threads. */
+const SMALL_A = 128 * 1024;
+/** Multiply-adds of one item from which all threads work on it together. */
+const LARGE_ITEM = 2e6;
+
+type Kernel = (params: tf.KernelFunc extends (params: infer P) => unknown ? P : never) => tf.TensorInfo;
+const NAMES = ['BatchMatMul', '_FusedMatMul'] as const;
+
+interface Operand {
+  info: tf.TensorInfo;
+  transposed: boolean;
+}
+
+interface Heap {
+  _malloc(bytes: number): number;
+  _free(at: number): void;
+}
+
+/**
+ * Products of float32 matrices on tfjs's wasm backend by our own kernel (assembly/matmul.ts), with or without transposed
+ * operands and in batches, on as many threads as asked for. tfjs's own is XNNPACK for plain two-dimensional products,
+ * which uses no fused multiply-add and keeps a second copy of every weight, and a scalar loop on one thread for all others.
+ */
+export class MatMul {
+  private copyOfA = { at: 0, bytes: 0 };
+
+  private constructor(
+    private readonly backend: BackendWasm,
+    private readonly heap: Heap,
+    private readonly kernels: Kernels,
+    private readonly threads: HelperThreads,
+    private readonly job: number,
+    private readonly scratch: number,
+  ) {}
+
+  /** `threads`: how many compute, this one included; above 1 the memory must be shared. `folder`: where the kernels' programs are. `stop` ends the threads. */
+  static async start(backend: BackendWasm, memory: WebAssembly.Memory, threads: number, folder: string): Promise<MatMul> {
+    const { module, kernels } = await instantiateKernels(folder, memory);
+    const heap = (backend as unknown as { wasm: Heap }).wasm;
+    const allocate = (bytes: number): number => (((heap._malloc(bytes + 64) >>> 0) + 63) & ~63) >>> 0;
+    const job = allocate(kernels.JOB_BYTES.value);
+    new Uint8Array(memory.buffer, job, kernels.JOB_BYTES.value).fill(0);
+    const scratchBytes = kernels.scratchBytes(SMALL_A);
+    const scratch = Array.from({ length: threads }, () => allocate(scratchBytes));
+    const helpers = await HelperThreads.start({ module, memory, job, scratch: scratch.slice(1) }, () => kernels.stop(job));
+    return new MatMul(backend, heap, kernels, helpers, job, scratch[0]!);
+  }
+
+  /** Takes the place of tfjs's own kernels. Returns what puts them back. */
+  register(): () => void {
+    const own: Record<(typeof NAMES)[number], (stock: Kernel) => Kernel> = {
+      BatchMatMul: (stock) => (params) => this.batchMatMul(params) ?? stock(params),
+      _FusedMatMul: (stock) => (params) => this.fusedMatMul(params) ?? stock(params),
+    };
+    const replaced = NAMES.map((name) => {
+      const config = tf.getKernel(name, 'wasm');
+      tf.unregisterKernel(name, 'wasm');
+      tf.registerKernel({ ...config, kernelFunc: own[name](config.kernelFunc as Kernel) as tf.KernelFunc });
+      return config;
+    });
+    return () => {
+      for (const config of replaced) {
+        tf.unregisterKernel(config.kernelName, 'wasm');
+        tf.registerKernel(config);
+      }
+    };
+  }
+
+  stop(): Promise<void> {
+    return this.threads.stop();
+  }
+
+  private batchMatMul({ inputs, attrs }: Parameters<Kernel>[0]): tf.TensorInfo | undefined {
+    const { a, b } = inputs as { a: tf.TensorInfo; b: tf.TensorInfo };
+    const { transposeA, transposeB } = attrs as unknown as { transposeA: boolean; transposeB: boolean };
+    return this.product({ info: a, transposed: transposeA }, { info: b, transposed: transposeB });
+  }
+
+  private fusedMatMul({ inputs, attrs }: Parameters<Kernel>[0]): tf.TensorInfo | undefined {
+    const { a, b, bias, preluActivationWeights } = inputs as { a: tf.TensorInfo; b: tf.TensorInfo; bias?: tf.TensorInfo; preluActivationWeights?: tf.TensorInfo };
+    const { transposeA, transposeB, activation } = attrs as unknown as { transposeA: boolean; transposeB: boolean; activation?: string | null };
+    if (preluActivationWeights || (activation && activation !== 'linear')) return undefined;
+    return this.product({ info: a, transposed: transposeA }, { info: b, transposed: transposeB }, bias);
+  }
+
+  /** undefined where the stock kernel must do it: other types, empty tensors, batches that need broadcasting among several dimensions. */
+  private product(a: Operand, b: Operand, bias?: tf.TensorInfo): tf.TensorInfo | undefined {
+    const [batchA, rowsA, columnsA] = split(a.info.shape);
+    const [batchB, rowsB, columnsB] = split(b.info.shape);
+    const [m, k] = a.transposed ? [columnsA, rowsA] : [rowsA, columnsA];
+    const n = b.transposed ? rowsB : columnsB;
+    const [itemsA, itemsB] = [tf.util.sizeFromShape(batchA), tf.util.sizeFromShape(batchB)];
+    const outer = itemsA >= itemsB ? batchA : batchB;
+    if (a.info.dtype !== 'float32' || b.info.dtype !== 'float32' || m * n * k * itemsA * itemsB === 0) return undefined;
+    if (itemsA !== 1 && itemsB !== 1 && batchA.join() !== batchB.join()) return undefined;
+    if (bias && (bias.dtype !== 'float32' || tf.util.sizeFromShape(bias.shape) !== n)) return undefined;
+    const out = this.backend.makeOutput([...outer, m, n], 'float32');
+    const at = (info: tf.TensorInfo): number => this.backend.getMemoryOffset(info.dataId);
+    const batch = Math.max(itemsA, itemsB);
+    const [stepA, stepB] = [itemsA === 1 ? 0 : 4 * m * k, itemsB === 1 ? 0 : 4 * k * n];
+    const biasAt = bias ? at(bias) : 0;
+    const run = (item: number, items: number): void => {
+      const start = { a: at(a.info) + item * stepA, c: at(out) + item * 4 * m * n };
+      for (let row = 0; row < m; row += ROWS_AT_ONCE) {
+        const rows = items > 1 ? m : Math.min(ROWS_AT_ONCE, m - row);
+        const isShared = this.threads.count > 0 && items * rows * n * k >= WORTH_SHARING;
+        this.kernels.multiply(
+          this.job, this.scratch, items > 1 ? 0 : this.roomForA(rows, k), Number(isShared),
+          start.a + 4 * row * (a.transposed ? 1 : k), Number(a.transposed), a.transposed ? m : k,
+          at(b.info) + item * stepB, Number(b.transposed), start.c + 4 * row * n, biasAt, rows, n, k, items, stepA, stepB,
+        );
+        if (items > 1) return;
+      }
+    };
+    if (batch === 1 || m * n * k >= LARGE_ITEM || 4 * k * (m + 3) > SMALL_A) for (let item = 0; item < batch; item++) run(item, 1);
+    else run(0, batch);
+    return out;
+  }
+
+  /** Room for a copy of `rows` of A. It grows and is kept: products of one size follow one another. */
+  private roomForA(rows: number, k: number): number {
+    const bytes = 16 * Math.ceil(rows / 4) * k;
+    if (bytes > this.copyOfA.bytes) {
+      if (this.copyOfA.bytes > 0) this.heap._free(this.copyOfA.at);
+      this.copyOfA = { at: 0, bytes: 0 };
+      this.copyOfA = { at: this.heap._malloc(bytes) >>> 0, bytes };
+    }
+    return this.copyOfA.at;
+  }
+}
+
+/** Batch dimensions, rows and columns. */
+function split(shape: readonly number[]): [number[], number, number] {
+  return [shape.slice(0, -2), shape.at(-2)!, shape.at(-1)!];
+}

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+
+/** What assembly/matmul.ts exports; pointers and sizes are bytes in the memory it was given. */
+export interface Kernels {
+  JOB_BYTES: { value: number };
+  scratchBytes(smallA: number): number;
+  multiply(
+    job: number, scratch: number, copyOfA: number, shared: number,
+    a: number, aTransposed: number, aRow: number, b: number, bTransposed: number, c: number, bias: number,
+    m: number, n: number, k: number, batch: number, aStep: number, bStep: number,
+  ): void;
+  help(job: number, scratch: number): void;
+  stop(job: number): void;
+}
+
+// (func (param v128 v128 v128) (result v128) … f32x4.relaxed_madd)
+const RELAXED_PROBE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2, 253, 133, 2, 11]);
+
+/**
+ * Whether wasm may use fused multiply-adds, which twice the arithmetic per cycle. Node 20 and 22.0 know them (V8 11.3) but
+ * ask for a flag; it concerns only programs that are compiled after it and that use them.
+ */
+export function hasRelaxedSimd(): boolean {
+  if (WebAssembly.validate(RELAXED_PROBE)) return true;
+  if (!process.versions.v8.startsWith('11.')) return false;
+  setFlagsFromString('--experimental-wasm-relaxed-simd');
+  return WebAssembly.validate(RELAXED_PROBE);
+}
+
+/** Compiles the variant of the kernels that this machine and this memory can take, and links it to the memory. */
+export async function instantiateKernels(folder: string, memory: WebAssembly.Memory): Promise<{ module: WebAssembly.Module; kernels: Kernels }> {
+  const name = ['matmul', hasRelaxedSimd() ? 'relaxed' : 'simd', ...(memory.buffer instanceof SharedArrayBuffer ? ['shared'] : [])].join('-');
+  const module = await WebAssembly.compile(readFileSync(path.join(folder, `${name}.wasm`)));
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
+  return { module, kernels: exports as unknown as Kernels };
+}
