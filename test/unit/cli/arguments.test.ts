@@ -93,9 +93,16 @@ describe('command line arguments', () => {
   });
 
   it('are named in the help, every one', () => {
-    const words = ['pair', 'model', 'direction', 'other', 'metric', 'at', 'source', 'range', 'variant', 'stop', 'intervene', 'bos', 'no-bos', 'backend', 'threads', 'raw', 'top', 'site', 'out', 'json', 'over', 'full', 'head', 'help', 'version', 'method', 'layer-norm', 'export', 'into', 'from', 'edge', 'exact', 'by-position', 'edges', 'percent', 'threshold', 'select', 'no-prune', 'ablation', 'curve', 'random', 'seed', 'minimality', 'acdc', 'stability', 'evaluate', 'import', 'name', 'circuit'];
+    const words = ['pair', 'model', 'direction', 'other', 'metric', 'at', 'source', 'range', 'variant', 'stop', 'intervene', 'bos', 'no-bos', 'backend', 'threads', 'native-folder', 'raw', 'top', 'site', 'out', 'json', 'over', 'full', 'head', 'help', 'version', 'method', 'layer-norm', 'export', 'into', 'from', 'edge', 'exact', 'by-position', 'edges', 'percent', 'threshold', 'select', 'no-prune', 'ablation', 'curve', 'random', 'seed', 'minimality', 'acdc', 'stability', 'evaluate', 'import', 'name', 'circuit'];
     for (const word of [...words.map((name) => `--${name}`), ...LOGIT_METRICS, ...SITE_NAMES]) assert.ok(HELP.includes(word), word);
     assert.ok(HELP.split('\n').every((line) => line.length <= 100), HELP.split('\n').find((line) => line.length > 100));
+  });
+
+  it('name a native backend and the folder it lies in', () => {
+    for (const [verb, file] of [['attribute', 'a'], ['patch', 'a'], ['paths', 'a'], ['verify-published', 'gpt2']] as const) {
+      const { backend, nativeFolder } = parseArguments([verb, file, '--backend', 'native-gpu', '--native-folder', '~/native']) as { backend?: unknown; nativeFolder?: unknown };
+      assert.deepEqual([backend, nativeFolder], ['native-gpu', '~/native'], verb);
+    }
   });
 
   it('know the other verbs, help and version', () => {

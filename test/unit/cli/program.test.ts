@@ -13,6 +13,7 @@ import type { PatchJson } from '../../../src/cli/patchJson';
 import type { PathsJson } from '../../../src/cli/pathsJson';
 import { readRunFile } from '../../../src/runs/file';
 import { attributionJson } from '../../../src/cli/attributionJson';
+import { installStandIn, WORKING } from '../engine/standIns';
 import { expectedValues, WASM_FOLDER, writeHashModel } from '../engine/support';
 import { tinyTokenizerJson } from '../models/tinyTokenizer';
 
@@ -31,7 +32,7 @@ describe('the command line as a program', function () {
     await mkdir(path.join(bundles, 'wasm'), { recursive: true });
     for (const name of await readdir(WASM_FOLDER)) await cp(path.join(WASM_FOLDER, name), path.join(bundles, 'wasm', name));
     await build({
-      entryPoints: ['src/cli.ts', 'src/engineWorker.ts', 'src/tokenizerWorker.ts'],
+      entryPoints: ['src/cli.ts', 'src/engineWorker.ts', 'src/engineProcess.ts', 'src/tokenizerWorker.ts'],
       outdir: bundles,
       bundle: true,
       platform: 'node',
@@ -158,6 +159,16 @@ describe('the command line as a program', function () {
     const absent = await run(['verify-published', 'gpt2', '--model', 'nobody/has-this']);
     assert.deepEqual([absent.code, absent.out], [2, '']);
     assert.match(absent.err, /nobody\/has-this is not on this machine.*hf download/);
+  });
+
+  it('computes on a native backend out of a folder, and says how to install one that is not there', async () => {
+    const absent = await run(['attribute', 'a.prompts.json', '--backend', 'native']);
+    assert.deepEqual([absent.code, absent.out], [1, '']);
+    assert.match(absent.err, /npm install @tensorflow\/tfjs-node@.*--native-folder/);
+    await installStandIn(path.join(folder, 'native'), 'native', WORKING);
+    const own = await json('--backend', 'native', '--native-folder', 'native', '--pair', '3');
+    const reference = await json('--backend', 'cpu', '--pair', '3');
+    assert.deepEqual(own, { ...reference, backend: 'native', threads: own.threads, timings: own.timings, run: own.run });
   });
 
   it('gives the same on one thread and on two, by hand-picked pair and direction', async () => {
