@@ -38,7 +38,7 @@ export interface InstallOptions {
   commandLine?: CommandLine;
 }
 
-const LAST_LINES = 12;
+const LAST_LINES = 40;
 
 /**
  * Installs a backend's packages into `folder`. Throws `cancelled`, or `backend` when there is no npm or npm fails, with its last lines as
@@ -55,13 +55,19 @@ export async function installPackages({ folder, backend, signal, onLine, command
     });
     if (signal.aborted) throw cancelled();
     if (code !== 0) {
-      const why = lines.find((line) => /^npm (error|ERR!)/i.test(line) && !/^npm (error|ERR!) (code|errno|syscall|path|command)\b/i.test(line)) ?? lines.at(-1) ?? 'it wrote nothing';
-      throw new CircuitError('backend', `npm could not install the backend "${backend}": ${why.replace(/^npm (error|ERR!)\s*/i, '')}. The log has its last lines.`, { cause: lines.join('\n') });
+      throw new CircuitError('backend', `npm could not install the backend "${backend}": ${reasonOf(lines)}. The log has its last lines.`, { cause: lines.join('\n') });
     }
   } catch (error) {
     await rm(packageFolder(folder, NATIVE_PACKAGES[backend][0]!.name), { recursive: true, force: true });
     throw error;
   }
+}
+
+/** The line that tells most about why npm failed: an install script's own error, else npm's own words, else what was written last. */
+export function reasonOf(lines: readonly string[]): string {
+  const thrown = lines.find((line) => /^(npm (error|ERR!) )?\w*Error: \S/.test(line));
+  const ofNpm = lines.find((line) => /^npm (error|ERR!) /i.test(line) && !/^npm (error|ERR!) (code|errno|syscall|path|command|a complete log)\b/i.test(line));
+  return (thrown ?? ofNpm ?? lines.at(-1) ?? 'it wrote nothing').replace(/^npm (error|ERR!)\s*/i, '').replace(/\.$/, '');
 }
 
 async function prepare(folder: string): Promise<void> {

@@ -101,7 +101,7 @@ describe('engine on tfjs-node with a real libtensorflow', () => {
     assert.equal((await native.attribute({ experiment, sites: ['z'] })).backend.name, 'native');
   });
 
-  it('with auto, goes on with wasm after its process has died, and says so in every result', async () => {
+  it('with auto, goes on with another backend after its process has died, and says so in every result', async () => {
     let pid: number | undefined;
     const engine = startEngine({ ...scripts, nativeFolder: () => folder, onProcess: (started) => (pid = started) });
     try {
@@ -111,7 +111,8 @@ describe('engine on tfjs-node with a real libtensorflow', () => {
       process.kill(pid!, 'SIGKILL');
       await call;
       const { backend } = await engine.load(loadParams(model, { backend: 'auto' }));
-      assert.match(backend.name, /^wasm/);
+      // Or a GPU's, if one is installed here.
+      assert.notEqual(backend.name, 'native');
       assert.match(backend.note ?? '', /"native" was not taken.*SIGKILL/);
       assert.match((await engine.attribute({ experiment, sites: ['z'] })).backend.note ?? '', /SIGKILL/);
     } finally {

@@ -1,11 +1,12 @@
 // Puts a real tfjs-node into out/native, without the download that its install script makes: the addon is compiled from the npm package's
-// sources and linked against the C API in the TensorFlow wheel of PyPI. Linux on x64, with npm, g++ and python3 with pip; some 900 MB.
+// sources and linked against the C API in the TensorFlow wheel of PyPI. Linux on x64, with npm, g++ and python3 with pip; some 1.1 GB.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 const TFJS = '4.22.0';
+const WEBGPU = '0.6.2';
 /** The newest whose headers the addon's sources, written for 2.9, still compile with is not known; this one is tried. */
 const TENSORFLOW = '2.15.1';
 const WHEEL = ['--no-deps', '--only-binary', ':all:', '--implementation', 'cp', '--python-version', '3.11', '--platform', 'manylinux2014_x86_64'];
@@ -40,7 +41,7 @@ export async function prepare(folder) {
   }
 
   await writeFile(path.join(folder, 'package.json'), '{ "private": true }\n');
-  run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', `@tensorflow/tfjs-node@${TFJS}`, 'node-api-headers'], folder);
+  run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', `@tensorflow/tfjs-node@${TFJS}`, `webgpu@${WEBGPU}`, `@tensorflow/tfjs-backend-webgpu@${TFJS}`, `@tensorflow/tfjs-core@${TFJS}`, 'node-api-headers'], folder);
 
   const deps = path.join(addon, 'deps', 'lib');
   await rm(path.join(addon, 'deps'), { recursive: true, force: true });

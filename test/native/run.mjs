@@ -19,7 +19,7 @@ if (!existsSync(path.join(folder, 'node_modules', '@tensorflow', 'tfjs-node', 'p
 }
 const outfile = path.join('out', 'test', 'native.js');
 await build({
-  entryPoints: ['test/native/native.test.ts'],
+  stdin: { contents: "import './native.test.ts'; import './webGpu.test.ts';", resolveDir: 'test/native', loader: 'ts' },
   bundle: true,
   platform: 'node',
   target: 'node20',

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { folderManifest, installPackages, npmInstallCommand, type CommandLine } from '../../../src/editor/npmInstall';
+import { folderManifest, installPackages, npmInstallCommand, reasonOf, type CommandLine } from '../../../src/editor/npmInstall';
 import { nativeFolderFrom } from '../../../src/editor/settingValues';
 import { CircuitError } from '../../../src/shared/errors';
 
@@ -40,6 +40,14 @@ describe('installing a native backend', () => {
     assert.deepEqual(manifest['allowScripts'], { other: false, '@tensorflow/tfjs-node': true, '@tensorflow/tfjs-node-gpu': true, webgpu: true });
   });
 
+  it('finds the line that tells most', () => {
+    const script = ['npm http fetch GET 200 https://registry.example', 'CPU-linux-4.22.0.tar.gz', 'throw er; // Unhandled \'error\' event', 'Error: getaddrinfo ENOTFOUND storage.example', 'npm error code 1', 'npm error path /native', 'npm error command failed', 'npm error A complete log of this run can be found in: /x'];
+    assert.equal(reasonOf(script), 'Error: getaddrinfo ENOTFOUND storage.example');
+    assert.equal(reasonOf(['npm error code E404', 'npm error 404 Not Found - GET https://registry.example/x', 'npm error A complete log of this run can be found in: /x']), '404 Not Found - GET https://registry.example/x');
+    assert.equal(reasonOf(['killed.']), 'killed');
+    assert.equal(reasonOf([]), 'it wrote nothing');
+  });
+
   /** Runs a script in place of npm. */
   const install = async (script: string, { signal = new AbortController().signal, lines = [] as string[] } = {}): Promise<void> => {
     const commandLine: CommandLine = { command: process.execPath, args: ['-e', script], shell: false };
@@ -60,11 +68,11 @@ describe('installing a native backend', () => {
     await mkdir(packageMain(), { recursive: true });
     await writeFile(path.join(packageMain(), 'package.json'), '{}');
     await assert.rejects(
-      install(`for (let i = 0; i < 40; i++) console.error('line ' + i); console.error('npm error code ENOTFOUND\\nnpm error network request to https://registry.example failed'); process.exit(1);`),
+      install(`for (let i = 0; i < 90; i++) console.error('line ' + i); console.error('npm error code ENOTFOUND\\nnpm error network request to https://registry.example failed'); process.exit(1);`),
       (error) => {
         assert.ok(CircuitError.is(error, 'backend'));
         assert.match(error.message, /could not install the backend "native": network request to https:\/\/registry\.example failed/);
-        assert.match(String(error.cause), /line 39/);
+        assert.match(String(error.cause), /line 89/);
         assert.doesNotMatch(String(error.cause), /line 1\n/);
         return true;
       },
