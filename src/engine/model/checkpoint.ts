@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open, readFile, stat, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
 import { sizeOf } from '../../shared/arrays';
 import { parseConfig, type Gpt2Config } from './config';
+import { startFileHash } from './fileHash';
 import { firstNonFinite, widenBf16, widenF16 } from './floats';
 import { readHeader, readInto, type TensorEntry } from './safetensors';
 import type { Work } from './work';
@@ -23,8 +23,8 @@ export interface Checkpoint {
 
 const CHECKPOINT = 'model.safetensors';
 const CONFIG = 'config.json';
-/** Bytes read at a time: small enough that a cancel is seen soon, large enough to stream. */
-const PIECE = 8 << 20;
+/** Bytes read at a time: few enough to be still in the processor's cache when they are looked at, enough to make calls few. */
+const PIECE = 1 << 20;
 
 /** What tells whether a folder's model has changed since it was loaded. */
 export async function fingerprint(folder: string): Promise<string> {
@@ -140,52 +140,59 @@ export function describe(config: Gpt2Config, file: string, fileSize: number, ent
   return { config, file, fileSize, tensors, dtype, parameters };
 }
 
+/** A weight of the checkpoint as float32. */
+export type TakeWeight = (weight: string, values: Float32Array, shape: readonly number[]) => void;
+
+/** Where a weight's values are to be read into: [shape], of exactly its size, never moved until it is taken. undefined: into an array of its own. */
+export type PlaceWeight = (weight: string, shape: readonly number[]) => Float32Array | undefined;
+
 /**
- * Reads the whole file once, in order, and hands over each weight as float32, so that never more than one is held here.
- * Returns the file's SHA-256. Work is counted in bytes.
+ * Reads the weights in the order of the file and hands each over as float32 before the next is begun, in the array that `place`
+ * gave for it. Meanwhile the whole file is read once more for its SHA-256, which is returned. Work is counted in bytes.
  * Throws `model-invalid` for a weight that holds NaN or infinity, and when the file ends before it should.
  */
-export async function readWeights(checkpoint: Checkpoint, work: Work, take: (weight: string, values: Float32Array, shape: readonly number[]) => void): Promise<string> {
-  const hash = createHash('sha256');
+export async function readWeights(checkpoint: Checkpoint, work: Work, take: TakeWeight, place: PlaceWeight = () => undefined): Promise<string> {
   const handle = await open(checkpoint.file, 'r');
-  const scratch = new Uint8Array(PIECE);
+  const hash = startFileHash(checkpoint.file, checkpoint.fileSize);
   try {
-    /** Reads [start, end) piecewise, through `scratch` or straight into `into`. */
-    const stream = async (start: number, end: number, into?: Uint8Array, each?: (piece: Uint8Array, offset: number) => void): Promise<void> => {
-      for (let at = start; at < end; at += PIECE) {
-        await work.pause();
-        const length = Math.min(PIECE, end - at);
-        const piece = into ? into.subarray(at - start, at - start + length) : scratch.subarray(0, length);
-        await readInto(handle, piece, at);
-        hash.update(piece);
-        each?.(piece, at - start);
-        work.advance(length);
-      }
-    };
     let position = 0;
-    for (const { name, weight, dtype, shape, start, end } of checkpoint.tensors) {
-      await stream(position, start);
-      position = end;
-      if (weight === undefined) {
-        await stream(start, end);
-        continue;
+    for (const entry of checkpoint.tensors) {
+      const { weight, shape, start, end } = entry;
+      if (weight !== undefined) {
+        work.advance(start - position);
+        const values = place(weight, shape) ?? new Float32Array(sizeOf(shape));
+        await readValues(handle, entry, values, work);
+        take(weight, values, shape);
+        position = end;
       }
-      const values = new Float32Array(sizeOf(shape));
-      if (dtype === 'F32') {
-        await stream(start, end, new Uint8Array(values.buffer));
-      } else {
-        const widen = dtype === 'F16' ? widenF16 : widenBf16;
-        await stream(start, end, undefined, (piece, offset) => widen(new Uint16Array(piece.buffer, piece.byteOffset, piece.length / 2), values, offset / 2));
-      }
-      const bad = firstNonFinite(values);
-      if (bad !== -1) {
-        throw new CircuitError('model-invalid', `The weight "${name}" holds ${values[bad]} at index ${bad}. The checkpoint is damaged or its training diverged.`);
-      }
-      take(weight, values, shape);
     }
-    await stream(position, checkpoint.fileSize);
-    return hash.digest('hex');
+    work.advance(checkpoint.fileSize - position);
+    return await hash.done;
   } finally {
-    await handle.close();
+    await Promise.all([hash.stop(), handle.close()]);
+  }
+}
+
+/** Reads one tensor piece by piece into `values`, widened to float32. */
+async function readValues(handle: FileHandle, { name, dtype, start, end }: TensorEntry, values: Float32Array, work: Work): Promise<void> {
+  const bytesEach = dtype === 'F32' ? 4 : 2;
+  const halves = dtype === 'F32' ? undefined : new Uint16Array(Math.min(PIECE, end - start) / 2);
+  for (let at = start; at < end; at += PIECE) {
+    await work.pause();
+    const bytes = Math.min(PIECE, end - at);
+    const first = (at - start) / bytesEach;
+    const piece = values.subarray(first, first + bytes / bytesEach);
+    if (halves) {
+      await readInto(handle, new Uint8Array(halves.buffer, 0, bytes), at);
+      const widen = dtype === 'F16' ? widenF16 : widenBf16;
+      widen(halves.subarray(0, piece.length), piece);
+    } else {
+      await readInto(handle, new Uint8Array(piece.buffer, piece.byteOffset, bytes), at);
+    }
+    const bad = firstNonFinite(piece);
+    if (bad !== -1) {
+      throw new CircuitError('model-invalid', `The weight "${name}" holds ${piece[bad]} at index ${first + bad}. The checkpoint is damaged or its training diverged.`);
+    }
+    work.advance(bytes);
   }
 }

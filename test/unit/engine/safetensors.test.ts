@@ -3,7 +3,7 @@ import { copyFile, open, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe as describeCheckpoint, openCheckpoint, readWeights } from '../../../src/engine/model/checkpoint';
 import { parseConfig } from '../../../src/engine/model/config';
-import { widenBf16, widenF16 } from '../../../src/engine/model/floats';
+import { firstNonFinite, widenBf16, widenF16 } from '../../../src/engine/model/floats';
 import { LARGEST_HEADER, readHeader, type TensorEntry } from '../../../src/engine/model/safetensors';
 import { Work } from '../../../src/engine/model/work';
 import { LocalEngine } from '../../../src/engine/client/localEngine';
@@ -93,7 +93,7 @@ describe('engine reads checkpoints', function () {
       const own = bytes.buffer.slice(bytes.byteOffset + start, bytes.byteOffset + end);
       const values = new Float32Array(float32Bits.length);
       if (dtype === 'F32') values.set(new Float32Array(own));
-      else (dtype === 'F16' ? widenF16 : widenBf16)(new Uint16Array(own), values, 0);
+      else (dtype === 'F16' ? widenF16 : widenBf16)(new Uint16Array(own), values);
       assert.deepEqual([...new Uint32Array(values.buffer)], float32Bits, name);
     }
   });
@@ -126,12 +126,57 @@ describe('engine reads checkpoints', function () {
       });
     }
 
-    it('gives the SHA-256 of the file', async () => {
+    it('gives the SHA-256 of a small file and of a large one, which a thread hashes', async () => {
       const { createHash } = await import('node:crypto');
       const checkpoint = await openCheckpoint(path.join(FIXTURES, 'f16-old-buffers'));
-      const expected = createHash('sha256').update(await readFile(checkpoint.file)).digest('hex');
-      assert.equal(await readWeights(checkpoint, new Work(), () => undefined), expected);
+      const large = path.join(folder, 'large.safetensors');
+      // Neither a whole number of pieces nor all of one value.
+      await writeFile(large, Buffer.concat([await readFile(checkpoint.file), Buffer.from(new Uint32Array(9_000_001).map((_, i) => Math.imul(i, 2_654_435_761)).buffer)]));
+      for (const file of [checkpoint.file, large]) {
+        const bytes = await readFile(file);
+        const expected = createHash('sha256').update(bytes).digest('hex');
+        assert.equal(await readWeights({ ...checkpoint, file, fileSize: bytes.length }, new Work(), () => undefined), expected);
+      }
     });
+
+    it('gives weights of many pieces, in the places that they were given', async () => {
+      const file = path.join(folder, 'pieces.safetensors');
+      const count = 1_300_007;
+      // No exponent of ones only in either half.
+      const words = new Uint32Array(count).map((_, i) => Math.imul(i, 2_654_435_761) & 0xbbff_bbff);
+      await writeFile(file, Buffer.concat([Buffer.from('odd'), Buffer.from(words.buffer)]));
+      const known = await openCheckpoint(path.join(FIXTURES, 'f32-prefixed'));
+      for (const dtype of ['F32', 'F16', 'BF16'] as const) {
+        const bytes = words.buffer.slice(0, count * (dtype === 'F32' ? 4 : 2));
+        const expected = new Float32Array(count);
+        if (dtype === 'F32') expected.set(new Float32Array(bytes));
+        else (dtype === 'F16' ? widenF16 : widenBf16)(new Uint16Array(bytes), expected);
+        const entry = { name: 'a', weight: 'a', dtype, shape: [count], start: 3, end: 3 + bytes.byteLength };
+        for (const place of [undefined, new Float32Array(new SharedArrayBuffer(4 * count + 8), 8)]) {
+          const checkpoint = { ...known, file, fileSize: 3 + words.byteLength, tensors: [entry] };
+          let taken: Float32Array | undefined;
+          await readWeights(checkpoint, new Work(), (_, values) => (taken = values), () => place);
+          assert.ok(Buffer.from(expected.buffer).equals(Buffer.from(taken!.buffer, taken!.byteOffset, taken!.byteLength)), dtype);
+          if (place) assert.equal(taken, place);
+        }
+      }
+    });
+  });
+
+  it('finds the first value that is no number wherever it stands, and no other', () => {
+    const sound = [0, -0, 1, -1, 3.4028234663852886e38, -3.4028234663852886e38, 1e-45, -1e-45];
+    for (let length = 0; length <= 18; length++) {
+      const values = Float32Array.from({ length }, (_, i) => sound[i % sound.length]!);
+      assert.equal(firstNonFinite(values), -1);
+      for (let at = 0; at < length; at++) {
+        for (const bad of [NaN, -NaN, Infinity, -Infinity]) {
+          const own = values.slice();
+          own[at] = bad;
+          if (at + 3 < length) own[at + 3] = NaN;
+          assert.equal(firstNonFinite(own), at);
+        }
+      }
+    }
   });
 
   describe('folders that cannot be run', () => {
