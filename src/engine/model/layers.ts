@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from './config';
+import type { Matrix } from './matrix';
 import { matrices } from './rows';
 import type { Linear, Norm } from './weights';
 import type { Work } from './work';
@@ -32,13 +33,13 @@ function inRowBlocks(x: tf.Tensor2D, flopsPerRow: number, work: Work, f: (rows: 
 /** y = x·W + b: [rows, in] → [rows, out]. */
 export function linear(x: tf.Tensor2D, { weight, bias }: Linear, work: Work): tf.Tensor2D {
   const flops = 2 * weight.shape[0] * weight.shape[1];
-  return inRowBlocks(x, flops, work, (rows) => tf.fused.matMul({ a: rows, b: weight, bias }) as tf.Tensor2D);
+  return inRowBlocks(x, flops, work, (rows) => weight.times(rows, bias));
 }
 
 /** ∂L/∂x = ∂L/∂y·Wᵀ: [rows, out] → [rows, in]. */
-export function linearBackward(dy: tf.Tensor2D, weight: tf.Tensor2D, work: Work): tf.Tensor2D {
+export function linearBackward(dy: tf.Tensor2D, weight: Matrix, work: Work): tf.Tensor2D {
   const flops = 2 * weight.shape[0] * weight.shape[1];
-  return inRowBlocks(dy, flops, work, (rows) => tf.matMul<tf.Tensor2D>(rows, weight, false, true));
+  return inRowBlocks(dy, flops, work, (rows) => weight.transposedTimes(rows));
 }
 
 export type Normalised = {

@@ -23,11 +23,11 @@ export function freeMemory(): number {
   return process.platform === 'darwin' ? Math.max(free, os.totalmem() / 2) : free;
 }
 
-/** Weights in the backend. XNNPACK keeps a second, packed copy of every weight that stands right of a product. */
+/** Weights in the backend. Without our own kernels, that is on 'wasm', XNNPACK keeps a second, packed copy of every weight that stands right of a product. */
 export function weightBytes({ layers, dModel, dMlp, vocabulary, context, tied }: Gpt2Config, backend: BackendName): number {
   const matrices = layers * (4 * dModel * dModel + 2 * dModel * dMlp);
   const embeddings = (vocabulary * (tied ? 1 : 2) + context) * dModel;
-  const copies = backend === 'cpu' ? 1 : 2;
+  const copies = backend === 'wasm' ? 2 : 1;
   return FLOAT * (copies * matrices + embeddings);
 }
 

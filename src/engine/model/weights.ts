@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { readWeights, type Checkpoint } from './checkpoint';
 import type { Gpt2Config } from './config';
+import { matrix, type Matrix } from './matrix';
 import type { Work } from './work';
 
 /** y = x·weight + bias; weight [in, out]. */
 export interface Linear {
-  weight: tf.Tensor2D;
+  weight: Matrix;
   bias: tf.Tensor1D;
 }
 
@@ -41,12 +42,13 @@ export interface Gpt2 {
 
 /** Reads a checkpoint into tensors, one weight after the other. Nothing stays allocated when it fails. */
 export async function loadWeights(checkpoint: Checkpoint, work: Work): Promise<{ model: Gpt2; hash: string }> {
-  const tensors = new Map<string, tf.Tensor>();
+  const tensors = new Map<string, tf.Tensor | Matrix>();
   try {
     const hash = await readWeights(checkpoint, work, (weight, values, shape) => {
       work.poll();
       for (const [name, part, partShape] of weight.includes('.c_attn.') ? splitQkv(weight, values, shape) : [[weight, values, shape] as const]) {
-        tensors.set(name, tf.tensor(part, [...partShape]));
+        const tensor = tf.tensor(part, [...partShape]);
+        tensors.set(name, LINEAR.test(name) ? matrix(tensor as tf.Tensor2D) : tensor);
       }
     });
     return { model: assemble(checkpoint.config, tensors), hash };
@@ -55,6 +57,9 @@ export async function loadWeights(checkpoint: Checkpoint, work: Work): Promise<{
     throw error;
   }
 }
+
+/** Weights that only stand in products. */
+const LINEAR = /\.(attn|mlp)\..*\.weight$/;
 
 /** c_attn holds queries, keys and values side by side: [in, 3·d] or [3·d]. */
 function splitQkv(name: string, values: Float32Array, shape: readonly number[]): [string, Float32Array, number[]][] {
@@ -70,8 +75,8 @@ function splitQkv(name: string, values: Float32Array, shape: readonly number[]):
   });
 }
 
-function assemble(config: Gpt2Config, tensors: ReadonlyMap<string, tf.Tensor>): Gpt2 {
-  const get = <T extends tf.Tensor>(name: string): T => {
+function assemble(config: Gpt2Config, tensors: ReadonlyMap<string, tf.Tensor | Matrix>): Gpt2 {
+  const get = <T extends tf.Tensor | Matrix>(name: string): T => {
     const tensor = tensors.get(name);
     if (!tensor) throw new Error(`weight ${name} was not read`);
     return tensor as T;
@@ -102,7 +107,7 @@ export function disposeWeights(model: Gpt2): void {
   const { tokens, positions, blocks, finalNorm, unembedding } = model;
   const linears = blocks.flatMap((block) => [block.query, block.key, block.value, block.output, block.mlpIn, block.mlpOut]);
   const norms = [finalNorm, ...blocks.flatMap((block) => [block.norm1, block.norm2])];
-  const all: tf.Tensor[] = [tokens, positions, ...linears.flatMap(({ weight, bias }) => [weight, bias]), ...norms.flatMap(({ gain, bias }) => [gain, bias])];
+  const all: { dispose(): void }[] = [tokens, positions, ...linears.flatMap(({ weight, bias }) => [weight, bias]), ...norms.flatMap(({ gain, bias }) => [gain, bias])];
   if (unembedding !== tokens) all.push(unembedding);
   for (const tensor of all) tensor.dispose();
 }

@@ -27,7 +27,7 @@ export async function headValues(model: Gpt2, layer: number, steps: readonly Hea
   };
   const z = await attended(model, layer, steps, projected, side, after, work);
   // z is by step, and steps by head: one product for each head.
-  const output = weights.output.weight.dataSync<'float32'>();
+  const output = valuesOf(() => weights.output.weight.copy());
   const results: Float32Array[] = [];
   for (const [head, own] of byHead(steps)) {
     await work.pause();
@@ -66,7 +66,7 @@ async function projections(own: Linear, steps: readonly HeadStep[], port: Port, 
     for (const head of readers.get(input)!) all.set(projectionKey(head, input), columns(found, weight.shape[1], head * dHead, dHead));
   }
   if (shared.length === readers.size) return all;
-  const [matrix, offsets] = [weight.dataSync<'float32'>(), bias.dataSync<'float32'>()];
+  const [matrix, offsets] = [valuesOf(() => weight.copy()), bias.dataSync<'float32'>()];
   for (const [head, byThis] of byHead(steps)) {
     const read = [...new Set(byThis.map((step) => step[port]))].filter((input) => !shared.includes(input));
     if (read.length === 0) continue;

@@ -106,7 +106,7 @@ function directLogit(model: Gpt2, { layer, head }: { layer: number; head?: numbe
   const weights = (run: MetricRun, entries: readonly Entry[]): tf.Tensor2D => {
     const last = takeRows(run.last, rowsOf(run.last, run, entries));
     const u = finalNormBackward(model, takeRows(directions, entries.map(({ pair }) => pair)), last, true);
-    return head === undefined ? u : tf.mul(tf.matMul<tf.Tensor2D>(u, model.blocks[layer]!.output.weight, false, true), headMask(model, head));
+    return head === undefined ? u : tf.mul(model.blocks[layer]!.output.weight.transposedTimes(u), headMask(model, head));
   };
   return {
     values: (run, x, entries) => {

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import assert from 'node:assert/strict';
 import { startBackend, stopBackend } from '../../../src/engine/backend/start';
+import { matrix } from '../../../src/engine/model/matrix';
 import { WASM_FOLDER } from './support';
 
 interface Product {
@@ -57,9 +58,14 @@ function check(product: Product): void {
   assert.deepEqual(actual.shape, expected.shape, name);
   const data = actual.dataSync();
   actual.dispose();
-  // Rounding errors grow like √k, each at most half of float32's unit at the size of the sum of k products.
-  const bound = 2 ** -22 * Math.sqrt(k) * Math.max(1, Math.sqrt(k));
-  expected.data.forEach((value, i) => assert.ok(Math.abs(data[i]! - value) <= bound, `${name} at ${i}: ${data[i]} instead of ${value}`));
+  isClose(data, expected.data, k, name);
+}
+
+/** Of sums of k products of values below 1: the bound is loose for rounding, and far below the size of any one product. */
+function isClose(actual: ArrayLike<number>, expected: readonly number[], k: number, name: string): void {
+  const bound = 2 ** -22 * Math.max(1, k);
+  assert.equal(actual.length, expected.length, name);
+  expected.forEach((value, i) => assert.ok(Math.abs(actual[i]! - value) <= bound, `${name} at ${i}: ${actual[i]} instead of ${value}`));
 }
 
 const TRANSPOSES = [false, true].flatMap((transposeA) => [false, true].map((transposeB) => ({ transposeA, transposeB })));
@@ -100,6 +106,23 @@ for (const { choice, threads } of [
         const { a, b } = shapes(6, 20, 10, transposes);
         check({ a: [1, ...a], b: [4, ...b], ...transposes });
         check({ a: [4, ...a], b: [1, ...b], ...transposes });
+      }
+    });
+
+    it('take weights in panels, and their transposes, and give them back row by row', () => {
+      for (const [m, rows, columns] of [[1, 1, 1], [5, 64, 16], [7, 257, 33], [40, 30, 300], [3, 9, 520], [600, 20, 12]] as const) {
+        const [w, x, y, b] = [values(rows * columns, 6), values(m * rows, 7), values(m * columns, 8), values(columns, 9)];
+        const weight = matrix(tf.tensor2d(w, [rows, columns]));
+        assert.deepEqual(weight.shape, [rows, columns]);
+        const [copy, forward, backward] = tf.tidy(() => [
+          weight.copy().dataSync(),
+          weight.times(tf.tensor2d(x, [m, rows]), tf.tensor1d(b)).dataSync(),
+          weight.transposedTimes(tf.tensor2d(y, [m, columns])).dataSync(),
+        ] as const);
+        assert.deepEqual(copy, w);
+        isClose(forward, plainly({ a: [m, rows], b: [rows, columns] }, x, w, b).data, rows, `${m} x ${rows} x ${columns}`);
+        isClose(backward, plainly({ a: [m, columns], b: [rows, columns], transposeB: true }, y, w, undefined).data, columns, `${m} x ${columns} x ${rows}`);
+        weight.dispose();
       }
     });
 

@@ -1,7 +1,8 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { HelperThreads } from './helperThreads';
-import { instantiateKernels, type Kernels } from './module';
+import { instantiateKernels, LAYOUT, type Kernels } from './module';
+import { PACK_MATRIX, PACKED_MATMUL, PANEL, type PackedProduct } from './packed';
 
 /** From this many multiply-adds on, waking other threads costs less than they save: about 10 µs of one thread's work. */
 const WORTH_SHARING = 1e5;
@@ -18,6 +19,26 @@ const NAMES = ['BatchMatMul', '_FusedMatMul'] as const;
 interface Operand {
   info: tf.TensorInfo;
   transposed: boolean;
+}
+
+/** Addresses in the wasm memory, and how what stands there is to be read. */
+interface Sides {
+  a: number;
+  aTransposed: boolean;
+  b: number;
+  layout: number;
+  c: number;
+  /** 0: none. */
+  bias: number;
+}
+
+interface Items {
+  batch: number;
+  /** Bytes from item to item. */
+  aStep: number;
+  bStep: number;
+  /** Values from row to row of A; absent: A's rows follow one another. */
+  aRow?: number;
 }
 
 interface Heap {
@@ -67,7 +88,15 @@ export class MatMul {
       tf.registerKernel({ ...config, kernelFunc: own[name](config.kernelFunc as Kernel) as tf.KernelFunc });
       return config;
     });
+    tf.registerKernel({ kernelName: PACK_MATRIX, backendName: 'wasm', kernelFunc: ({ inputs }) => this.pack((inputs as { x: tf.TensorInfo }).x) });
+    tf.registerKernel({
+      kernelName: PACKED_MATMUL,
+      backendName: 'wasm',
+      kernelFunc: ({ inputs, attrs }) => this.packedMatMul(inputs as unknown as PackedProduct['inputs'], attrs as unknown as PackedProduct['attrs']),
+    });
     return () => {
+      tf.unregisterKernel(PACK_MATRIX, 'wasm');
+      tf.unregisterKernel(PACKED_MATMUL, 'wasm');
       for (const config of replaced) {
         tf.unregisterKernel(config.kernelName, 'wasm');
         tf.registerKernel(config);
@@ -104,26 +133,54 @@ export class MatMul {
     if (itemsA !== 1 && itemsB !== 1 && batchA.join() !== batchB.join()) return undefined;
     if (bias && (bias.dtype !== 'float32' || tf.util.sizeFromShape(bias.shape) !== n)) return undefined;
     const out = this.backend.makeOutput([...outer, m, n], 'float32');
-    const at = (info: tf.TensorInfo): number => this.backend.getMemoryOffset(info.dataId);
     const batch = Math.max(itemsA, itemsB);
-    const [stepA, stepB] = [itemsA === 1 ? 0 : 4 * m * k, itemsB === 1 ? 0 : 4 * k * n];
-    const biasAt = bias ? at(bias) : 0;
-    const run = (item: number, items: number): void => {
-      const start = { a: at(a.info) + item * stepA, c: at(out) + item * 4 * m * n };
-      for (let row = 0; row < m; row += ROWS_AT_ONCE) {
-        const rows = items > 1 ? m : Math.min(ROWS_AT_ONCE, m - row);
-        const isShared = this.threads.count > 0 && items * rows * n * k >= WORTH_SHARING;
-        this.kernels.multiply(
-          this.job, this.scratch, items > 1 ? 0 : this.roomForA(rows, k), Number(isShared),
-          start.a + 4 * row * (a.transposed ? 1 : k), Number(a.transposed), a.transposed ? m : k,
-          at(b.info) + item * stepB, Number(b.transposed), start.c + 4 * row * n, biasAt, rows, n, k, items, stepA, stepB,
-        );
-        if (items > 1) return;
+    const [aStep, bStep] = [itemsA === 1 ? 0 : 4 * m * k, itemsB === 1 ? 0 : 4 * k * n];
+    const sides: Sides = { a: this.at(a.info), aTransposed: a.transposed, b: this.at(b.info), layout: b.transposed ? LAYOUT.transposed : LAYOUT.plain, c: this.at(out), bias: bias ? this.at(bias) : 0 };
+    if (batch > 1 && m * n * k < LARGE_ITEM && 16 * k * Math.ceil(m / 4) <= SMALL_A) {
+      this.multiply(sides, m, n, k, { batch, aStep, bStep });
+    } else {
+      for (let item = 0; item < batch; item++) {
+        this.inRows({ ...sides, a: sides.a + item * aStep, b: sides.b + item * bStep, c: sides.c + item * 4 * m * n }, m, n, k);
       }
-    };
-    if (batch === 1 || m * n * k >= LARGE_ITEM || 4 * k * (m + 3) > SMALL_A) for (let item = 0; item < batch; item++) run(item, 1);
-    else run(0, batch);
+    }
     return out;
+  }
+
+  private pack(x: tf.TensorInfo): tf.TensorInfo {
+    const [rows, columns] = x.shape as [number, number];
+    const out = this.backend.makeOutput([Math.ceil(columns / PANEL), rows, PANEL], 'float32');
+    this.kernels.pack(this.at(x), rows, columns, this.at(out));
+    return out;
+  }
+
+  private packedMatMul({ x, weight, bias }: PackedProduct['inputs'], { columns, transposed }: PackedProduct['attrs']): tf.TensorInfo {
+    const m = x.shape[0]!;
+    const rows = weight.shape[1]!;
+    const [k, n] = transposed ? [columns, rows] : [rows, columns];
+    tf.util.assert(x.shape[1] === k, () => `rows of ${x.shape[1]} values cannot be multiplied by a weight with ${k}`);
+    const out = this.backend.makeOutput([m, n], 'float32');
+    const layout = transposed ? LAYOUT.packedTransposed : LAYOUT.packed;
+    this.inRows({ a: this.at(x), aTransposed: false, b: this.at(weight), layout, c: this.at(out), bias: bias ? this.at(bias) : 0 }, m, n, k);
+    return out;
+  }
+
+  private at(info: tf.TensorInfo): number {
+    return this.backend.getMemoryOffset(info.dataId);
+  }
+
+  /** One product, some rows of A after the other. */
+  private inRows(sides: Sides, m: number, n: number, k: number): void {
+    for (let row = 0; row < m; row += ROWS_AT_ONCE) {
+      const rows = Math.min(ROWS_AT_ONCE, m - row);
+      const a = sides.a + 4 * row * (sides.aTransposed ? 1 : k);
+      this.multiply({ ...sides, a, c: sides.c + 4 * row * n }, rows, n, k, { batch: 1, aStep: 0, bStep: 0, aRow: sides.aTransposed ? m : k });
+    }
+  }
+
+  private multiply({ a, aTransposed, b, layout, c, bias }: Sides, m: number, n: number, k: number, { batch, aStep, bStep, aRow = aTransposed ? m : k }: Items): void {
+    const isShared = this.threads.count > 0 && batch * m * n * k >= WORTH_SHARING;
+    const copyOfA = batch > 1 ? 0 : this.roomForA(m, k);
+    this.kernels.multiply(this.job, this.scratch, copyOfA, Number(isShared), a, Number(aTransposed), aRow, b, layout, c, bias, m, n, k, batch, aStep, bStep);
   }
 
   /** Room for a copy of `rows` of A. It grows and is kept: products of one size follow one another. */

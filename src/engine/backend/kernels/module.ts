@@ -8,9 +8,10 @@ export interface Kernels {
   scratchBytes(smallA: number): number;
   multiply(
     job: number, scratch: number, copyOfA: number, shared: number,
-    a: number, aTransposed: number, aRow: number, b: number, bTransposed: number, c: number, bias: number,
+    a: number, aTransposed: number, aRow: number, b: number, layout: number, c: number, bias: number,
     m: number, n: number, k: number, batch: number, aStep: number, bStep: number,
   ): void;
+  pack(from: number, rows: number, columns: number, to: number): void;
   help(job: number, scratch: number): void;
   stop(job: number): void;
 }
@@ -28,6 +29,9 @@ export function hasRelaxedSimd(): boolean {
   setFlagsFromString('--experimental-wasm-relaxed-simd');
   return WebAssembly.validate(RELAXED_PROBE);
 }
+
+/** Layouts of the right operand, as in assembly/matmul.ts. */
+export const LAYOUT = { plain: 0, transposed: 1, packed: 2, packedTransposed: 3 } as const;
 
 /** Compiles the variant of the kernels that this machine and this memory can take, and links it to the memory. */
 export async function instantiateKernels(folder: string, memory: WebAssembly.Memory): Promise<{ module: WebAssembly.Module; kernels: Kernels }> {

@@ -47,7 +47,7 @@ const A_ROW: usize = 40;
 const A_TRANSPOSED: usize = 44;
 const B: usize = 48;
 const B_ROW: usize = 52;
-const B_TRANSPOSED: usize = 56;
+const B_LAYOUT: usize = 56;
 const C: usize = 60;
 const BIAS_AT: usize = 64;
 const M: usize = 68;
@@ -155,6 +155,34 @@ function copyChunk(from: usize, row: usize, depth: i32, to: usize): void {
   }
 }
 
+/** Layouts of B. */
+const PLAIN: i32 = 0;
+const TRANSPOSED: i32 = 1;
+const PACKED: i32 = 2;
+const PACKED_TRANSPOSED: i32 = 3;
+
+/**
+ * Matrix [rows, columns] to packed layout: panels of 8 columns, each [rows][8], the last one filled up with zeros. A weight
+ * is kept so: the innermost loop reads it as it stands, where a plain one would have to be copied for every product, and
+ * with some 40 rows in A copying takes a third of the time.
+ */
+export function pack(from: usize, rows: i32, columns: i32, to: usize): void {
+  for (let first = 0; first < columns; first += COLUMNS) {
+    copyAlong(from + (<usize>first << 2), <usize>columns << 2, rows, columns - first, to + <usize>first * <usize>rows * 4, COLUMNS);
+  }
+}
+
+/** Columns [from, to) of packed B's transpose, `depth` of its rows from `start` on, to panels of [depth][8]. `row`: bytes of a panel of B. */
+function copyPackedAcross(b: usize, row: usize, start: i32, depth: i32, from: i32, to: i32, copy: usize): void {
+  for (let block = 0; block < depth; block += COLUMNS) {
+    const source = b + <usize>((start + block) / COLUMNS) * row;
+    for (let j = from; j < to; j += COLUMNS) {
+      const at = copy + (<usize>(j - from) * <usize>depth + <usize>(block * COLUMNS)) * 4;
+      copyAcross(source + (<usize>j << 5), 32, min(COLUMNS, depth - block), to - j, at, COLUMNS);
+    }
+  }
+}
+
 /** Copies panel number `panel` (4 rows) of A. */
 function copyA(a: usize, row: usize, transposed: bool, m: i32, k: i32, panel: i32, to: usize): void {
   const first = panel * ROWS;
@@ -164,24 +192,26 @@ function copyA(a: usize, row: usize, transposed: bool, m: i32, k: i32, panel: i3
 }
 
 /** Columns [from, to) of one product, at most a chunk. `a` is the copy. */
-function columns(a: usize, b: usize, bRow: usize, bTransposed: bool, c: usize, bias: usize, m: i32, n: i32, k: i32, from: i32, to: i32, scratch: usize): void {
+function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: usize, m: i32, n: i32, k: i32, from: i32, to: i32, scratch: usize): void {
   const panels = (m + ROWS - 1) / ROWS;
   const row = <usize>n << 2;
   for (let start = 0; start < k; start += DEPTH) {
     const depth = min(DEPTH, k - start);
     const more = start > 0;
     const copy = scratch + B_COPY;
-    if (!bTransposed && to - from === CHUNK) {
+    if (layout === PACKED_TRANSPOSED) {
+      copyPackedAcross(b, bRow, start, depth, from, to, copy);
+    } else if (layout === PLAIN && to - from === CHUNK) {
       copyChunk(b + <usize>start * bRow + (<usize>from << 2), bRow, depth, copy);
-    } else {
+    } else if (layout !== PACKED) {
       for (let j = from; j < to; j += COLUMNS) {
         const at = copy + <usize>(j - from) * <usize>depth * 4;
-        if (bTransposed) copyAcross(b + <usize>j * bRow + (<usize>start << 2), bRow, depth, to - j, at, COLUMNS);
+        if (layout === TRANSPOSED) copyAcross(b + <usize>j * bRow + (<usize>start << 2), bRow, depth, to - j, at, COLUMNS);
         else copyAlong(b + <usize>start * bRow + (<usize>j << 2), bRow, depth, to - j, at, COLUMNS);
       }
     }
     for (let j = from; j < to; j += COLUMNS) {
-      const bPanel = copy + <usize>(j - from) * <usize>depth * 4;
+      const bPanel = layout === PACKED ? b + <usize>(j / COLUMNS) * bRow + (<usize>start << 5) : copy + <usize>(j - from) * <usize>depth * 4;
       const width = min(COLUMNS, to - j);
       let biasAt: usize = bias ? bias + (<usize>j << 2) : 0;
       if (bias && width < COLUMNS) {
@@ -208,7 +238,7 @@ function columns(a: usize, b: usize, bRow: usize, bTransposed: bool, c: usize, b
 /** Takes pieces of the job until none is left. A single product is cut by columns, a batch by its items. */
 function work(job: usize, scratch: usize): void {
   const a = <usize>load<i32>(job, A), aRow = <usize>load<i32>(job, A_ROW), aTransposed = load<i32>(job, A_TRANSPOSED) !== 0;
-  const b = <usize>load<i32>(job, B), bRow = <usize>load<i32>(job, B_ROW), bTransposed = load<i32>(job, B_TRANSPOSED) !== 0;
+  const b = <usize>load<i32>(job, B), bRow = <usize>load<i32>(job, B_ROW), layout = load<i32>(job, B_LAYOUT);
   const c = <usize>load<i32>(job, C), bias = <usize>load<i32>(job, BIAS_AT);
   const m = load<i32>(job, M), n = load<i32>(job, N), k = load<i32>(job, K), batch = load<i32>(job, BATCH);
   const panels = (m + ROWS - 1) / ROWS;
@@ -222,7 +252,7 @@ function work(job: usize, scratch: usize): void {
     while (atomic.load<i32>(job, COPIED) < panels) {}
     for (let chunk = atomic.add<i32>(job, 1, NEXT); chunk < chunks; chunk = atomic.add<i32>(job, 1, NEXT)) {
       const from = chunk * CHUNK;
-      columns(shared, b, bRow, bTransposed, c, bias, m, n, k, from, min(n, from + CHUNK), scratch);
+      columns(shared, b, bRow, layout, c, bias, m, n, k, from, min(n, from + CHUNK), scratch);
       atomic.add<i32>(job, 1, DONE);
     }
   } else {
@@ -231,7 +261,7 @@ function work(job: usize, scratch: usize): void {
       const own = scratch + A_COPY;
       for (let panel = 0; panel < panels; panel++) copyA(a + <usize>item * aStep, aRow, aTransposed, m, k, panel, own);
       for (let j = 0; j < n; j += CHUNK) {
-        columns(own, b + <usize>item * bStep, bRow, bTransposed, c + <usize>item * cStep, bias, m, n, k, j, min(n, j + CHUNK), scratch);
+        columns(own, b + <usize>item * bStep, bRow, layout, c + <usize>item * cStep, bias, m, n, k, j, min(n, j + CHUNK), scratch);
       }
       atomic.add<i32>(job, 1, DONE);
     }
@@ -239,17 +269,20 @@ function work(job: usize, scratch: usize): void {
 }
 
 /**
- * C[batch, m, n] = op(A)·op(B) + bias. A is [m, k] (transposed: [k, m]) with `aRow` values from row to row, B is [k, n] (transposed: [n, k]); `aStep` and
+ * C[batch, m, n] = op(A)·op(B) + bias. A is [m, k] (transposed: [k, m]) with `aRow` values from row to row, B is [k, n], by its
+ * layout transposed ([n, k]) or packed; `aStep` and
  * `bStep` are the bytes between the items of a batch, 0 where all share one. `sharedA`: room for A with its rows rounded
  * up to 4, read by a single product; a batch has it in its scratch. `shared`: other threads are woken to help.
  */
 export function multiply(
   job: usize, scratch: usize, sharedA: usize, shared: bool,
-  a: usize, aTransposed: bool, aRow: i32, b: usize, bTransposed: bool, c: usize, bias: usize,
+  a: usize, aTransposed: bool, aRow: i32, b: usize, layout: i32, c: usize, bias: usize,
   m: i32, n: i32, k: i32, batch: i32, aStep: usize, bStep: usize,
 ): void {
   store<i32>(job, <i32>a, A); store<i32>(job, aRow << 2, A_ROW); store<i32>(job, aTransposed, A_TRANSPOSED);
-  store<i32>(job, <i32>b, B); store<i32>(job, (bTransposed ? k : n) << 2, B_ROW); store<i32>(job, bTransposed, B_TRANSPOSED);
+  store<i32>(job, <i32>b, B); store<i32>(job, layout, B_LAYOUT);
+  // Of a packed B: from panel to panel.
+  store<i32>(job, layout === PLAIN ? n << 2 : layout === TRANSPOSED ? k << 2 : layout === PACKED ? k << 5 : n << 5, B_ROW);
   store<i32>(job, <i32>c, C); store<i32>(job, <i32>bias, BIAS_AT);
   store<i32>(job, m, M); store<i32>(job, n, N); store<i32>(job, k, K);
   store<i32>(job, batch, BATCH); store<i32>(job, <i32>aStep, A_STEP); store<i32>(job, <i32>bStep, B_STEP);
@@ -272,8 +305,8 @@ export function multiply(
   }
 }
 
-/** Looks at SEQUENCE before a thread goes to sleep: some 10 µs, for products follow one another closely. */
-const LOOKS: i32 = 2000;
+/** Looks at SEQUENCE before a thread goes to sleep: some 30 µs. More would keep a core from others for little: the products of a pass follow one another within milliseconds. */
+const LOOKS: i32 = 20000;
 
 /** What a helping thread does, until `stop`. */
 export function help(job: usize, scratch: usize): void {

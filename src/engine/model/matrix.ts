@@ -1,0 +1,85 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { PACK_MATRIX, PACKED_MATMUL, type PackedProduct } from '../backend/kernels/packed';
+
+/** A weight W [in, out], held in the layout that its backend multiplies quickest, and in no other. */
+export interface Matrix {
+  /** [in, out] */
+  readonly shape: readonly [number, number];
+  /** x·W + bias: [rows, in] → [rows, out]. */
+  times(x: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D;
+  /** y·Wᵀ: [rows, out] → [rows, in]. */
+  transposedTimes(y: tf.Tensor2D): tf.Tensor2D;
+  /** A copy, row by row: [in, out]. */
+  copy(): tf.Tensor2D;
+  dispose(): void;
+}
+
+/** Holds `values`, which it takes over: the caller no longer uses nor disposes them. */
+export function matrix(values: tf.Tensor2D): Matrix {
+  return tf.getKernel(PACK_MATRIX, tf.getBackend()) ? new PackedMatrix(values) : new PlainMatrix(values);
+}
+
+class PlainMatrix implements Matrix {
+  constructor(private readonly values: tf.Tensor2D) {}
+
+  get shape(): [number, number] {
+    return this.values.shape;
+  }
+
+  times(x: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
+    return tf.fused.matMul({ a: x, b: this.values, bias }) as tf.Tensor2D;
+  }
+
+  transposedTimes(y: tf.Tensor2D): tf.Tensor2D {
+    return tf.matMul(y, this.values, false, true);
+  }
+
+  copy(): tf.Tensor2D {
+    return this.values.clone();
+  }
+
+  dispose(): void {
+    this.values.dispose();
+  }
+}
+
+class PackedMatrix implements Matrix {
+  readonly shape: readonly [number, number];
+  /** [panels of 8 columns, in, 8] */
+  private readonly panels: tf.Tensor3D;
+
+  constructor(values: tf.Tensor2D) {
+    this.shape = values.shape;
+    this.panels = run(PACK_MATRIX, { x: values }) as tf.Tensor3D;
+    values.dispose();
+  }
+
+  times(x: tf.Tensor2D, bias?: tf.Tensor1D): tf.Tensor2D {
+    return this.product({ x, weight: this.panels, ...(bias && { bias }) }, false);
+  }
+
+  transposedTimes(y: tf.Tensor2D): tf.Tensor2D {
+    return this.product({ x: y, weight: this.panels }, true);
+  }
+
+  copy(): tf.Tensor2D {
+    const [rows, columns] = this.shape;
+    return tf.tidy(() => {
+      const [panels, , width] = this.panels.shape;
+      return tf.slice(tf.reshape(tf.transpose(this.panels, [1, 0, 2]), [rows, panels * width]) as tf.Tensor2D, [0, 0], [rows, columns]);
+    });
+  }
+
+  dispose(): void {
+    this.panels.dispose();
+  }
+
+  private product(inputs: PackedProduct['inputs'], transposed: boolean): tf.Tensor2D {
+    const attrs: PackedProduct['attrs'] = { columns: this.shape[1], transposed };
+    return run(PACKED_MATMUL, inputs, attrs) as tf.Tensor2D;
+  }
+}
+
+function run(kernel: string, inputs: object, attrs: object = {}): tf.Tensor {
+  return tf.engine().runKernel(kernel, inputs as tf.NamedTensorMap, attrs as tf.NamedAttrMap) as tf.Tensor;
+}
