@@ -4,6 +4,7 @@ import type { HashCheckpointConfig } from '../../fixtures/hashCheckpoint';
 import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
 import { NaiveModel } from '../naive';
 import { promptPairs, type PromptSet } from '../prompts';
+import { useStockKernels } from '../stockKernels';
 import type { Measured } from './ours';
 
 export interface NaiveTask {
@@ -13,9 +14,10 @@ export interface NaiveTask {
   repeats: number;
 }
 
-/** What one writes first in tfjs, on one thread; `load` is uploading the weights. */
+/** What one writes first in tfjs, with its own kernels, on one thread; `load` is uploading the weights. */
 export async function measureNaive({ recipe, prompts, repeats }: NaiveTask): Promise<Measured> {
   const started = await startBackend({ choice: 'wasm-simd', threads: 1, wasmFolder: path.resolve('dist', 'wasm') });
+  useStockKernels();
   const { config, tensors } = hashCheckpoint(recipe);
   const begin = performance.now();
   const model = new NaiveModel(config, tensors);
