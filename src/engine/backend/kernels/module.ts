@@ -20,8 +20,8 @@ export interface Kernels {
 const RELAXED_PROBE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 8, 1, 96, 3, 123, 123, 123, 1, 123, 3, 2, 1, 0, 10, 13, 1, 11, 0, 32, 0, 32, 1, 32, 2, 253, 133, 2, 11]);
 
 /**
- * Whether wasm may use fused multiply-adds, which twice the arithmetic per cycle. Node 20 and 22.0 know them (V8 11.3) but
- * ask for a flag; it concerns only programs that are compiled after it and that use them.
+ * Whether wasm may use fused multiply-adds, twice the arithmetic in the same time. V8 has them from 11.4 on; Node 20 (V8 11.3)
+ * knows them but asks for a flag, which concerns only programs that are compiled after it and that use them.
  */
 export function hasRelaxedSimd(): boolean {
   if (WebAssembly.validate(RELAXED_PROBE)) return true;
