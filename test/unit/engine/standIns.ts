@@ -3,9 +3,9 @@ import path from 'node:path';
 import { NATIVE_PACKAGES, packageFolder, TFJS_VERSION } from '../../../src/engine/client/nativePackages';
 import type { NativeName } from '../../../src/shared/results';
 
-/** Registers tfjs's cpu kernels under tfjs-node's name, in a tfjs-core of its own as the real package brings one. */
-export const WORKING = `
-  const repository = ${JSON.stringify(process.cwd())};
+/** Registers tfjs's cpu kernels under tfjs-node's name, in a tfjs-core of its own as the real package brings one. `repository`: where those kernels are installed. */
+export const workingStandIn = (repository: string): string => `
+  const repository = ${JSON.stringify(repository)};
   const { createRequire } = require('node:module');
   const own = createRequire(repository + '/package.json');
   const tf = own('@tensorflow/tfjs-core');
@@ -18,6 +18,8 @@ export const WORKING = `
   tf.registerBackend('tensorflow', () => backend);
   tf.setBackend('tensorflow');
 `;
+
+export const WORKING = workingStandIn(process.cwd());
 
 /** Installs stand-ins of a native backend's packages; `main` is the program of the first. */
 export async function installStandIn(folder: string, backend: NativeName, main: string, version = TFJS_VERSION): Promise<void> {
