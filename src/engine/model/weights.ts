@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { readWeights, type Checkpoint } from './checkpoint';
+import { readWeights, type Checkpoint, type TakeWeight } from './checkpoint';
 import type { Gpt2Config } from './config';
+import { heapRoom, type HeapRoom } from './heapRoom';
 import { matrix, type Matrix } from './matrix';
 import type { Work } from './work';
 
@@ -43,16 +44,20 @@ export interface Gpt2 {
 /** Reads a checkpoint into tensors, one weight after the other. Nothing stays allocated when it fails. */
 export async function loadWeights(checkpoint: Checkpoint, work: Work): Promise<{ model: Gpt2; hash: string }> {
   const tensors = new Map<string, tf.Tensor | Matrix>();
+  let room: HeapRoom | undefined;
   try {
-    const hash = await readWeights(checkpoint, work, (weight, values, shape) => {
+    const take: TakeWeight = (weight, values, shape) => {
       work.poll();
-      for (const [name, part, partShape] of weight.includes('.c_attn.') ? splitQkv(weight, values, shape) : [[weight, values, shape] as const]) {
-        const tensor = tf.tensor(part, [...partShape]);
-        tensors.set(name, LINEAR.test(name) ? matrix(tensor as tf.Tensor2D) : tensor);
+      const whole = room?.tensor ?? tf.tensor(values, [...shape]);
+      room = undefined;
+      for (const [name, part] of weight.includes('.c_attn.') ? splitQkv(weight, whole) : [[weight, whole] as const]) {
+        tensors.set(name, LINEAR.test(name) ? matrix(part as tf.Tensor2D) : part);
       }
-    });
+    };
+    const hash = await readWeights(checkpoint, work, take, (_, shape) => (room = heapRoom(shape))?.values);
     return { model: assemble(checkpoint.config, tensors), hash };
   } catch (error) {
+    room?.tensor.dispose();
     for (const tensor of tensors.values()) tensor.dispose();
     throw error;
   }
@@ -61,18 +66,11 @@ export async function loadWeights(checkpoint: Checkpoint, work: Work): Promise<{
 /** Weights that only stand in products. */
 const LINEAR = /\.(attn|mlp)\..*\.weight$/;
 
-/** c_attn holds queries, keys and values side by side: [in, 3·d] or [3·d]. */
-function splitQkv(name: string, values: Float32Array, shape: readonly number[]): [string, Float32Array, number[]][] {
-  const width = shape.at(-1)! / 3;
-  const rows = values.length / (3 * width);
-  return (['query', 'key', 'value'] as const).map((part, index) => {
-    const own = new Float32Array(rows * width);
-    for (let row = 0; row < rows; row++) {
-      const start = (3 * row + index) * width;
-      own.set(values.subarray(start, start + width), row * width);
-    }
-    return [name.replace('c_attn', part), own, [...shape.slice(0, -1), width]];
-  });
+/** c_attn holds queries, keys and values side by side: [in, 3·d] or [3·d]. `whole` is disposed. */
+function splitQkv(name: string, whole: tf.Tensor): [string, tf.Tensor][] {
+  const parts = tf.split(whole, 3, -1);
+  whole.dispose();
+  return (['query', 'key', 'value'] as const).map((part, index) => [name.replace('c_attn', part), parts[index]!]);
 }
 
 function assemble(config: Gpt2Config, tensors: ReadonlyMap<string, tf.Tensor | Matrix>): Gpt2 {
