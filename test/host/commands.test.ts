@@ -5,13 +5,9 @@ import { COMMANDS } from '../../src/editor/commandTable';
 import { activated, closeEditors, sampleUri } from './extension';
 
 describe('the extension', () => {
-  it('is not active before it is needed, and starts quickly', async () => {
-    const extension = vscode.extensions.getExtension('circuit-explorer.circuit-explorer')!;
-    const start = performance.now();
+  it('is active once it is needed', async () => {
     await activated();
-    const milliseconds = performance.now() - start;
-    assert.ok(extension.isActive);
-    assert.ok(milliseconds < 2000, `${milliseconds} ms`);
+    assert.ok(vscode.extensions.getExtension('circuit-explorer.circuit-explorer')!.isActive);
   });
 
   it('registers every command', async () => {

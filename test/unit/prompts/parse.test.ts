@@ -185,12 +185,10 @@ describe('prompts: parse', () => {
   });
 
   describe('a file that is too large', () => {
-    it('is refused at once, in one problem', () => {
-      const text = `{"pairs": [${`${JSON.stringify(PAIR)},\n`.repeat(54_000)}]}`;
+    it('is refused in one problem, and not read: what is wrong in it is not said', () => {
+      const text = `{"pairs": [${`${JSON.stringify({ ...PAIR, clean: 5 })},\n`.repeat(75_000)}]`;
       assert.ok(text.length > 5e6);
-      const start = performance.now();
       const file = parsePromptFile(text);
-      assert.ok(performance.now() - start < 50);
       assert.deepEqual(file.problems.map(({ code, severity }) => [code, severity]), [['too-large', 'error']]);
       assert.deepEqual(file.pairs, []);
     });
@@ -201,12 +199,12 @@ describe('prompts: parse', () => {
       assert.equal(parsePromptFile(text.padEnd(LONGEST_FILE + 1)).experiment, undefined);
     });
 
-    it('up to the limit is read in a moment', () => {
+    it('up to the limit is read whole', () => {
       const line = `${JSON.stringify(PAIR)},\n`;
-      const start = performance.now();
-      const file = parsePromptFile(`{"pairs": [\n${line.repeat(Math.floor((LONGEST_FILE - 20) / line.length))}]}`);
-      assert.ok(file.pairs.length > 8000);
-      assert.ok(performance.now() - start < 3000);
+      const count = Math.floor((LONGEST_FILE - 20) / line.length);
+      const file = parsePromptFile(`{"pairs": [\n${line.repeat(count)}]}`);
+      assert.ok(count > 8000);
+      assert.deepEqual([file.pairs.length, file.places.length], [count, count]);
     });
   });
 
