@@ -3,6 +3,7 @@ import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { batchesOf, needsOf, type ExactPlan } from './exactPlan';
 import { runBatch } from './exactRun';
+import { isSwept, sweep } from './exactSweep';
 import { measure } from './measurement';
 
 /**
@@ -30,7 +31,7 @@ export async function patchExactly(model: Gpt2, plan: ExactPlan, work: Work): Pr
       places: cells.map(({ site, layer = 0 }) => ({ site, layer })),
       batchesOf: (job, block) => batchesOf(shape, job, block),
       needsOf: (job, block) => needsOf(shape, job, block),
-      prepare: async ({ job, sources, pasts, metric }) => (batch) => runBatch(model, job, sources, batch, pasts, metric, work),
+      prepare: async ({ job, sources, pasts, metric }) => (batch) => isSwept(job) ? sweep(model, job, sources, batch, metric, work) : runBatch(model, job, sources, batch, pasts, metric, work),
       handOver: (found, effects) => work.deliver({ measured: { cells: found, effects } }),
     },
     work,

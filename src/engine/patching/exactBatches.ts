@@ -10,9 +10,11 @@ export interface Patch {
   part: Part;
 }
 
-/** Patches that are run together, one sequence each: from the same layer's resid_pre and the same position on. */
+/** Patches that are run together, one sequence each. */
 export interface PatchBatch {
+  /** The first layer that is run: of all patches, or in a sweep of the first to join. */
   layer: number;
+  /** The first position that is run: of all patches, or in a sweep of the longest. */
   start: number;
   patches: Patch[];
 }
@@ -57,16 +59,48 @@ export function planBatches(patches: readonly Patch[], { length, prefix, tail, l
   return batches;
 }
 
+/**
+ * Which patches are swept together (`sweep`), whatever their layers and starts: as few batches as can be, of equal time each.
+ * `shareOf`: the part of what may be run at once that a patch takes.
+ */
+export function planSweeps(patches: readonly Patch[], startOf: (patch: Patch) => number, shareOf: (patch: Patch) => number): PatchBatch[] {
+  const ordered = [...patches].sort((a, b) => a.part.layer - b.part.layer || a.cell - b.cell || a.row - b.row);
+  const shares = ordered.map(shareOf);
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  const count = Math.ceil(total - ROUNDING);
+  const batches: PatchBatch[] = [];
+  let taken = 0;
+  ordered.forEach((patch, i) => {
+    const index = Math.min(count - 1, Math.floor((count * taken) / total));
+    taken += shares[i]!;
+    const start = startOf(patch);
+    const open = batches[index];
+    if (open) {
+      open.patches.push(patch);
+      open.start = Math.min(open.start, start);
+    } else {
+      batches[index] = { layer: patch.part.layer, start, patches: [patch] };
+    }
+  });
+  return batches.filter((batch) => batch !== undefined);
+}
+
+/** Of a sum of shares. */
+const ROUNDING = 1e-9;
+
 /** Rows · layers that a batch runs: the unit in which the forward pass counts its work. */
 export function batchWork({ layer, start, patches }: PatchBatch, length: number, layers: number): number {
   return patches.length * (length - start) * (layers - layer);
 }
 
-/** Floating-point operations of one batch: some 200 ms on two wasm threads, so that results stream in and nothing waits long. */
-const FLOPS_AT_ONCE = 1e10;
+/**
+ * Floating-point operations of one batch: some 800 ms on two wasm threads. At GPT-2 small's size these are 120 rows that run
+ * through all layers; with 40 a product takes a fifth more time for each row, with 240 no less. Results stream in at that pace.
+ */
+const FLOPS_AT_ONCE = 2.4e10;
 const MOST_ROWS = 512;
-/** wasm's batched product is that much slower than its two-dimensional one. */
-const ATTENTION_SLOWNESS = 20;
+/** Attention takes that many times as long as its floating-point operations would as a product with a weight. */
+const ATTENTION_SLOWNESS = 10;
 
 /** Sequences of one batch, at least one: bounded in time, in rows, and by `bytes` for its tensors. */
 export function sequencesAtOnce({ layers, heads, dModel, dMlp }: Gpt2Config, length: number, bytes: number): BatchLimits['sequences'] {

@@ -2,10 +2,12 @@ import type { PatchCell } from '../../shared/results';
 import type { SiteName } from '../../shared/sites';
 import type { Gpt2Config } from '../model/config';
 import { siteFloats } from '../model/memory';
-import { batchWork, planBatches, ROWS_WORTH_A_BATCH, sequencesAtOnce, type Patch, type PatchBatch } from './exactBatches';
+import { batchWork, planBatches, planSweeps, ROWS_WORTH_A_BATCH, sequencesAtOnce, type Patch, type PatchBatch } from './exactBatches';
 import { checkCells, type Part } from './exactCells';
+import { entryNeeds, startOf } from './exactEntry';
 import { makeJobs, patchesOf, type PatchJob } from './exactJobs';
 import type { Needs } from './exactSources';
+import { isSwept } from './exactSweep';
 import type { Plan } from './plan';
 
 export interface ExactPlan {
@@ -41,7 +43,9 @@ export function planExact(plan: Plan, cells: readonly PatchCell[], config: Gpt2C
 
   const kept = jobs.reduce((sum, job) => sum + sourceBytes(config, job, needsOf({ ...shape, config }, job, order)), 0);
   const keeps = kept <= Math.min(MOST_KEPT, free / 2);
-  const blocks = blocksOf({ ...shape, config }, order, (index) => cells[index]!.layer ?? 0, (job, index) => batchesOf({ ...shape, config }, job, [index]), keeps);
+  // Swept cells of different layers join each other; where nothing is kept, a block needs the runs of one layer only.
+  const layerOf = keeps && jobs.every(isSwept) ? () => 0 : (index: number): number => cells[index]!.layer ?? 0;
+  const blocks = blocksOf({ ...shape, config }, order, layerOf, (job, index) => batchesOf({ ...shape, config }, job, [index]), keeps);
   const own = { ...shape, blocks, keeps };
   return { ...own, work: workOf({ ...own, config }) };
 }
@@ -50,13 +54,20 @@ type Shape = Pick<ExactPlan, 'cells' | 'batchBytes'> & { config: Gpt2Config };
 
 /** The batches that a block needs of a job. */
 export function batchesOf({ cells, batchBytes, config }: Shape, job: PatchJob, block: readonly number[]): PatchBatch[] {
-  const patches = block.flatMap((index): Patch[] => patchesOf(job, cells[index]!, index));
+  const patches = patchesOfBlock(cells, job, block);
   const { baseLength: length, latestLayer, chunk: { prefix, tail } } = job;
-  return planBatches(patches, { length, prefix, tail, latestLayer, sequences: sequencesAtOnce(config, length, batchBytes) });
+  const sequences = sequencesAtOnce(config, length, batchBytes);
+  if (!isSwept(job)) return planBatches(patches, { length, prefix, tail, latestLayer, sequences });
+  return planSweeps(patches, ({ part }) => startOf(part, job), ({ part }) => 1 / sequences(part.layer, startOf(part, job)));
+}
+
+function patchesOfBlock(cells: readonly PatchCell[], job: PatchJob, block: readonly number[]): Patch[] {
+  return block.flatMap((index) => patchesOf(job, cells[index]!, index));
 }
 
 /** What a block needs of a job's base and other runs. */
 export function needsOf(shape: Shape, job: PatchJob, block: readonly number[]): Needs {
+  if (isSwept(job)) return entryNeeds(job, patchesOfBlock(shape.cells, job, block), shape.config.layers);
   const batches = batchesOf(shape, job, block);
   return {
     layers: new Set(batches.map(({ layer }) => layer)),
@@ -89,7 +100,7 @@ export function sourceBytes(config: Gpt2Config, { pairs, interventions, baseLeng
 type Load = readonly { share: number; rows: number }[];
 
 /**
- * Cuts the cells (or edges) of each layer, in their order, into blocks. A block ends once it takes as long as one batch may, so
+ * Cuts the cells (or edges) of each layer, in their order, into blocks (`layerOf` the same for all: whatever their layers). A block ends once it takes as long as one batch may, so
  * that finished cells come often, provided that the batches of every job are worth their fixed cost. Where there is one job that
  * is a batch of whole cells; where pairs differ in length, or in where they differ, as many as all their batches finish together.
  */
@@ -108,7 +119,7 @@ export function blocksOf({ jobs, batchBytes, config }: Pick<ExactPlan, 'jobs' | 
   for (const index of order) {
     const open = blocks.at(-1);
     const own = endsEarly ? loadOf(index) : [];
-    const continues = open !== undefined && layerOf(open[0]!) === layerOf(index) && !isFull(load, own);
+    const continues = open !== undefined && layerOf(open[0]!) === layerOf(index) && !isFull(load, own, Math.min(1, FIRST_SHARE * 2 ** (blocks.length - 1)));
     if (continues) open.push(index);
     else blocks.push([index]);
     load = own.map(({ share, rows }, i) => ({ share: share + (continues ? load[i]!.share : 0), rows: rows + (continues ? load[i]!.rows : 0) }));
@@ -116,9 +127,12 @@ export function blocksOf({ jobs, batchBytes, config }: Pick<ExactPlan, 'jobs' | 
   return blocks;
 }
 
-function isFull(load: Load, next: Load): boolean {
+/** Of the time that a batch may take, the first block takes so much and each next one twice that, so that the first cells come early. */
+const FIRST_SHARE = 1 / 4;
+
+function isFull(load: Load, next: Load, most: number): boolean {
   const all = load.reduce((sum, { share }, i) => sum + share + next[i]!.share, 0);
-  return all > 1 && load.every(({ share, rows }, i) => rows === 0 || rows >= ROWS_WORTH_A_BATCH || share + next[i]!.share > 1);
+  return all > most && load.every(({ share, rows }, i) => rows === 0 || rows >= ROWS_WORTH_A_BATCH || share + next[i]!.share > 1);
 }
 
 function workOf({ plan, jobs, blocks, keeps, ...shape }: Omit<ExactPlan, 'work'> & { config: Gpt2Config }): number {
@@ -127,7 +141,9 @@ function workOf({ plan, jobs, blocks, keeps, ...shape }: Omit<ExactPlan, 'work'>
   const { other, variant } = plan.experiment;
   const takesMeans = other === 'mean' || variant?.interventions?.some((own) => own.with === 'mean');
   const means = takesMeans ? jobs.reduce((sum, { pairs, chunk }) => sum + pairs.length * chunk.cleanLength, 0) : 0;
-  const batches = blocks.flatMap((block) => jobs.map((job) => batchesOf(shape, job, block).reduce((sum, batch) => sum + batchWork(batch, job.baseLength, layers), 0)));
+  const workOfBatch = (job: PatchJob, batch: PatchBatch): number =>
+    isSwept(job) ? batch.patches.reduce((sum, { part }) => sum + (job.baseLength - startOf(part, job)) * (layers - part.layer), 0) : batchWork(batch, job.baseLength, layers);
+  const batches = blocks.flatMap((block) => jobs.map((job) => batchesOf(shape, job, block).reduce((sum, batch) => sum + workOfBatch(job, batch), 0)));
   return (sources + means) * layers + batches.reduce((sum, work) => sum + work, 0);
 }
 
