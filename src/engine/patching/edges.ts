@@ -5,15 +5,13 @@ import { edgePositionsName, EDGE_SCORES, SENDER_SCORES, type EdgeResult } from '
 import { receiverCount, senderCount } from '../../shared/graph/nodes';
 import type { BackendName } from '../../shared/results';
 import type { EdgesParams } from '../client/engine';
-import { disposeRun } from '../model/forward';
 import type { Gpt2 } from '../model/weights';
 import { Work, type WorkOptions } from '../model/work';
-import { interpolated } from './attributeRuns';
 import { directionsOf } from './attribution';
 import { runChunk } from './chunkRuns';
 import { edgesWork, planEdges } from './edgesChecks';
-import { contractEdges } from './edgesContraction';
 import { checkEdges } from './edgesMemory';
+import { scoreEdges, stepsOf } from './edgesRuns';
 import { senderDifferences, SENDER_SITES } from './edgesSenders';
 import { EdgeSums } from './edgesSums';
 import { GroupMeans, inAllLayers } from './groupMeans';
@@ -49,19 +47,12 @@ export async function attributeEdges(model: Gpt2, { experiment, method, receiver
       work.begin(chunks.length === 1 ? 'Attributing edges' : `Attributing edges, part ${index + 1} of ${chunks.length}`);
       const { weights } = branches[chunk.branch]!;
       for (const { direction, share } of directionsOf(plan)) {
-        const values = await runChunk(model, plan, chunk, { sites: SENDER_SITES, record: !integrated, direction }, means, work, async (runs) => {
-          const senders = await senderDifferences(model, runs, receivers.length > 0, work);
-          const into = (factor: number) => sums.of(chunk, chunk.pairs.map((pair) => factor * weights[pair]!));
+        const record = stepsOf(integrated, { pairs: chunk.pairs.length, length: chunk.cleanLength - chunk.prefix }).base;
+        const values = await runChunk(model, plan, chunk, { sites: SENDER_SITES, record, direction }, means, work, async (runs) => {
+          const senders = await senderDifferences(model, runs, work);
           try {
-            if (!integrated) await contractEdges(model, runs, runs.base, senders, layerNorm, into(share), work);
-            for (let step = 0; integrated && step < integrated.steps; step++) {
-              const run = await interpolated(model, integrated, step, runs, work);
-              try {
-                await contractEdges(model, runs, run, senders, layerNorm, into(1 / integrated.steps), work);
-              } finally {
-                disposeRun(run);
-              }
-            }
+            const factor = share / (integrated?.steps ?? 1);
+            await scoreEdges(model, integrated, runs, senders, layerNorm, sums.of(chunk, chunk.pairs.map((pair) => factor * weights[pair]!)), work);
             return runs.values;
           } finally {
             senders.dispose();

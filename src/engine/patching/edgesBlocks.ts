@@ -1,37 +1,43 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
 /**
- * Rows of a block, all pairs together: an edge's score is a sum over positions, so any number of them can be contracted at a time.
- * It bounds what receivers hold: ports · rows · dModel floats some times over.
+ * Rows (pair · position) that are contracted at a time: an edge's score is a sum over rows, so any number of them can be. It bounds
+ * what receivers hold: ports · rows · dModel floats some times over.
  */
 export const ROWS_OF_BLOCK = 64;
 
-/** Positions of a block where scores are wanted by position: each is a row of its own, mostly of zeros. */
-export const POSITIONS_APART = 16;
-
-/** Consecutive positions of every sequence of a run, counted from its first that is run. */
-export interface PositionBlock {
+export interface RowBlock {
   first: number;
+  count: number;
+}
+
+export function rowBlocks(rows: number): RowBlock[] {
+  return Array.from({ length: Math.ceil(rows / ROWS_OF_BLOCK) }, (_, i) => ({ first: i * ROWS_OF_BLOCK, count: Math.min(ROWS_OF_BLOCK, rows - i * ROWS_OF_BLOCK) }));
+}
+
+/** Sequences that are run, and the rows of which edges are made: the first `positions` of each pair, those of a continuation left out. */
+export interface EdgeRows {
+  pairs: number;
+  /** Positions of each sequence that are run. */
+  length: number;
   positions: number;
 }
 
-/** Blocks of the first `positions` positions of `batch` sequences. */
-export function positionBlocks(batch: number, positions: number, byPosition: boolean): PositionBlock[] {
-  const step = Math.min(byPosition ? POSITIONS_APART : positions, Math.max(1, Math.floor(ROWS_OF_BLOCK / batch)));
-  return Array.from({ length: Math.ceil(positions / step) }, (_, i) => ({ first: i * step, positions: Math.min(step, positions - i * step) }));
+/** Which row of what a run gave for `sequences` of `length` positions, of which the `known` trailing ones were computed, is this row of sequence `sequence`; −1 for none. */
+export function runRow({ length }: EdgeRows, known: number, sequence: number, position: number): number {
+  const own = position - (length - known);
+  return own < 0 ? -1 : sequence * known + own;
 }
 
-/**
- * The part of a run's tensor that lies in a block: `use` gets, for each sequence, where it begins in `values` (its first position
- * that is known and in the block), at which position of the block, and how many positions there are. `values` are of
- * `batch` sequences of `length` positions, of which the trailing ones are known.
- */
-export function eachSequence(values: Float32Array, { width, batch, length }: { width: number; batch: number; length: number }, { first, positions }: PositionBlock, use: (sequence: number, start: number, position: number, count: number) => void): void {
-  const known = values.length / width / batch;
-  const from = Math.max(first, length - known);
-  const count = first + positions - from;
-  if (count <= 0) return;
-  for (let sequence = 0; sequence < batch; sequence++) use(sequence, (sequence * known + from - (length - known)) * width, from - first, count);
+/** Plain memory for values on their way to the backend, which copies them: fresh memory costs more than what is written to it. Of one use at a time. */
+export class Scratch {
+  private values = new Float32Array(0);
+
+  /** Whatever stands there. */
+  of(count: number): Float32Array {
+    if (this.values.length < count) this.values = new Float32Array(count);
+    return this.values.subarray(0, count);
+  }
 }
 
 /** A tensor's values; the tensor is disposed. Not as the result of `tf.tidy`, which would look for tensors in them, number by number. */

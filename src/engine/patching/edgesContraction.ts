@@ -1,16 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { PORTS, receiverIndex, senderCount, senderIndex, sendersInto } from '../../shared/graph/nodes';
-import type { EdgeLayerNorm } from '../../shared/paths';
-import { backward } from '../model/backward';
-import type { ForwardRun } from '../model/forward';
-import { normBackward } from '../model/layers';
-import type { SiteTensors } from '../model/sites';
+import { PORTS, receiverIndex, senderIndex, sendersInto } from '../../shared/graph/nodes';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
-import { disposeGradient } from './attributeRuns';
-import type { ChunkRuns } from './chunkRuns';
-import { taken } from './edgesBlocks';
-import { PortInputs, ReceiverRows } from './edgesReceivers';
+import { taken, type RowBlock, type Scratch } from './edgesBlocks';
+import { portReaders, type LayerGradients } from './edgesReceivers';
 import type { SenderDifferences } from './edgesSenders';
 import type { TakeEdges } from './edgesSums';
 
@@ -19,93 +12,115 @@ interface Reading {
   /** The first sender and the one after the last. */
   from: number;
   to: number;
-  /** `values` of senders from `sender` on. */
-  take(pair: number, sender: number, values: Float32Array): void;
+  receiver?: number;
 }
 
 /**
- * One backward pass of a recorded run, and in each layer the products of its receivers with all senders that reach them: per pair,
- * block of positions and segment of senders one [receivers, positions · dModel] × [positions · dModel, senders]. The gradients of
- * the residual stream after the layer's senders stand among the receivers and give the senders' own scores. The run's record is used up.
+ * The products of a layer's receivers with all senders that reach them: in each row one [receivers, dModel] × [dModel, senders], summed
+ * over the rows of a pair. The gradients of the residual stream after the layer's senders stand among the receivers and give the
+ * senders' own scores. `final`: the gradient of what the logits read, [row, dModel], with the last layer.
  */
-export async function contractEdges(model: Gpt2, { metric, pairs }: ChunkRuns, run: ForwardRun, senders: SenderDifferences, layerNorm: EdgeLayerNorm, take: TakeEdges, work: Work): Promise<void> {
+export function contractLayer(model: Gpt2, layer: number, gradients: LayerGradients, final: Float32Array | undefined, senders: SenderDifferences, take: TakeEdges, scratch: Scratch, work: Work): void {
   const { config } = model;
-  const { heads, dModel } = config;
-  const rows = pairs.map((_, row) => row);
-  const frozen = layerNorm !== 'full';
-  const start = metric.gradient(run, rows, { freezeLayerNorm: layerNorm === 'all' });
-  try {
-    if (start.final) {
-      const own = layerNorm === 'receiver' ? metric.gradient(run, rows, { freezeLayerNorm: true }) : start;
-      try {
-        const final = own.final!.dataSync<'float32'>();
-        contract([into(receiverIndex(config, { kind: 'logits' }))], senderCount(config), (block) => block.put(0, final));
-      } finally {
-        if (own !== start) disposeGradient(own);
-      }
-    }
-    await backward(model, run, { ...start, wanted: ['q', 'k', 'v', 'resid_mid', 'resid_post', 'embed'], freezeLayerNorm: layerNorm === 'all', mlpInput: true }, visit, work);
-  } finally {
-    disposeGradient(start);
-  }
+  const { heads, dModel, dHead } = config;
+  const { units, along } = gradients;
+  const mlp = receiverIndex(config, { kind: 'mlp', layer });
+  const head = senderIndex(config, { kind: 'head', layer, head: 0 });
+  const first = receiverIndex(config, { kind: 'head', layer, head: 0, port: 'q' });
+  const into = (receiver: number): Reading => ({ from: 0, to: sendersInto(config, receiver), receiver });
+  const ports = PORTS.length * heads;
+  const others: [Reading, Float32Array][] = [
+    [into(mlp), gradients.mlp],
+    [{ from: head, to: head + heads }, gradients.mid],
+    [{ from: head + heads, to: head + heads + 1 }, gradients.post],
+  ];
+  if (gradients.embed) others.push([{ from: 0, to: 1 }, gradients.embed]);
+  if (final) others.push([into(receiverIndex(config, { kind: 'logits' })), final]);
+  const readings = [...Array.from({ length: ports }, (_, port) => into(first + port)), ...others.map(([reading]) => reading)];
+  const height = readings.length + units.length;
+  const gain = model.blocks[layer]!.norm1.gain.dataSync<'float32'>();
+  const rows = gradients.mlp.length / dModel;
 
-  function visit(layer: number, { q, k, v, resid_mid: mid, resid_post: post, embed }: SiteTensors, mlpInput?: tf.Tensor2D): void {
-    const mlp = receiverIndex(config, { kind: 'mlp', layer });
-    const head = senderIndex(config, { kind: 'head', layer, head: 0 });
-    const first = receiverIndex(config, { kind: 'head', layer, head: 0, port: 'q' });
-    const input = tf.tidy(() => normBackward(mlpInput!, run.layers[layer]!.record!.norm2, model.blocks[layer]!.norm2.gain, frozen));
-    const others = [taken(input), ...[mid!, post!, ...(embed ? [embed] : [])].map((x) => x.dataSync<'float32'>())];
-    const readings = [
-      ...Array.from({ length: PORTS.length * heads }, (_, port) => into(first + port)),
-      into(mlp),
-      nodes(head, heads),
-      nodes(head + heads, 1),
-      ...(embed ? [nodes(senderIndex(config, { kind: 'input' }), 1)] : []),
-    ];
-    tf.tidy(() => {
-      const ports = new PortInputs(model, run, layer, { q, k, v }, work);
-      contract(readings, head + heads + 1, (block) => {
-        ports.into(block, frozen);
-        others.forEach((gradient, i) => block.put(PORTS.length * heads + i, gradient));
+  tf.tidy(() => {
+    const readers = portReaders(model, layer, scratch);
+    senders.blocks.forEach((block, b) => {
+      work.poll();
+      const own = ofRows(gradients.ports, ports, rows, block, dHead);
+      const inputs = taken(tf.tidy(() => tf.matMul(tf.tensor3d(own, [ports, block.count, dHead]), readers, false, true)));
+      const left = scratch.of(block.count * height * dModel);
+      copyScaled(inputs, gain, ports, block.count, left, height);
+      [...others.map(([, values]) => values), ...units].forEach((values, i) => {
+        for (let row = 0; row < block.count; row++) {
+          left.set(values.subarray((block.first + row) * dModel, (block.first + row + 1) * dModel), (row * height + ports + i) * dModel);
+        }
+      });
+      tf.tidy(() => {
+        const receivers = tf.tensor3d(left, [block.count, height, dModel]);
+        senders.segments.forEach((segment, index) => {
+          if (segment.first > head + heads) return;
+          work.poll();
+          const products = taken(tf.tidy(() => tf.matMul(receivers, senders.tensor(b, index), false, true)));
+          if (units.length > 0) subtractAlong(products, block, segment.count, { ports, height, of: readings.length }, along);
+          give(products, block, segment);
+        });
       });
     });
-    work.advance(run.batch * run.length);
-  }
+  });
 
-  /** Scores of senders of the gradient in their place of the residual stream. */
-  function nodes(from: number, count: number): Reading {
-    return { from, to: from + count, take: (pair, sender, values) => take.senders(pair, sender, values) };
+  /** Hands on products [row, receiver, sender], those of each pair summed up. */
+  function give(products: Float32Array, { first: firstRow, count }: RowBlock, segment: { first: number; count: number }): void {
+    const { positions } = senders.rows;
+    const size = height * segment.count;
+    for (let row = 0; row < count; ) {
+      const pair = Math.floor((firstRow + row) / positions);
+      const end = Math.min(count, (pair + 1) * positions - firstRow);
+      const sums = new Float64Array(size);
+      for (let next = row; next < end; next++) for (let i = 0; i < size; i++) sums[i]! += products[next * size + i]!;
+      readings.forEach(({ from, to, receiver }, reading) => {
+        const [start, stop] = [Math.max(from, segment.first), Math.min(to, segment.first + segment.count)];
+        if (start >= stop) return;
+        const [a, z] = [reading * segment.count + start - segment.first, reading * segment.count + stop - segment.first];
+        if (receiver === undefined) take.senders(pair, start, sums.subarray(a, z));
+        else take.edges(pair, start, receiver, sums.subarray(a, z));
+        if (receiver === undefined || !take.byPosition.includes(receiver)) return;
+        for (let next = row; next < end; next++) take.position(pair, start, receiver, firstRow + next - pair * positions, products.subarray(next * size + a, next * size + z));
+      });
+      row = end;
+    }
   }
+}
 
-  function into(receiver: number): Reading & { receiver: number } {
-    return { receiver, from: 0, to: sendersInto(config, receiver), take: (pair, sender, values) => take.edges(pair, sender, receiver, values) };
+/** Some rows of [part, row, width]. */
+function ofRows(values: Float32Array, parts: number, rows: number, { first, count }: RowBlock, width: number): Float32Array {
+  if (count === rows) return values;
+  const own = new Float32Array(parts * count * width);
+  for (let part = 0; part < parts; part++) own.set(values.subarray((part * rows + first) * width, (part * rows + first + count) * width), part * count * width);
+  return own;
+}
+
+/** [part, row, feature], each feature times its gain, to the first parts of [row, `height` parts, feature]. */
+function copyScaled(values: Float32Array, gain: Float32Array, parts: number, rows: number, into: Float32Array, height: number): void {
+  const width = gain.length;
+  for (let part = 0; part < parts; part++) {
+    for (let row = 0; row < rows; row++) {
+      const source = (part * rows + row) * width;
+      const target = (row * height + part) * width;
+      for (let i = 0; i < width; i++) into[target + i] = gain[i]! * values[source + i]!;
+    }
   }
+}
 
-  /** `write` writes a row for each reading. `reach`: senders that any of them is about, the first ones. */
-  function contract(readings: readonly (Reading & { receiver?: number })[], reach: number, write: (rows: ReceiverRows) => void): void {
-    const apart = readings.flatMap(({ receiver, from, to }, row) => (receiver !== undefined && take.byPosition.includes(receiver) ? [{ receiver, from, to, row }] : []));
-    senders.blocks.forEach((block, b) => {
-      const spread = apart.flatMap(({ receiver, from, to }) =>
-        Array.from({ length: block.positions }, (_, i): Reading => ({ from, to, take: (pair, sender, values) => take.position(pair, sender, receiver, block.first + i, values) })),
-      );
-      const all = [...readings, ...spread];
-      const gradients = new ReceiverRows(run, block, dModel, all.length);
-      write(gradients);
-      apart.forEach(({ row }, i) => gradients.spread(readings.length + i * block.positions, row));
-      for (const pair of rows) {
-        tf.tidy(() => {
-          const left = gradients.of(pair);
-          senders.segments.forEach(({ first, count }, segment) => {
-            if (first >= reach) return;
-            work.poll();
-            const products = taken(tf.tidy(() => tf.matMul(left, senders.matrix(b, pair, segment))));
-            all.forEach(({ from, to, take: use }, row) => {
-              const [start, end] = [Math.max(from, first), Math.min(to, first + count)];
-              if (start < end) use(pair, start, products.subarray(row * count + start - first, row * count + end - first));
-            });
-          });
-        });
+/** Takes x̂ · c from what the ports' rows came to, given the products of x̂ below them: products [row, receiver, sender], x̂ from receiver `of` on. */
+function subtractAlong(products: Float32Array, block: RowBlock, width: number, { ports, height, of }: { ports: number; height: number; of: number }, along: readonly Float32Array[]): void {
+  along.forEach((c, step) => {
+    for (let row = 0; row < block.count; row++) {
+      const unit = (row * height + of + step) * width;
+      for (let port = 0; port < ports; port++) {
+        const factor = c[(block.first + row) * ports + port]!;
+        const start = (row * height + port) * width;
+        if (factor === 0) continue;
+        for (let i = 0; i < width; i++) products[start + i]! -= factor * products[unit + i]!;
       }
-    });
-  }
+    }
+  });
 }

@@ -3,22 +3,27 @@ import { PORTS, receiverCount, senderCount } from '../../shared/graph/nodes';
 import type { BackendName } from '../../shared/results';
 import type { Gpt2Config } from '../model/config';
 import { FLOAT, fillableBytes, gigabytes, longest } from '../model/memory';
-import { POSITIONS_APART, ROWS_OF_BLOCK } from './edgesBlocks';
+import { ROWS_OF_BLOCK, type EdgeRows } from './edgesBlocks';
+import { gradientsFloats, stepsAtOnce } from './edgesRuns';
 import { SENDER_SITES, sendersBytes } from './edgesSenders';
 import type { Chunk, Plan } from './plan';
 import { chunkBytes, refusePair } from './planMemory';
 
-/** Most bytes that edge attribution of a chunk, by position into some receivers, holds at a time beside the weights and the results. */
-export function edgesBytes(config: Gpt2Config, plan: Plan, chunk: Chunk, receivers = 0): number {
+/** Most bytes that edge attribution of a chunk holds at a time beside the weights and the results. */
+export function edgesBytes(config: Gpt2Config, plan: Plan, chunk: Chunk): number {
   const { heads, dModel } = config;
+  const { integrated } = plan.experiment.variant ?? {};
   const positions = Math.max(chunk.cleanLength, chunk.corruptedLength) - chunk.prefix;
-  const rows = chunk.pairs.length * positions;
-  const block = Math.max(chunk.pairs.length, Math.min(rows, ROWS_OF_BLOCK));
-  // Of one layer: queries', keys' and values' gradients and what reads them, by head; a block's inputs of all ports.
-  const ports = PORTS.length * (2 * rows * dModel + 3 * dModel * dModel);
-  const apart = Math.min(receivers, PORTS.length * heads + 1) * Math.min(POSITIONS_APART, positions);
-  const inputs = (2 * (4 + apart) + 9 * PORTS.length * heads) * block * dModel + 8 * rows * dModel;
-  return chunkBytes(config, plan, chunk, { sites: SENDER_SITES, record: true }) + sendersBytes(config, chunk.pairs.length, positions) + FLOAT * (ports + inputs);
+  const own: EdgeRows = { pairs: chunk.pairs.length, length: positions, positions };
+  const rows = own.pairs * positions;
+  const block = Math.min(rows, ROWS_OF_BLOCK);
+  // Steps that are run together: as many pairs with their prefixes, in the place of one step's.
+  const together = integrated ? Math.min(integrated.steps, stepsAtOnce(rows)) : 1;
+  const steps = chunkBytes(config, plan, { ...chunk, pairs: Array.from({ length: together * own.pairs }, () => chunk.pairs[0]!) }, { sites: [], record: true }) - chunkBytes(config, plan, chunk, { sites: [], record: true });
+  // Of one layer: what reads gradients, by head, as it is handed over; gradients on their way; a block's receivers and their products.
+  const ports = PORTS.length * (2 * dModel * dModel + together * rows * dModel);
+  const inputs = (2 * PORTS.length * heads + 2 * (PORTS.length * heads + 5 + together)) * block * dModel;
+  return chunkBytes(config, plan, chunk, { sites: SENDER_SITES, record: true }) + steps + sendersBytes(config, own.pairs, positions) + FLOAT * (ports + inputs + gradientsFloats(config, integrated, own));
 }
 
 /** Bytes of the result: edges and senders of every pair, and what is wanted by position. */
@@ -31,7 +36,7 @@ export function edgesResultBytes(config: Gpt2Config, { groups }: Plan, receivers
 export function checkEdges(config: Gpt2Config, plan: Plan, receivers: number, backend: BackendName, free: number): void {
   const room = fillableBytes(config, backend, free);
   // The results twice: as they are summed up, and packed.
-  const needs = (chunk: Chunk, own: number): number => edgesBytes(config, plan, chunk, own) + 2 * edgesResultBytes(config, plan, own);
+  const needs = (chunk: Chunk, own: number): number => edgesBytes(config, plan, chunk) + 2 * edgesResultBytes(config, plan, own);
   const fits = (own: number): boolean => plan.chunks.every((chunk) => needs(chunk, own) <= room);
   if (receivers > 0 && !fits(receivers) && fits(0)) {
     const fewer = longest(receivers, fits);

@@ -1,124 +1,170 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { PORTS } from '../../shared/graph/nodes';
 import { attentionScale, type ForwardRun } from '../model/forward';
-import { normBackward, type Normalised } from '../model/layers';
-import { matrices } from '../model/rows';
+import { linear, normBackward } from '../model/layers';
 import type { SiteTensors } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
-import { eachSequence, taken, type PositionBlock } from './edgesBlocks';
+import { runRow, taken, type EdgeRows, type Scratch } from './edgesBlocks';
+
+/** What must be wanted of the backward pass, beside ∂M/∂LN2(resid_mid). */
+export const RECEIVER_GRADIENTS = ['q', 'k', 'v', 'resid_mid', 'resid_post', 'embed'] as const;
 
 /**
- * Gradients with respect to receivers' inputs in a block, u_r = ∂M/∂input_r, the input being the residual stream before the
- * receiver's LayerNorm: per pair a matrix [receiver, position · dModel]. Rows are written one after the other.
+ * What a layer's scores are made of, summed over runs of the same prompts (the steps of integrated gradients). With X = W_X·y + b the
+ * query, key or value of a head, y = gain ∘ x̂ + bias the normalised input, W the columns of W_X that are the head's, and
+ * S = ∂M/∂X / σ, the gradient with respect to the head's input before the LayerNorm is
+ *   u = g − mean g − x̂ · c,   g = gain ∘ (W·S),   c = x̂·g / dModel = S·(X − X_0) / dModel,   X_0 = W_X·bias + b,
+ * without the last term where the scale is a constant. g is linear in S, so that S is summed and goes through W once; x̂ · c is of
+ * rank one in each run, and its products with senders are made of those of x̂.
  */
-export class ReceiverRows {
-  readonly values: Float32Array[];
-  private readonly size: number;
+export interface LayerGradients {
+  /** Σ S: [port, head, row, dHead]. */
+  ports: Float32Array;
+  /** By sequence of the runs that have the row: x̂ [row, dModel], and c [row, port · head]. None where the scale is a constant. */
+  units: Float32Array[];
+  along: Float32Array[];
+  /** Σ ∂M/∂(what the MLP reads): [row, dModel]. */
+  mlp: Float32Array;
+  /** Σ of the residual stream's gradients after attention and after the MLP: what the layer's senders add to. */
+  mid: Float32Array;
+  post: Float32Array;
+  /** In layer 0: that of the start of the stream. */
+  embed?: Float32Array;
+}
+
+/** Bytes of one layer's, of `rows` and so many runs. */
+export function layerGradientsFloats({ dModel, heads }: Gpt2['config'], rows: number, runs: number): number {
+  return rows * ((PORTS.length + 4) * dModel + runs * (dModel + PORTS.length * heads));
+}
+
+/** Gradients by layer of one or several runs of the same pairs. A run may hold each pair several times: sequence i is of pair i modulo the pairs. */
+export class ReceiverGradients {
+  private readonly layers: (LayerGradients | undefined)[] = [];
 
   constructor(
-    private readonly run: Pick<ForwardRun, 'batch' | 'length'>,
-    readonly block: PositionBlock,
-    private readonly dModel: number,
-    readonly count: number,
-  ) {
-    this.size = block.positions * dModel;
-    this.values = Array.from({ length: run.batch }, () => new Float32Array(count * this.size));
+    private readonly model: Gpt2,
+    private readonly rows: EdgeRows,
+    /** The scales of receivers' LayerNorms are constants. */
+    private readonly frozen: boolean,
+    private readonly work: Work,
+  ) {}
+
+  /** Adds a run's gradients in a layer, as `backward` shows them. */
+  add(run: ForwardRun, layer: number, gradients: SiteTensors, mlpInput: tf.Tensor2D): void {
+    const { config, blocks } = this.model;
+    const { dModel } = config;
+    const { norm2 } = run.layers[layer]!.record!;
+    const size = this.rows.pairs * this.rows.positions * dModel;
+    const own = (this.layers[layer] ??= {
+      ports: new Float32Array(PORTS.length * size),
+      units: [],
+      along: [],
+      mlp: new Float32Array(size),
+      mid: new Float32Array(size),
+      post: new Float32Array(size),
+      ...(layer === 0 && { embed: new Float32Array(size) }),
+    });
+    this.sum(own.mlp, taken(tf.tidy(() => normBackward(mlpInput, norm2, blocks[layer]!.norm2.gain, this.frozen))), run.batch);
+    this.sum(own.mid, gradients.resid_mid!.dataSync<'float32'>(), run.batch);
+    this.sum(own.post, gradients.resid_post!.dataSync<'float32'>(), run.batch);
+    if (own.embed) this.sum(own.embed, gradients.embed!.dataSync<'float32'>(), run.batch);
+    this.work.poll();
+    this.addPorts(own, run, layer, gradients);
   }
 
-  /** A gradient of all or trailing positions: [pair · position, dModel]. */
-  put(row: number, gradient: Float32Array): void {
-    eachSequence(gradient, { ...this.run, width: this.dModel }, this.block, (pair, start, position, count) => {
-      this.values[pair]!.set(gradient.subarray(start, start + count * this.dModel), row * this.size + position * this.dModel);
+  /** The layer's gradients, which are forgotten. */
+  take(layer: number): LayerGradients {
+    const own = this.layers[layer]!;
+    this.layers[layer] = undefined;
+    return own;
+  }
+
+  /** A gradient of all or trailing positions, [sequence · position, dModel], added up by row. */
+  sum(into: Float32Array, gradient: Float32Array, sequences: number): void {
+    const { dModel } = this.model.config;
+    this.eachRow(sequences, gradient.length / dModel / sequences, (row, from) => {
+      const [start, source] = [row * dModel, from * dModel];
+      for (let i = 0; i < dModel; i++) into[start + i]! += gradient[source + i]!;
     });
   }
 
-  /** The same of the block's positions only. */
-  putBlock(row: number, gradient: Float32Array): void {
-    this.values.forEach((own, pair) => own.set(gradient.subarray(pair * this.size, (pair + 1) * this.size), row * this.size));
+  private addPorts(own: LayerGradients, run: ForwardRun, layer: number, gradients: SiteTensors): void {
+    const { config } = this.model;
+    const { heads, dHead, dModel } = config;
+    const { pairs, positions, length } = this.rows;
+    const rows = pairs * positions;
+    const { norm1, attention } = run.layers[layer]!.record!;
+    const inverse = norm1.inverse.dataSync<'float32'>();
+    const repeats = run.batch / pairs;
+    const firstStep = own.units.length;
+    if (!this.frozen) {
+      const unit = norm1.unit.dataSync<'float32'>();
+      for (let i = 0; i < repeats; i++) {
+        own.units.push(new Float32Array(rows * dModel));
+        own.along.push(new Float32Array(rows * PORTS.length * heads));
+      }
+      this.eachRow(run.batch, length, (row, from, sequence) => {
+        own.units[firstStep + Math.floor(sequence / pairs)]!.set(unit.subarray(from * dModel, (from + 1) * dModel), row * dModel);
+      });
+    }
+    const scale = attentionScale(config, layer);
+    const values = { q: attention.query, k: attention.key, v: attention.value };
+    const constants = this.frozen ? undefined : constantParts(this.model, layer, this.work);
+    PORTS.forEach((port, p) => {
+      const gradient = gradients[port]!.dataSync<'float32'>();
+      const known = gradient.length / dModel / run.batch;
+      const value = values[port].dataSync<'float32'>();
+      const [computed, constant] = [values[port].shape[2], constants?.[p]];
+      // The site q, and its gradient, are of queries times the attention scale.
+      const [factor, divisor] = port === 'q' ? [scale, scale] : [1, 1];
+      this.eachRow(run.batch, known, (row, from, sequence) => {
+        const position = from - sequence * known;
+        const perSigma = factor * inverse[sequence * length + length - known + position]!;
+        const along = own.along[firstStep + Math.floor(sequence / pairs)];
+        for (let head = 0; head < heads; head++) {
+          const source = ((sequence * heads + head) * known + position) * dHead;
+          const target = ((p * heads + head) * rows + row) * dHead;
+          for (let i = 0; i < dHead; i++) own.ports[target + i]! += perSigma * gradient[source + i]!;
+          if (!along) continue;
+          // Keys and values of a prefix come first.
+          const at = ((sequence * heads + head) * computed + computed - known + position) * dHead;
+          let sum = 0;
+          for (let i = 0; i < dHead; i++) sum += gradient[source + i]! * (value[at + i]! / divisor - constant![head * dHead + i]!);
+          along[(row * PORTS.length + p) * heads + head] = (perSigma * sum) / dModel;
+        }
+      });
+    });
   }
 
-  /** Rows from `row` on, one for each position: that of `from` there, zero elsewhere. */
-  spread(row: number, from: number): void {
-    for (const own of this.values) {
-      for (let position = 0; position < this.block.positions; position++) {
-        const start = from * this.size + position * this.dModel;
-        own.copyWithin((row + position) * this.size + position * this.dModel, start, start + this.dModel);
+  /** Each row that the run has computed at its `known` trailing positions, and where: once for each sequence that has it. */
+  private eachRow(sequences: number, known: number, use: (row: number, from: number, sequence: number) => void): void {
+    const { pairs, positions } = this.rows;
+    for (let sequence = 0; sequence < sequences; sequence++) {
+      for (let position = 0; position < positions; position++) {
+        const from = runRow(this.rows, known, sequence, position);
+        if (from >= 0) use((sequence % pairs) * positions + position, from, sequence);
       }
     }
   }
-
-  /** [receiver, position · dModel]. Inside `tf.tidy`. */
-  of(pair: number): tf.Tensor2D {
-    return tf.tensor2d(this.values[pair]!, [this.count, this.size]);
-  }
 }
 
-/**
- * A layer's query, key and value inputs, head by head. With dX = ∂M/∂X of one port and head, u is the LayerNorm's backward pass of
- * W_X[head]·dX at the run: it is linear in that, so that the parts are exact and add up to the whole.
- */
-export class PortInputs {
-  /** Per port and head [pair · position, dHead], of all positions or the last layer's queries. */
-  private readonly gradients: Float32Array[];
-  /** W_X[head]ᵀ: [dHead, dModel]. */
-  private readonly readers: tf.Tensor2D[];
-  private readonly unit: Float32Array;
-  private readonly inverse: Float32Array;
-
-  /** `gradients`: of q, k and v, as the backward pass gives them. Lives inside a `tf.tidy`. */
-  constructor(
-    private readonly model: Gpt2,
-    private readonly run: ForwardRun,
-    private readonly layer: number,
-    { q, k, v }: SiteTensors,
-    private readonly work: Work,
-  ) {
-    const { query, key, value } = model.blocks[layer]!;
-    // The site q is times the attention scale.
-    const dQuery = tf.mul(q!, attentionScale(model.config, layer));
-    this.gradients = [dQuery, k!, v!].flatMap((x) => byHead(x as tf.Tensor4D));
-    this.readers = [query, key, value].flatMap(({ weight }) => {
-      const parts = matrices(tf.transpose(weight), model.config.dHead);
-      return Array.from({ length: parts.count }, (_, head) => parts.at(head));
-    });
-    const norm = run.layers[layer]!.record!.norm1;
-    this.unit = norm.unit.dataSync<'float32'>();
-    this.inverse = norm.inverse.dataSync<'float32'>();
-  }
-
-  /** Writes the rows of all ports, from the first on. `frozen`: the LayerNorm's scale is a constant. */
-  into(rows: ReceiverRows, frozen: boolean): void {
-    const { dModel, dHead } = this.model.config;
-    const size = this.run.batch * rows.block.positions * dModel;
-    const inputs = taken(tf.tidy(() => {
-      const parts = this.gradients.map((gradient, port) => {
-        this.work.poll();
-        return tf.tidy(() => tf.matMul<tf.Tensor2D>(this.inBlock(gradient, dHead, rows.block), this.readers[port]!));
-      });
-      const norm: Normalised = { unit: this.inBlock(this.unit, dModel, rows.block), inverse: this.inBlock(this.inverse, 1, rows.block) };
-      const all = tf.reshape(tf.concat(parts, 0), [parts.length, size / dModel, dModel]);
-      return tf.tidy(() => normBackward(all, norm, this.model.blocks[this.layer]!.norm1.gain, frozen));
-    }));
-    this.readers.forEach((_, port) => rows.putBlock(port, inputs.subarray(port * size, (port + 1) * size)));
-  }
-
-  /** [pair · position of the block, width]; zero where nothing is known. */
-  private inBlock(values: Float32Array, width: number, block: PositionBlock): tf.Tensor2D {
-    const size = this.run.batch * block.positions;
-    const own = new Float32Array(size * width);
-    eachSequence(values, { ...this.run, width }, block, (pair, start, position, count) => own.set(values.subarray(start, start + count * width), (pair * block.positions + position) * width));
-    return tf.tensor2d(own, [size, width]);
-  }
+/** X_0 of all heads, by port: what queries, keys and values are where the normalised residual stream is 0. */
+function constantParts({ config: { dModel }, blocks }: Gpt2, layer: number, work: Work): Float32Array[] {
+  const { norm1, query, key, value } = blocks[layer]!;
+  return [query, key, value].map((own) => taken(tf.tidy(() => linear(tf.reshape(norm1.bias, [1, dModel]), own, work))));
 }
 
-/** [pair, head, position, dHead] → per head [pair · position, dHead]. */
-function byHead(x: tf.Tensor4D): Float32Array[] {
-  const [batch, heads, positions, dHead] = x.shape;
-  const size = positions * dHead;
-  const values = x.dataSync<'float32'>();
-  return Array.from({ length: heads }, (_, head) => {
-    const own = new Float32Array(batch * size);
-    for (let pair = 0; pair < batch; pair++) own.set(values.subarray((pair * heads + head) * size, (pair * heads + head + 1) * size), pair * size);
-    return own;
+/** W of each port and head, as products with S want them: [port · head, dModel, dHead]. Inside `tf.tidy`. */
+export function portReaders({ config: { heads, dHead, dModel }, blocks }: Gpt2, layer: number, scratch: Scratch): tf.Tensor3D {
+  const { query, key, value } = blocks[layer]!;
+  const all = scratch.of(PORTS.length * dModel * dModel);
+  [query, key, value].forEach(({ weight }, port) => {
+    const values = tf.tidy(() => weight.copy()).dataSync<'float32'>();
+    for (let head = 0; head < heads; head++) {
+      const start = (port * heads + head) * dModel * dHead;
+      for (let i = 0; i < dModel; i++) all.set(values.subarray(i * dModel + head * dHead, i * dModel + (head + 1) * dHead), start + i * dHead);
+    }
   });
+  return tf.tensor3d(all, [PORTS.length * heads, dModel, dHead]);
 }

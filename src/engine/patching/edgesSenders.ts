@@ -3,20 +3,25 @@ import { senderCount, senderIndex } from '../../shared/graph/nodes';
 import type { SiteName } from '../../shared/sites';
 import type { Gpt2Config } from '../model/config';
 import { FLOAT } from '../model/memory';
-import { matrices } from '../model/rows';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import type { ChunkRuns } from './chunkRuns';
-import { eachSequence, positionBlocks, taken, type PositionBlock } from './edgesBlocks';
+import { rowBlocks, ROWS_OF_BLOCK, runRow, taken, type EdgeRows, type RowBlock } from './edgesBlocks';
 import { capturedAt } from './siteTensors';
 
 /** What must be captured on both sides. */
 export const SENDER_SITES: readonly SiteName[] = ['embed', 'z', 'mlp_out'];
 
-/** Senders' differences stay in the backend, with XNNPACK's packed copies, up to this size; above it they are handed over at every use. */
+/** Senders' differences stay in the backend up to this size; above it they are handed over at every use. */
 const KEPT_BYTES = 256 << 20;
 
-/** Consecutive senders whose differences stand in one matrix, so that a layer needs not multiply with those far above it. */
+/** Senders of a segment, about: wide enough for quick products, narrow enough that a layer multiplies with few that it does not read. */
+const SENDERS_OF_SEGMENT = 40;
+
+/** Floating-point operations of one product. */
+const FLOPS_AT_ONCE = 1e9;
+
+/** Consecutive senders whose differences stand in one tensor. */
 export interface Segment {
   first: number;
   count: number;
@@ -24,56 +29,59 @@ export interface Segment {
 
 /**
  * clean − other of every sender's output in the residual stream, at the prompt's positions (those that a continuation appends are
- * left out): of the embedding, of each head z·W_O[head] (the output bias belongs to no sender), of each MLP its bias included.
- * As matrices [position · dModel, senders of a segment], one for each block, pair and segment: what a product of many receivers
- * with few changes of the right-hand side is quick with. The caller disposes it.
+ * left out): of the embedding, of each head z·W_O[head] (the output bias belongs to no sender), of each MLP its bias included; each
+ * less its mean over features. What receivers read goes through a LayerNorm, whose backward pass takes away the mean of a gradient:
+ * taking it from the differences instead comes to the same, and there are fewer of them.
+ * As tensors [row, sender, dModel], one for each block of rows and segment. The caller disposes them.
  */
 export class SenderDifferences {
-  readonly blocks: readonly PositionBlock[];
+  readonly blocks: readonly RowBlock[];
   readonly segments: readonly Segment[];
-  /** [block][pair][segment]; handed over to the backend where they are kept there. */
-  private readonly values: (Float32Array | undefined)[][][];
-  private readonly kept = new Map<string, tf.Tensor2D>();
+  /** [block][segment]; handed over to the backend where they are kept there. */
+  private readonly values: (Float32Array | undefined)[][];
+  private readonly kept = new Map<string, tf.Tensor3D>();
   private readonly isKept: boolean;
 
   constructor(
     private readonly config: Gpt2Config,
-    pairs: number,
-    positions: number,
-    byPosition: boolean,
+    readonly rows: EdgeRows,
   ) {
-    this.blocks = positionBlocks(pairs, positions, byPosition);
+    const count = rows.pairs * rows.positions;
+    this.blocks = rowBlocks(count);
     this.segments = segmentsOf(config);
-    this.isKept = areKept(config, pairs * positions);
-    this.values = this.blocks.map((block) => Array.from({ length: pairs }, () => this.segments.map(({ count }) => new Float32Array(count * block.positions * config.dModel))));
+    this.isKept = areKept(config, count);
+    this.values = this.blocks.map((block) => this.segments.map((segment) => new Float32Array(block.count * segment.count * config.dModel)));
   }
 
-  /** The differences of consecutive senders from `first` on, all of one segment, each as `eachSequence` takes them. */
-  put(first: number, outputs: readonly Float32Array[], run: { batch: number; length: number }): void {
+  /** The differences of consecutive senders from `first` on, all of one segment: [sender, pair · position, dModel], of the `known` trailing positions that were computed. */
+  put(first: number, outputs: Float32Array, known: number): void {
+    const { dModel } = this.config;
+    const { pairs, positions } = this.rows;
     const index = this.segments.findIndex((segment) => first < segment.first + segment.count);
     const segment = this.segments[index]!;
-    const { dModel } = this.config;
-    this.blocks.forEach((block, b) =>
-      eachSequence(outputs[0]!, { ...run, width: dModel }, block, (pair, start, position, count) => {
-        const own = this.values[b]![pair]![index]!;
-        const offset = position * dModel * segment.count + first - segment.first;
-        for (let i = 0; i < count * dModel; i++) {
-          for (let j = 0; j < outputs.length; j++) own[offset + i * segment.count + j] = outputs[j]![start + i]!;
+    const size = pairs * known * dModel;
+    this.blocks.forEach((block, b) => {
+      const own = this.values[b]![index]!;
+      for (let i = 0; i < block.count; i++) {
+        const row = block.first + i;
+        const from = runRow(this.rows, known, Math.floor(row / positions), row % positions) * dModel;
+        if (from < 0) continue;
+        for (let j = 0; j * size < outputs.length; j++) {
+          own.set(outputs.subarray(j * size + from, j * size + from + dModel), (i * segment.count + first - segment.first + j) * dModel);
         }
-      }),
-    );
+      }
+    });
   }
 
-  /** [position · dModel, senders of the segment]. Inside `tf.tidy`. */
-  matrix(block: number, pair: number, segment: number): tf.Tensor2D {
-    const key = `${block}.${pair}.${segment}`;
+  /** [row of the block, sender of the segment, dModel]. Inside `tf.tidy`. */
+  tensor(block: number, segment: number): tf.Tensor3D {
+    const key = `${block}.${segment}`;
     const known = this.kept.get(key);
     if (known) return known;
-    const shape: [number, number] = [this.blocks[block]!.positions * this.config.dModel, this.segments[segment]!.count];
-    const made = tf.tensor2d(this.values[block]![pair]![segment]!, shape);
+    const made = tf.tensor3d(this.values[block]![segment]!, [this.blocks[block]!.count, this.segments[segment]!.count, this.config.dModel]);
     if (this.isKept) {
       this.kept.set(key, tf.keep(made));
-      this.values[block]![pair]![segment] = undefined;
+      this.values[block]![segment] = undefined;
     }
     return made;
   }
@@ -84,9 +92,9 @@ export class SenderDifferences {
   }
 }
 
-/** Some four segments of whole layers. */
+/** Whole layers each. */
 function segmentsOf({ layers, heads }: Gpt2Config): Segment[] {
-  const step = Math.ceil(layers / 4);
+  const step = Math.max(1, Math.floor(SENDERS_OF_SEGMENT / (heads + 1)));
   return Array.from({ length: Math.ceil(layers / step) }, (_, i) => {
     const first = i === 0 ? 0 : 1 + i * step * (heads + 1);
     return { first, count: 1 + Math.min(layers, (i + 1) * step) * (heads + 1) - first };
@@ -94,43 +102,52 @@ function segmentsOf({ layers, heads }: Gpt2Config): Segment[] {
 }
 
 function areKept(config: Gpt2Config, rows: number): boolean {
-  return 2 * FLOAT * senderCount(config) * rows * config.dModel <= KEPT_BYTES;
+  return FLOAT * senderCount(config) * rows * config.dModel <= KEPT_BYTES;
 }
 
-/** Bytes of the differences of `pairs` of `positions` each, XNNPACK's copies included. */
+/** Bytes of the differences of `pairs` of `positions` each, and of a layer's while they are computed. */
 export function sendersBytes(config: Gpt2Config, pairs: number, positions: number): number {
-  const all = FLOAT * senderCount(config) * pairs * positions * config.dModel;
-  if (areKept(config, pairs * positions)) return 2 * all;
-  const [block] = positionBlocks(pairs, positions, false);
-  return all + 2 * FLOAT * block!.positions * config.dModel * Math.max(...segmentsOf(config).map(({ count }) => count));
+  const rows = pairs * positions;
+  const all = senderCount(config) * rows * config.dModel;
+  const segment = Math.min(rows, ROWS_OF_BLOCK) * config.dModel * Math.max(...segmentsOf(config).map(({ count }) => count));
+  return FLOAT * (all + segment + 3 * (config.heads + 1) * rows * config.dModel);
 }
 
 /** Throws `cancelled`. */
-export async function senderDifferences({ blocks: weights, config }: Gpt2, runs: ChunkRuns, byPosition: boolean, work: Work): Promise<SenderDifferences> {
-  const { layers, heads, dHead } = config;
+export async function senderDifferences({ blocks: weights, config }: Gpt2, runs: ChunkRuns, work: Work): Promise<SenderDifferences> {
+  const { layers, heads, dHead, dModel } = config;
   const { base, direction, otherLike, appended } = runs;
-  const all = new SenderDifferences(config, base.batch, base.length - appended, byPosition);
+  const all = new SenderDifferences(config, { pairs: base.batch, length: base.length, positions: base.length - appended });
   const difference = (site: SiteName, layer: number): tf.Tensor2D => {
     const own = capturedAt(base, site, layer);
     const other = otherLike(site, layer, own);
     return (direction === 'denoise' ? tf.sub(other, own) : tf.sub(own, other)) as tf.Tensor2D;
   };
-  all.put(senderIndex(config, { kind: 'input' }), [taken(tf.tidy(() => difference('embed', 0)))], base);
+  all.put(senderIndex(config, { kind: 'input' }), centred(() => difference('embed', 0)), base.length);
   for (let layer = 0; layer < layers; layer++) {
     await work.pause();
-    tf.tidy(() => {
-      const z = difference('z', layer);
-      const rows = z.shape[0];
-      const byHead = matrices(tf.reshape(tf.transpose(tf.reshape(z, [rows, heads, dHead]), [1, 0, 2]), [heads * rows, dHead]), rows);
-      const output = matrices(weights[layer]!.output.weight, dHead);
-      const outputs = Array.from({ length: heads }, (_, head) => {
-        work.poll();
-        return taken(tf.tidy(() => tf.matMul(byHead.at(head), output.at(head))));
-      });
-      outputs.push(difference('mlp_out', layer).dataSync<'float32'>());
-      all.put(senderIndex(config, { kind: 'head', layer, head: 0 }), outputs, base);
-    });
+    const known = layer === layers - 1 ? base.tail : base.length;
+    const rows = base.batch * known;
+    const first = senderIndex(config, { kind: 'head', layer, head: 0 });
+    const z = taken(tf.tidy(() => tf.transpose(tf.reshape(difference('z', layer), [rows, heads, dHead]), [1, 0, 2])));
+    const output = taken(tf.tidy(() => tf.clone(weights[layer]!.output.weight.copy())));
+    const step = Math.max(1, Math.floor(FLOPS_AT_ONCE / (2 * rows * dHead * dModel)));
+    for (let head = 0; head < heads; head += step) {
+      work.poll();
+      const count = Math.min(step, heads - head);
+      const part = (values: Float32Array, height: number, width: number): tf.Tensor3D => tf.tensor3d(values.subarray(head * height * width, (head + count) * height * width), [count, height, width]);
+      all.put(first + head, centred(() => tf.matMul(part(z, rows, dHead), part(output, dHead, dModel))), known);
+    }
+    all.put(first + heads, centred(() => difference('mlp_out', layer)), known);
     work.advance(base.batch * base.length);
   }
   return all;
+}
+
+/** Each row less its mean. */
+function centred(compute: () => tf.Tensor): Float32Array {
+  return taken(tf.tidy(() => {
+    const x = compute();
+    return tf.sub(x, tf.mean(x, -1, true));
+  }));
 }

@@ -6,11 +6,11 @@ import type { Chunk } from './plan';
 export interface TakeEdges {
   /** Receivers whose edges are wanted by position. */
   byPosition: readonly number[];
-  edges(pair: number, sender: number, receiver: number, values: Float32Array): void;
+  edges(pair: number, sender: number, receiver: number, values: ArrayLike<number>): void;
   /** The senders' own scores. */
-  senders(pair: number, sender: number, values: Float32Array): void;
+  senders(pair: number, sender: number, values: ArrayLike<number>): void;
   /** At a position of the run. */
-  position(pair: number, sender: number, receiver: number, position: number, values: Float32Array): void;
+  position(pair: number, sender: number, receiver: number, position: number, values: ArrayLike<number>): void;
 }
 
 /** The arrays of an EdgeResult under construction. */
