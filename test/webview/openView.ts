@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import type { AxeResults } from 'axe-core';
 import type { Locator, Page } from 'playwright-core';
 import { closeStage, openPanel, openStage, type OpenOptions, type OpenPanel } from './panelPage';
+import { THEMES, type ThemeName } from './themes';
 
 /** What the tests of the panel's views have in common. */
 
@@ -55,9 +56,24 @@ export async function requests(page: Page, method: string): Promise<Record<strin
 }
 
 export async function axeFindsNothing(page: Page): Promise<void> {
-  await page.evaluate(await readFile(createRequire(__filename).resolve('axe-core/axe.min.js'), 'utf8'));
-  const { violations } = await page.evaluate<AxeResults>('axe.run(document)');
+  if (!(await page.evaluate<boolean>(`'axe' in window`))) await page.evaluate(await readFile(createRequire(__filename).resolve('axe-core/axe.min.js'), 'utf8'));
+  // Every rule on every element; only what is no violation is not described.
+  const { violations } = await page.evaluate<AxeResults>(`axe.run(document, { resultTypes: ['violations'], selectors: false })`);
   assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`), []);
+}
+
+const THEME_NAMES = Object.keys(THEMES) as ThemeName[];
+
+/** Does the same in every theme, one after the other, in a page that is drawn in the first one, dark: a change of theme restyles and redraws it. */
+export async function inEveryTheme(page: Page, look: (theme: ThemeName) => Promise<void>): Promise<void> {
+  for (const theme of THEME_NAMES) {
+    await page.evaluate(async (name) => {
+      window.fakeHost.setTheme(name);
+      // What draws by the theme's colours hears of the change first, and draws in the next frame.
+      for (let frame = 0; frame < 3; frame++) await new Promise((resolve) => requestAnimationFrame(resolve));
+    }, theme);
+    await look(theme);
+  }
 }
 
 /** Elements that reach beyond the page, other than inside boxes that scroll on their own. */
