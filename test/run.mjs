@@ -85,14 +85,18 @@ async function runFiles(group, name, files, held = false) {
 const total = { passed: 0, failed: 0 };
 let code = 0;
 if (named.length === 0) {
-  for (const [script, args] of [
+  const checks = [
     ['lint', ['node_modules/eslint/bin/eslint.js', 'src', 'webview', 'test']],
     ['types', ['node_modules/typescript/bin/tsc', '--noEmit']],
-  ]) {
-    console.log(`\n== ${script}`);
-    if ((await run(process.execPath, args)) === 0) total.passed++;
+  ];
+  console.log('\n== lint, types');
+  // Each keeps one core busy.
+  const codes = await Promise.all(checks.map(([, args]) => run(process.execPath, args, {}, true)));
+  codes.forEach((result, i) => {
+    console.log(`${checks[i][0]}: ${result === 0 ? 'passed' : 'failed'}`);
+    if (result === 0) total.passed++;
     else total.failed++;
-  }
+  });
 }
 console.log('\n== build');
 if ((await run(process.execPath, ['esbuild.mjs', ...(named.length === 0 ? ['--clean'] : [])])) !== 0) total.failed++;
