@@ -3,7 +3,7 @@ import { maskOf, nodeCount, maskSize, type EdgeMask } from '../shared/graph/mask
 import { edgeAt, edgeCount, edgeNamed, matrixIndex, nodeName, nodeNamed, nodeOfReceiver, receiverAt, senderAt, senderIndex, type Edge, type GraphNode, type GraphShape } from '../shared/graph/nodes';
 import { rankedIndices, selectCircuit, strongestEdges, type CircuitSelection } from '../shared/graph/select';
 import { edgeScores, exactEdges, hasEdges, senderScores, shapeOf } from '../shared/graph/stored';
-import { strongestPaths } from '../shared/graph/strongPaths';
+import { strongestPathsAmong } from '../shared/graph/strongPaths';
 import { edgePositionsName, type EdgeMethod, type EdgeResult, type PathMode } from '../shared/paths';
 import { MOST_EDGES, type DrawnEdge, type DrawnNode, type EdgePositions, type GraphPage, type GraphRequest, type SelectedCircuit } from '../shared/pathsProtocol';
 import { arrayNamed } from '../shared/arrays';
@@ -97,8 +97,7 @@ function chosen(run: Run, { choose, focus, circuit }: Omit<GraphRequest, 'runId'
 function alongPaths(run: Run, { circuit }: Omit<GraphRequest, 'runId'>, { from, to, paths: wanted }: NonNullable<GraphRequest['between']>, { scores, order }: Ranked): Choice {
   const shape = shapeOf(run);
   const mask = circuit === undefined ? undefined : circuitMask(run, circuit);
-  const candidates = Array.from(mask ? order.filter((index) => mask[index] === 1) : order, (index) => ({ ...edgeAt(shape, index), score: scores[index]! }));
-  const paths = strongestPaths(shape, candidates, from, to, wanted);
+  const paths = strongestPathsAmong(shape, scores, mask ? order.filter((index) => mask[index] === 1) : order, from, to, wanted);
   const onPaths = [...new Set(paths.flatMap(({ edges }) => edges.map((edge) => matrixIndex(shape, edge))))];
   const indices = onPaths.sort((a, b) => Math.abs(scores[b]!) - Math.abs(scores[a]!) || a - b);
   return { indices: indices.slice(0, MOST_EDGES), count: indices.length, paths: paths.map(({ nodes, strength }) => ({ nodes, strength })) };

@@ -8,9 +8,11 @@ import {
   matrixIndex,
   nodeName,
   nodeNamed,
+  receiverCount,
   senderAt,
   senderCount,
   senderOfReceiver,
+  sendersInto,
   type GraphShape,
 } from './nodes';
 
@@ -56,9 +58,21 @@ export function toMib(shape: GraphShape, model: Pick<MibModel, 'dModel'>, scores
       return [node === senderCount(shape) ? 'logits' : nodeName(senderAt(shape, node)), { in_graph: inside === 1, ...score }];
     }),
   );
-  const edges = Object.fromEntries(Array.from(indices, (index) => [edgeName(shape, edgeAt(shape, index)), { score: written(scores[index]!), in_graph: mask[index] === 1 }]));
   const cfg = { n_layers: shape.layers, n_heads: shape.heads, parallel_attn_mlp: false, d_model: model.dModel };
-  return JSON.stringify({ cfg, nodes, edges });
+  // Written by hand: of large models there are millions of edges. Their names need no escapes.
+  const [senders, receivers] = [senderCount(shape), receiverCount(shape)];
+  const from = Array.from({ length: senders }, (_, sender) => `"${nodeName(senderAt(shape, sender))}`);
+  const edges = Array.from({ length: receivers }, (_, receiver) => {
+    // What stands behind the sender's name.
+    const into = edgeName(shape, { sender: 0, receiver }).slice('input'.length);
+    let text = '';
+    for (let sender = 0, count = sendersInto(shape, receiver); sender < count; sender++) {
+      const index = sender * receivers + receiver;
+      text += `${sender > 0 ? ',' : ''}${from[sender]}${into}":{"score":${JSON.stringify(written(scores[index]!))},"in_graph":${mask[index] === 1}}`;
+    }
+    return text;
+  });
+  return `{"cfg":${JSON.stringify(cfg)},"nodes":${JSON.stringify(nodes)},"edges":{${edges.join()}}}`;
 }
 
 /** What a graph file says: the circuit, which may be empty (MIB takes files of scores alone), and the scores, absent where none stands. */
@@ -81,9 +95,10 @@ export function fromMib(text: string, model: MibModel): ImportedGraph {
   checkNodes(partOf(graph, 'nodes'), model);
   const mask = emptyMask(model);
   const scores = new Float32Array(mask.length);
+  const indexOf = edgesByName(model);
   let hasScores = false;
   for (const [name, edge] of Object.entries(partOf(graph, 'edges'))) {
-    const index = matrixIndex(model, edgeOf(name, model));
+    const index = indexOf(name);
     if (!isObject(edge) || typeof edge['in_graph'] !== 'boolean') throw refused(`edge ${shown(name)} does not say whether it is in the circuit ("in_graph": true or false)`);
     const score = edge['score'] ?? null;
     if (score !== null && (typeof score !== 'number' || !Number.isFinite(Math.fround(score)))) throw refused(`the score of edge ${shown(name)} is no finite number`);
@@ -139,6 +154,20 @@ function checkNodes(nodes: Record<string, unknown>, shape: GraphShape): void {
       throw refused(`node ${shown(name)} is in only with some of its neurons; circuits here are of whole nodes`);
     }
   }
+}
+
+/** Where edges stand in matrices, by their names, of which there may be millions. Throws as `edgeOf`. */
+function edgesByName(shape: GraphShape): (name: string) => number {
+  const count = receiverCount(shape);
+  const senders = new Map(Array.from({ length: senderCount(shape) }, (_, sender) => [nodeName(senderAt(shape, sender)), sender]));
+  const receivers = new Map(Array.from({ length: count }, (_, receiver) => [edgeName(shape, { sender: 0, receiver }).slice('input->'.length), receiver]));
+  const reach = Array.from({ length: count }, (_, receiver) => sendersInto(shape, receiver));
+  return (name) => {
+    const arrow = name.indexOf('->');
+    const [sender, receiver] = [senders.get(name.slice(0, arrow)), receivers.get(name.slice(arrow + 2))];
+    if (sender !== undefined && receiver !== undefined && sender < reach[receiver]!) return sender * count + receiver;
+    return matrixIndex(shape, edgeOf(name, shape));
+  };
 }
 
 function edgeOf(name: string, shape: GraphShape): { sender: number; receiver: number } {

@@ -9,16 +9,16 @@ export interface StrongPath {
   strength: number;
 }
 
-interface Hop {
-  to: number;
-  receiver: number;
-  size: number;
+/** Between any two nodes the strongest edge, dense: row-major [from, to]; sizes of 0 are no edges. */
+interface Hops {
+  nodes: number;
+  sizes: Float64Array;
+  receivers: Int32Array;
 }
 
 /** The beginning of a path, and what the best path that begins so comes to. */
 interface Beginning {
   nodes: number[];
-  hops: Hop[];
   strength: number;
   /** Of the whole path: known to be reached by it (`isExact`), or not less than this. */
   length: number;
@@ -31,37 +31,65 @@ interface Beginning {
  * nowhere. Throws RangeError for names of no nodes; no paths where there are none.
  */
 export function strongestPaths(shape: GraphShape, edges: readonly (Edge & { score: number })[], from: string, to: string, count: number): StrongPath[] {
+  return pathsAlong(shape, hopsOf(shape, (use) => edges.forEach(({ sender, receiver, score }) => use(sender, receiver, score))), from, to, count);
+}
+
+/** The same of edges by their places in a matrix of scores [sender, receiver]: no object is made for each of millions. */
+export function strongestPathsAmong(shape: GraphShape, scores: Float32Array, indices: ArrayLike<number>, from: string, to: string, count: number): StrongPath[] {
+  const receivers = receiverCount(shape);
+  const hops = hopsOf(shape, (use) => {
+    for (let i = 0; i < indices.length; i++) use(Math.floor(indices[i]! / receivers), indices[i]! % receivers, scores[indices[i]!]!);
+  });
+  return pathsAlong(shape, hops, from, to, count);
+}
+
+function pathsAlong(shape: GraphShape, hops: Hops, from: string, to: string, count: number): StrongPath[] {
   const [start, end] = [ordinalOf(shape, from), ordinalOf(shape, to)];
-  if (start === end) return [];
-  const hops = hopsOf(shape, edges);
-  const widths = widthsTo(hops, end);
-  const lengthsAt = new Map<number, number[]>();
+  if (start >= end) return [];
+  const { nodes: width, sizes, receivers } = hops;
+  const widths = widthsTo(hops, start, end);
+  const lengthsAt = new Map<number, Float64Array>();
   const lengthTo = (node: number, least: number): number => {
-    if (!lengthsAt.has(least)) lengthsAt.set(least, lengthsTo(hops, end, least));
-    return lengthsAt.get(least)![node]!;
+    let lengths = lengthsAt.get(least);
+    if (!lengths) lengthsAt.set(least, (lengths = lengthsTo(hops, start, end, least)));
+    return lengths[node]!;
   };
   // Best first: a beginning stands for every path that begins so, at the value of the best of them. Lengths are counted only for
   // those that come to the front.
   const queue = heapOf<Beginning>((a, b) => b.strength - a.strength || a.length - b.length || compareNodes(a.nodes, b.nodes));
-  if (widths[start]! > 0) queue.push({ nodes: [start], hops: [], strength: widths[start]!, length: 1, isExact: false });
+  if (widths[start]! > 0) queue.push({ nodes: [start], strength: widths[start]!, length: 1, isExact: false });
   const paths: StrongPath[] = [];
   while (paths.length < count) {
     const best = queue.pop();
     if (!best) break;
     const last = best.nodes.at(-1)!;
+    const edges = best.nodes.length - 1;
     if (!best.isExact) {
-      queue.push({ ...best, length: best.hops.length + lengthTo(last, best.strength), isExact: true });
+      queue.push({ ...best, length: edges + lengthTo(last, best.strength), isExact: true });
     } else if (last === end) {
-      paths.push({ nodes: best.nodes.map((node) => nameOf(shape, node)), edges: best.hops.map(({ receiver }, i) => ({ sender: best.nodes[i]!, receiver })), strength: best.strength });
+      const between = best.nodes.slice(1);
+      paths.push({ nodes: best.nodes.map((node) => nameOf(shape, node)), edges: between.map((node, i) => ({ sender: best.nodes[i]!, receiver: receivers[best.nodes[i]! * width + node]! })), strength: best.strength });
     } else {
-      for (const hop of hops[last]!) {
-        const strength = Math.min(best.strength, hop.size, widths[hop.to]!);
-        if (strength === 0) continue;
-        queue.push({ nodes: [...best.nodes, hop.to], hops: [...best.hops, hop], strength, length: best.hops.length + (hop.to === end ? 1 : 2), isExact: false });
+      const strengthThrough = (node: number): number => Math.min(best.strength, sizes[last * width + node]!, widths[node]!);
+      const least = weakestOf(count - paths.length, last + 1, end, strengthThrough);
+      for (let node = last + 1; node <= end; node++) {
+        const strength = strengthThrough(node);
+        if (strength === 0 || strength < least) continue;
+        queue.push({ nodes: [...best.nodes, node], strength, length: edges + (node === end ? 1 : 2), isExact: false });
       }
     }
   }
   return paths;
+}
+
+/**
+ * The `count`-th largest of the strengths of these nodes, 0 if there are fewer: each is that of a whole path of its own, so that what
+ * is weaker is not among the `count` strongest.
+ */
+function weakestOf(count: number, first: number, last: number, strengthOf: (node: number) => number): number {
+  if (last - first + 1 <= count) return 0;
+  const strengths = Float64Array.from({ length: last - first + 1 }, (_, i) => strengthOf(first + i)).sort();
+  return strengths[strengths.length - count]!;
 }
 
 /** Senders by their index, the logits after them: the order of the forward pass. */
@@ -75,46 +103,42 @@ function nameOf(shape: GraphShape, node: number): string {
   return node === senderCount(shape) ? 'logits' : nodeName(senderAt(shape, node));
 }
 
-/** By node, to every node it leads to the strongest edge. */
-function hopsOf(shape: GraphShape, edges: readonly (Edge & { score: number })[]): Hop[][] {
+function hopsOf(shape: GraphShape, eachEdge: (use: (sender: number, receiver: number, score: number) => void) => void): Hops {
   const nodes = senderCount(shape) + 1;
   const nodeOf = Int32Array.from({ length: receiverCount(shape) }, (_, receiver) => senderOfReceiver(shape, receiver) ?? nodes - 1);
   const sizes = new Float64Array(nodes * nodes);
   const receivers = new Int32Array(nodes * nodes);
-  for (const { sender, receiver, score } of edges) {
+  eachEdge((sender, receiver, score) => {
     const place = sender * nodes + nodeOf[receiver]!;
     const size = Math.abs(score);
     if (size > sizes[place]! || (size === sizes[place] && receiver < receivers[place]!)) {
       sizes[place] = size;
       receivers[place] = receiver;
     }
-  }
-  return Array.from({ length: nodes }, (_, sender) => {
-    const hops: Hop[] = [];
-    for (let to = sender + 1; to < nodes; to++) {
-      const place = sender * nodes + to;
-      if (sizes[place]! > 0) hops.push({ to, receiver: receivers[place]!, size: sizes[place]! });
-    }
-    return hops;
   });
+  return { nodes, sizes, receivers };
 }
 
 /** By node, the strength of its strongest path to the end: 0 for none. */
-function widthsTo(hops: readonly Hop[][], end: number): number[] {
-  const widths = new Array<number>(hops.length).fill(0);
+function widthsTo({ nodes, sizes }: Hops, start: number, end: number): Float64Array {
+  const widths = new Float64Array(nodes);
   widths[end] = Infinity;
-  for (let node = end - 1; node >= 0; node--) {
-    for (const { to, size } of hops[node]!) widths[node] = Math.max(widths[node]!, Math.min(size, widths[to]!));
+  for (let node = end - 1; node >= start; node--) {
+    let widest = 0;
+    for (let to = node + 1; to <= end; to++) widest = Math.max(widest, Math.min(sizes[node * nodes + to]!, widths[to]!));
+    widths[node] = widest;
   }
   return widths;
 }
 
 /** By node, the number of edges of the shortest path to the end along edges of at least this size. */
-function lengthsTo(hops: readonly Hop[][], end: number, least: number): number[] {
-  const lengths = new Array<number>(hops.length).fill(Infinity);
+function lengthsTo({ nodes, sizes }: Hops, start: number, end: number, least: number): Float64Array {
+  const lengths = new Float64Array(nodes).fill(Infinity);
   lengths[end] = 0;
-  for (let node = end - 1; node >= 0; node--) {
-    for (const { to, size } of hops[node]!) if (size >= least) lengths[node] = Math.min(lengths[node]!, 1 + lengths[to]!);
+  for (let node = end - 1; node >= start; node--) {
+    let shortest = Infinity;
+    for (let to = node + 1; to <= end; to++) if (sizes[node * nodes + to]! >= least && lengths[to]! < shortest) shortest = lengths[to]!;
+    lengths[node] = shortest + 1;
   }
   return lengths;
 }

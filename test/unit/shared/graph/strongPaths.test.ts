@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { edgesIn, fullMask } from '../../../../src/shared/graph/mask';
 import { edgeName, matrixIndex, nodeName, nodeOfReceiver, receiverAt, senderAt, type Edge, type GraphShape } from '../../../../src/shared/graph/nodes';
-import { strongestPaths, type StrongPath } from '../../../../src/shared/graph/strongPaths';
+import { strongestPaths, strongestPathsAmong, type StrongPath } from '../../../../src/shared/graph/strongPaths';
 import { GPT2_SMALL, indexNamed, sampleMask, sampleScores, SMALL } from './samples';
 
 type Scored = Edge & { score: number };
@@ -52,6 +52,7 @@ describe('strongest paths', () => {
           const expected = everyPath(shape, edges, from, to);
           const found = strongestPaths(shape, edges, from, to, 25);
           assert.deepEqual(valuesOf(found), valuesOf(expected.slice(0, 25)), `${shape.layers} layers, seed ${seed}, ${from} to ${to}`);
+          assert.deepEqual(strongestPaths(shape, edges, from, to, 3), found.slice(0, 3));
           assert.equal(new Set(found.map(({ nodes }) => nodes.join())).size, found.length, 'each path once');
           found.forEach((path) => checkPath(shape, edges, path));
           longest = Math.max(longest, ...found.map(({ nodes }) => nodes.length));
@@ -102,5 +103,12 @@ describe('strongest paths', () => {
       const paths = strongestPaths(GPT2_SMALL, edges, 'input', 'logits', 20);
       assert.equal(paths.length, 20);
     }
+  });
+
+  it('are the same of a matrix of scores, in whatever order its edges are named', () => {
+    const scores = sampleScores(GPT2_SMALL, 3, 4);
+    const edges = scored(GPT2_SMALL, 3, 1, 4);
+    const indices = edges.map((edge) => matrixIndex(GPT2_SMALL, edge)).reverse();
+    for (const count of [1, 30]) assert.deepEqual(strongestPathsAmong(GPT2_SMALL, scores, indices, 'input', 'logits', count), strongestPaths(GPT2_SMALL, edges, 'input', 'logits', count));
   });
 });
