@@ -8,6 +8,7 @@ import { startNative } from '../backend/native';
 import { heapGrowth, startBackend, stopBackend } from '../backend/start';
 import { fingerprint, openCheckpoint, type Checkpoint } from '../model/checkpoint';
 import { lastLogits } from '../model/logits';
+import { keepRows, type KnownRows } from '../model/knownRows';
 import { checkLoad, checkPrompts, fillableBytes, freeMemory, weightBytes } from '../model/memory';
 import { topPredictions } from '../model/predictions';
 import { sequencesWork } from '../model/trailing';
@@ -35,15 +36,23 @@ export interface LocalEngineOptions {
   nativeFolder?: string;
   /** Bytes the process may still take; the system's own answer by default. */
   freeMemory?: () => number;
+  /** Most bytes of forward passes that are kept for later calls. */
+  keptBytes?: number;
 }
 
 interface Loaded {
   model: Gpt2;
+  /** What its forward passes gave, for the calls to come. */
+  rows: KnownRows;
   info: ModelInfo;
   backend: BackendInfo;
   /** Folder, its files' stamps and the backend asked for. */
   key: string;
 }
+
+/** Forward passes of prompts are kept up to so many bytes (GPT-2 small: some 600 rows, at most), and up to that share of what is free. */
+const MOST_KEPT = 256 << 20;
+const KEPT_SHARE = 1 / 8;
 
 /**
  * From this d_model on, handing work to threads costs less than it saves. Measured with six layers and the tutorial's eight
@@ -88,7 +97,7 @@ export class LocalEngine implements Engine {
         throw new CircuitError('model-invalid', `The model in "${folder}" changed while it was being read. Run again when it has been written.`);
       }
       const info = describe(params, checkpoint, hash);
-      this.loaded = { model, info, backend, key };
+      this.loaded = { model, rows: keepRows(model, 0), info, backend, key };
       return { model: info, backend, seconds: (performance.now() - start) / 1000 };
     });
   }
@@ -221,10 +230,13 @@ export class LocalEngine implements Engine {
     return this.loaded;
   }
 
-  /** The backend, and the bytes that a call may fill beside the loaded weights. */
+  /** The backend, and the bytes that a call may fill beside the loaded weights and the rows that are kept, of which it sets the bound. */
   private limits(): [OwnBackendName, number] {
-    const { model, backend } = this.current();
-    return [memoryOf(backend), this.room(backend, weightBytes(model.config, memoryOf(backend)))];
+    const { model, rows, backend } = this.current();
+    const room = rows.bytes + this.room(backend, weightBytes(model.config, memoryOf(backend)));
+    const kept = Math.max(0, Math.min(this.options.keptBytes ?? MOST_KEPT, room * KEPT_SHARE));
+    rows.limit(kept);
+    return [memoryOf(backend), room - kept];
   }
 
   private unload(): void {

@@ -75,6 +75,12 @@ export function attendThrough({ query, key, value, mask }: AttentionInput, throu
   return { z: product(pattern, value, {}, large, work), softmax: weights, pattern };
 }
 
+/** Scores (before the mask) and pattern of all heads: [batch, head, queries, positions]. */
+export function patterns({ query, key, mask }: Omit<AttentionInput, 'value'>, work: Work): { scores: tf.Tensor4D; pattern: tf.Tensor4D } {
+  const scores = product(query, key, { transposeB: true }, isLarge(query, key), work);
+  return { scores, pattern: softmax(scores, mask) };
+}
+
 /**
  * Gradient of `attend` given ∂L/∂z. With p the pattern: ∂L/∂v = pᵀ·∂z, ∂p = ∂z·vᵀ, ∂scores = p ∘ (∂p − Σ_src ∂p ∘ p),
  * ∂L/∂q = ∂scores·k, ∂L/∂k = ∂scoresᵀ·q. Each gradient goes through `through` before it is used further;

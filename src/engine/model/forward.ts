@@ -38,6 +38,12 @@ export type BlockRun = {
   record?: BlockRecord;
 };
 
+/** What a run shows of one layer. */
+export interface LayerRun extends BlockRun {
+  /** Frees its tensors, where they are not just those of `sites` and `record`. */
+  dispose?(): void;
+}
+
 /** A forward pass of a batch up to the residual stream after the last block. */
 export interface ForwardRun {
   batch: number;
@@ -50,11 +56,13 @@ export interface ForwardRun {
   /** The start of the residual stream, if captured and computed. */
   embed?: tf.Tensor2D;
   /** By layer; empty below `firstLayer`. */
-  layers: BlockRun[];
+  layers: LayerRun[];
   /** Residual stream after the last block, trailing positions: [batch · tail, dModel]. */
   last: tf.Tensor2D;
   /** Shared by the records of all layers. */
   masks: (tf.Tensor2D | undefined)[];
+  /** Frees its tensors, where they are not just those named here. */
+  dispose?(): void;
 }
 
 export interface ForwardOptions {
@@ -170,13 +178,16 @@ function prepare({ tokens, start }: Batch): { count: number; length: number; mas
 }
 
 /** W_E[token] + W_pos[position]: [rows, dModel]. */
-function embed({ tokens: tokenWeights, positions }: Gpt2, { tokens, start }: Batch, edit?: Change): tf.Tensor2D {
+function embed(model: Gpt2, { tokens, start }: Batch, edit?: Change): tf.Tensor2D {
   return tf.tidy(() => {
-    const ids = tf.tensor1d(tokens.flat(), 'int32');
-    const places = tf.tensor1d(tokens.flatMap((sequence) => sequence.map((_, i) => start + i)), 'int32');
-    const x = tf.add<tf.Tensor2D>(tf.gather(tokenWeights, ids), tf.gather(positions, places));
+    const x = embedding(model, tokens.flat(), tokens.flatMap((sequence) => sequence.map((_, i) => start + i)));
     return edit ? edited(edit, 'embed', 0, x) : x;
   });
+}
+
+/** W_E[token] + W_pos[position] of rows: [rows, dModel]. Inside `tf.tidy`. */
+export function embedding({ tokens, positions }: Gpt2, ids: readonly number[], places: readonly number[]): tf.Tensor2D {
+  return tf.add(tf.gather(tokens, tf.tensor1d([...ids], 'int32')), tf.gather(positions, tf.tensor1d([...places], 'int32')));
 }
 
 function edited<T extends tf.Tensor>(edit: Change, site: SiteName, layer: number, value: T): T {
@@ -264,13 +275,16 @@ export function disposeKeyValues(all: readonly KeyValues[]): void {
   for (const { key, value } of all) tf.dispose([key, value]);
 }
 
-export function disposeRun({ embed, layers, last, masks }: ForwardRun): void {
-  tf.dispose([last, embed, ...masks]);
-  for (const run of layers) disposeBlock(run);
+export function disposeRun(run: ForwardRun): void {
+  if (run.dispose) return run.dispose();
+  tf.dispose([run.last, run.embed, ...run.masks]);
+  for (const block of run.layers) disposeBlock(block);
 }
 
 /** Frees what one block keeps; the backward pass does so as soon as it has passed it. */
-export function disposeBlock({ sites, record }: BlockRun): void {
+export function disposeBlock(block: LayerRun): void {
+  if (block.dispose) return block.dispose();
+  const { sites, record } = block;
   tf.dispose(sites);
   if (record) {
     const { norm1, attention, norm2, mlpPre } = record;

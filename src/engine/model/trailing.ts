@@ -1,4 +1,6 @@
 import { disposeKeyValues, disposeRun, forward, keysAndValues, ROWS_AT_ONCE, type ForwardOptions, type ForwardRun } from './forward';
+import { KnownRun } from './knownRun';
+import { knownRowsOf } from './knownRows';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
 
@@ -6,10 +8,20 @@ const SEQUENCES_AT_ONCE = 32;
 
 /**
  * Runs sequences of one length of which only the `tail` trailing positions are looked at: what stands before is a prefix, run
- * for its keys and values. `use` gets the run of those positions; it is disposed afterwards.
+ * for its keys and values. What is known of the model's forward passes is not run again.
+ * `use` gets the run of those positions; it is disposed afterwards.
  */
 export async function withTrailingRun<T>(model: Gpt2, tokens: readonly (readonly number[])[], options: Omit<ForwardOptions, 'tail'> & { tail: number }, use: (run: ForwardRun) => T | Promise<T>, work: Work): Promise<T> {
   const start = tokens[0]!.length - options.tail;
+  const paths = await knownRowsOf(model)?.rows([tokens.map((own) => ({ tokens: own, start, tail: options.tail }))], [], work);
+  if (paths) {
+    const run = new KnownRun(model, paths, { start, tail: options.tail }, work);
+    try {
+      return await use(run);
+    } finally {
+      run.dispose();
+    }
+  }
   const past = start > 0 ? await keysAndValues(model, tokens.map((sequence) => sequence.slice(0, start)), work) : undefined;
   try {
     const run = await forward(model, { tokens: tokens.map((sequence) => sequence.slice(start)), start, past }, options, work);

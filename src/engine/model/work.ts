@@ -50,6 +50,11 @@ export class Work {
     this.report(false);
   }
 
+  /** Counts planned work that need not be done. */
+  skip(amount: number): void {
+    this.done += amount;
+  }
+
   /** Hands over what has been measured; every time. */
   deliver(found: Pick<Progress, 'measured' | 'paths'>): void {
     this.report(true, found);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { hasOtherRun, type Direction, type Intervention, type Other, type TokenPair } from '../../shared/experiment';
 import type { SiteName } from '../../shared/sites';
-import { disposeKeyValues, disposeRun, forward, keysAndValues, type Batch, type ForwardRun, type KeyValues } from '../model/forward';
+import { disposeRun, forward, type Batch, type ForwardRun } from '../model/forward';
 import { takeRows } from '../model/rows';
 import type { Change } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
@@ -12,9 +12,10 @@ import type { GroupMeans } from './groupMeans';
 import type { Means } from './means';
 import { prepareMetric } from './metric';
 import { rowFromEnd } from './metricPositions';
-import { nextPair, type Chunk, type Plan } from './plan';
+import type { Chunk, Plan } from './plan';
 import type { PreparedMetric } from './preparedMetric';
-import { shareRuns, type SequencePlace, type SharedRuns } from './sharing';
+import { withPromptRuns, type Role } from './promptRuns';
+import type { SequencePlace } from './sharing';
 import { bySequence, capturedAt, likeSite, positionsOf, trailing } from './siteTensors';
 
 /** The forward passes of one chunk. Sequence i of the base run belongs to pair i of the chunk. */
@@ -72,37 +73,29 @@ export async function runChunk<T>(model: Gpt2, plan: Plan, chunk: Chunk, options
   const { interventions = [], stopGradient = [] } = plan.experiment.variant ?? {};
   const { direction, sites, layer: only } = options;
   const pairs = chunk.pairs.map((index) => experiment.pairs[index]!);
-  const roles = rolesOf(plan, chunk, direction);
-  const others = [...roles.entries()].filter(([name]) => name !== 'base');
-  const shared = shareRuns(roles.get('base')!, others.map(([, prompts]) => prompts), chunk.prefix, interventions.length > 0);
-  const placesOf = (role: Role): SequencePlace[] | undefined => shared.places[others.findIndex(([name]) => name === role)];
-
   const metric = prepareMetric(model, experiment, pairs, work);
   const runs: (ForwardRun | undefined)[] = [];
   try {
-    return await withPrefix(model, shared, async (past) => {
+    return await withPromptRuns(model, plan, chunk, direction, work, async ({ count, run, batch, placesOf }) => {
       const reads = metric.reads.map(({ site }) => site);
-      const batchOf = (index: number): Batch => ({ tokens: shared.runs[index]!.tokens, start: chunk.prefix, past: past(shared.runs[index]!.prefix) });
       const captured = [...new Set([...(hasOtherRun(experiment.other) ? sites : []), ...interventions.map(({ unit }) => unit.site), ...reads])];
       const capturesIn = (site: SiteName, layer: number): boolean =>
         (sites.includes(site) && (only ?? layer) === layer) ||
         interventions.some(({ unit }) => unit.site === site && unit.layer === layer) ||
         metric.reads.some((read) => read.site === site && read.layer === layer);
-      for (let index = 1; index < shared.runs.length; index++) {
-        runs[index] = await forward(model, batchOf(index), { sites: captured, capturesIn, record: false, tail: chunk.tail }, work);
-      }
+      for (let index = 1; index < count; index++) runs[index] = await run(index, { sites: captured, capturesIn, record: false });
 
       const ownMeans = await means.get(chunk.branch, chunk.group, work);
-      const baseLength = roles.get('base')![0]!.length;
+      const baseLength = direction === 'denoise' ? chunk.corruptedLength : chunk.cleanLength;
       const edited: EditedBatch = { group: plan.groups[chunk.group]!, baseLength, appended, pairs, dHead: model.config.dHead };
       const standIns = new StandIns(runs, placesOf, ownMeans, chunk);
       const edit = interventions.length > 0 ? interventionEdit(interventions, edited, (own) => standIns.of(own, experiment.other)) : undefined;
-      const batch = batchOf(0);
-      const base = (runs[0] = await forward(model, batch, { sites: [...new Set([...sites, ...reads])], capturesIn, record: options.record, tail: chunk.tail, edit }, work));
+      const own = { sites: [...new Set([...sites, ...reads])], capturesIn, record: options.record };
+      const base = (runs[0] = await (edit ? forward(model, batch, { ...own, tail: chunk.tail, edit }, work) : run(0, own)));
 
       const rows = pairs.map((_, row) => row);
-      const [own, other] = [placesOf('unchanged') ?? rows.map((sequence) => ({ run: 0, sequence })), placesOf('other')];
-      const [clean, corrupted] = direction === 'denoise' ? [other!, own] : [own, other];
+      const [unchanged, other] = [placesOf('unchanged') ?? rows.map((sequence) => ({ run: 0, sequence })), placesOf('other')];
+      const [clean, corrupted] = direction === 'denoise' ? [other!, unchanged] : [unchanged, other];
       if (metric.needsClean) perRun(clean, (run, of, sequences) => metric.setClean(runs[run]!, of, sequences));
       const valuesAt = (places: readonly SequencePlace[]): number[] => {
         const values = new Array<number>(pairs.length);
@@ -131,27 +124,11 @@ export async function runChunk<T>(model: Gpt2, plan: Plan, chunk: Chunk, options
         lastOf: (side, back) => tf.concat((side === 'clean' ? clean : corrupted!).map(({ run, sequence }) => takeRows(runs[run]!.last, [rowFromEnd(chunk.tail, sequence, back)])), 0),
         patched: edit ? metric.values(base, rows) : direction === 'denoise' ? values.corrupted! : values.clean,
       });
-    }, work);
+    });
   } finally {
     metric.dispose();
     for (const run of runs) if (run) disposeRun(run);
   }
-}
-
-type Role = 'base' | 'unchanged' | 'other' | 'resample';
-
-/** The prompts of each role, pair by pair. */
-function rolesOf(plan: Plan, chunk: Chunk, direction: Direction): Map<Role, readonly (readonly number[])[]> {
-  const { pairs, other } = plan.branches[chunk.branch]!.experiment;
-  const interventions = plan.experiment.variant?.interventions ?? [];
-  const clean = chunk.pairs.map((index) => pairs[index]!.clean);
-  const corrupted = chunk.pairs.map((index) => pairs[index]!.corrupted ?? []);
-  const [base, counterpart] = direction === 'denoise' ? [corrupted, clean] : [clean, corrupted];
-  const roles = new Map<Role, readonly (readonly number[])[]>([['base', base]]);
-  if (interventions.length > 0) roles.set('unchanged', base);
-  if (hasOtherRun(other)) roles.set('other', counterpart);
-  if (interventions.some((own) => own.with === 'resample')) roles.set('resample', chunk.pairs.map((index) => pairs[nextPair(index, plan.groups)]!.clean));
-  return roles;
 }
 
 /** Values for interventions, taken out of the backend once for each run, site and layer. */
@@ -220,22 +197,4 @@ function gathered(runs: readonly (ForwardRun | undefined)[], places: readonly Se
   });
   const order = places.map(({ run, sequence }) => starts.get(run)! + sequence);
   return likeSite(site, takeRows(pool.length === 1 ? pool[0]! : tf.concat(pool, 0), order), like, positions);
-}
-
-/** Runs the shared prefixes, each once, and hands out their keys and values in the order asked for; frees them afterwards. */
-async function withPrefix<T>(model: Gpt2, { prefixes }: SharedRuns, use: (past: (order: readonly number[]) => KeyValues[] | undefined) => Promise<T>, work: Work): Promise<T> {
-  if (prefixes[0]!.length === 0) return use(() => undefined);
-  const known = await keysAndValues(model, prefixes, work);
-  const made: KeyValues[] = [];
-  try {
-    return await use((order) => {
-      if (order.length === prefixes.length && order.every((index, row) => index === row)) return known;
-      const all = known.map(({ key, value }) => ({ key: takeRows(key, order), value: takeRows(value, order) }));
-      made.push(...all);
-      return all;
-    });
-  } finally {
-    disposeKeyValues(known);
-    disposeKeyValues(made);
-  }
 }

@@ -1,7 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import type { SiteName } from '../../shared/sites';
+import { SITE_NAMES, type SiteName } from '../../shared/sites';
 import { disposeKeyValues, disposeRun, forward, keysAndValues, type ForwardOptions, type ForwardRun, type KeyValues } from '../model/forward';
+import { KnownRun } from '../model/knownRun';
+import { knownRowsOf } from '../model/knownRows';
 import { takeRows } from '../model/rows';
+import type { RowPath } from '../model/segments';
 import type { Change } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
@@ -10,6 +13,7 @@ import { sequencesOf, siteValues, type SiteValues } from './exactCopy';
 import type { PatchJob, SourcedIntervention } from './exactJobs';
 import type { Means } from './means';
 import type { PreparedMetric } from './preparedMetric';
+import { capturedAt } from './siteTensors';
 
 /** What the patches of one job take from its base run and from its other side. */
 export interface Needs {
@@ -60,6 +64,7 @@ export interface Sources {
 /**
  * Runs the job's prompts, each distinct one once, and keeps what is needed of them: the other side, other pairs' clean
  * prompts where interventions ask for them, the base prompts as they are, and, if there are interventions, with these.
+ * Without interventions what is known of the model's forward passes is not run again.
  */
 export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMetric, means: Means | undefined, needs: Needs, work: Work): Promise<Sources> {
   const { experiment, interventions, chunk, cleanIsBase } = job;
@@ -68,9 +73,19 @@ export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMet
   const prefixOf = (tokens: readonly number[]): number => prefixes.place(tokens.slice(0, chunk.prefix));
   const basePrefix = job.base.map(prefixOf);
   const sidePrefix = { other: roles.other.all.map(prefixOf), resample: roles.resample.all.map(prefixOf) };
-  const known = chunk.prefix > 0 ? await keysAndValues(model, prefixes.all, work) : undefined;
+  const paths = interventions.length === 0 ? await knownPaths(model, [job.base, ...(job.other ? [job.other] : [])], chunk, work) : undefined;
+  const known = chunk.prefix === 0 ? undefined : paths ? prefixesOf(model, prefixes.all, paths, chunk, work) : await keysAndValues(model, prefixes.all, work);
   try {
     const run = async <T>(tokens: readonly (readonly number[])[], prefixes: readonly number[], change: Change, use: (run: ForwardRun) => T): Promise<T> => {
+      if (paths) {
+        const found = new KnownRun(model, tokens.map((prompt) => paths.get(prompt.join())!), { start: chunk.prefix, tail: chunk.tail }, work);
+        try {
+          shown(found, change);
+          return use(found);
+        } finally {
+          found.dispose();
+        }
+      }
       const past = known?.map(({ key, value }) => ({ key: takeRows(key, prefixes), value: takeRows(value, prefixes) }));
       try {
         const batch = { tokens: tokens.map((prompt) => prompt.slice(chunk.prefix)), start: chunk.prefix, past };
@@ -137,7 +152,7 @@ export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMet
     };
 
     // A metric may compare with the clean run, so that one comes first.
-    const both = areRunTogether(job) ? new Distinct([...job.base, ...roles.other.all]) : undefined;
+    const both = !paths && areRunTogether(job) ? new Distinct([...job.base, ...roles.other.all]) : undefined;
     const together = both && (await runTogether(both));
     const unchangedFirst = !together && cleanIsBase ? await runUnchanged() : undefined;
     const other = together ? together.other : await runSide('other', job.otherLength);
@@ -165,6 +180,27 @@ export async function runSources(model: Gpt2, job: PatchJob, metric: PreparedMet
   } finally {
     if (known) disposeKeyValues(known);
   }
+}
+
+/** Where the rows of each prompt are, by its tokens; undefined where they are not kept. */
+async function knownPaths(model: Gpt2, roles: readonly (readonly (readonly number[])[])[], { prefix, tail }: PatchJob['chunk'], work: Work): Promise<ReadonlyMap<string, RowPath> | undefined> {
+  const paths = await knownRowsOf(model)?.rows(roles.map((prompts) => prompts.map((tokens) => ({ tokens, start: prefix, tail }))), [], work);
+  return paths && new Map(roles.flat().map((tokens, i) => [tokens.join(), paths[i]!]));
+}
+
+/** Keys and values of prefixes with which known prompts begin. The caller disposes them. */
+function prefixesOf(model: Gpt2, prefixes: readonly (readonly number[])[], paths: ReadonlyMap<string, RowPath>, { prefix, tail }: PatchJob['chunk'], work: Work): KeyValues[] {
+  const beginning = prefixes.map((tokens) => [...paths].find(([prompt]) => prompt.startsWith(`${tokens.join()},`))![1]);
+  return new KnownRun(model, beginning, { start: prefix, tail }, work).past();
+}
+
+/** Shows a run's tensors to what reads them off as they pass. */
+function shown(run: KnownRun, reading: Change): void {
+  reading('embed', 0)?.(run.embed);
+  run.layers.forEach((block, layer) => {
+    for (const site of SITE_NAMES) if (site !== 'embed') reading(site, layer)?.(capturedAt(run, site, layer));
+    block.dispose();
+  });
 }
 
 /** The batch in which sequence i is of row rows[i]. */

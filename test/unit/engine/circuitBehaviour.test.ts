@@ -150,15 +150,17 @@ describe('running circuits', function () {
   });
 
   it('does not run the same prompts again in the next call, and others anew', async () => {
+    // Prompts that no other test has run: rows of earlier forward passes are known too.
+    const pairs = experiment().pairs.map(({ clean, corrupted, ...pair }) => ({ ...pair, clean: clean.map((token) => (token + 1) % 300), corrupted: corrupted!.map((token) => (token + 1) % 300) }));
     const polls = async (change: Partial<TokenExperiment>): Promise<number> => {
       let count = 0;
-      await engine.circuits({ experiment: experiment(change), circuits: [], ablation: 'corrupted' }, { isCancelled: () => ++count < 0 });
+      await engine.circuits({ experiment: experiment({ pairs, ...change }), circuits: [], ablation: 'corrupted' }, { isCancelled: () => ++count < 0 });
       return count;
     };
     const first = await polls({ metric: 'kl' });
     const again = await polls({ metric: 'kl' });
     assert.ok(again < first / 5, `${again} of ${first}`);
-    assert.equal(await polls({ metric: 'kl', pairs: [...experiment().pairs].reverse() }), first);
+    assert.ok((await polls({ metric: 'kl', pairs: [...pairs].reverse() })) > again);
     const circuits = [someEdges(0.3, 9)];
     const [one, two] = [await run(circuits, { metric: 'kl' }), await run(circuits, { metric: 'kl' })];
     assert.deepEqual([two.values, two.clean, two.empty], [one.values, one.clean, one.empty]);

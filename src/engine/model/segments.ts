@@ -1,0 +1,49 @@
+/** Rows of forward passes in plain memory, piece by piece of prompts. */
+
+/** What is kept of a row, [row, width], by `rowsKey`. `pre` of layer `layers` is the residual stream after the last block. */
+export type RowItem = 'pre' | 'query' | 'key' | 'value' | 'z' | 'attnOut' | 'mid' | 'mlpPre' | 'mlpOut';
+
+export function rowsKey(item: RowItem, layer: number): string {
+  return `${item}.${layer}`;
+}
+
+/** Consecutive positions of a prompt, and of all prompts that begin alike. */
+export interface Segment {
+  /** Position of its first row, and number of rows. */
+  start: number;
+  length: number;
+  /** From this row on everything is kept, before it keys and values only; from `lastFrom` on the last layer's too. */
+  fullFrom: number;
+  lastFrom: number;
+  /** By `rowsKey`: rows from `from` on, each [width]. */
+  values: Map<string, { data: Float32Array; from: number }>;
+}
+
+/** Rows `from` to `from + count` of a segment. */
+export interface Span {
+  segment: Segment;
+  from: number;
+  count: number;
+}
+
+/** Where the rows of a prompt are, first position first. */
+export type RowPath = readonly Span[];
+
+/** The rows of several prompts, one after the other, from `skip` rows after the first on: [prompt · position, width]. */
+export function gatherRows(paths: readonly (readonly Span[])[], key: string, width: number, skip = 0): Float32Array {
+  const counts = paths.map((spans) => spans.reduce((sum, { count }) => sum + count, -skip));
+  const gathered = new Float32Array(counts.reduce((sum, count) => sum + count, 0) * width);
+  let target = 0;
+  for (const spans of paths) {
+    let skipped = skip;
+    for (const { segment, from, count } of spans) {
+      const own = Math.min(skipped, count);
+      skipped -= own;
+      if (own === count) continue;
+      const { data, from: first } = segment.values.get(key)!;
+      gathered.set(data.subarray((from + own - first) * width, (from + count - first) * width), target);
+      target += (count - own) * width;
+    }
+  }
+  return gathered;
+}
