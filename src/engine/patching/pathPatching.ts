@@ -37,7 +37,7 @@ export async function patchPaths(model: Gpt2, { experiment, mode, edges }: Paths
   if (experiment.variant?.interventions?.length) {
     throw new CircuitError('experiment', 'Paths are not patched in a base run with interventions. Leave the interventions out.');
   }
-  const plan = planPaths(planChunks({ ...experiment, variant: undefined }, model.config), edges, mode, model.config, limits);
+  const plan = await planPaths(planChunks({ ...experiment, variant: undefined }, model.config), edges, mode, model.config, limits, new Work(call));
   const shape = { ...plan, config: model.config };
   const work = new Work(call, plan.work);
   work.begin('Patching paths');

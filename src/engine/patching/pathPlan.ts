@@ -5,6 +5,7 @@ import type { BackendName } from '../../shared/results';
 import type { SiteName } from '../../shared/sites';
 import type { Gpt2Config } from '../model/config';
 import { FLOAT, fillableBytes } from '../model/memory';
+import type { Work } from '../model/work';
 import { batchWork, planBatches, sequencesAtOnce, type PatchBatch } from './exactBatches';
 import { makeJobs, type PatchJob } from './exactJobs';
 import { blocksOf, MOST_BATCH, MOST_KEPT, sourceBytes, sourceRows } from './exactPlan';
@@ -32,16 +33,23 @@ type Shape = Pick<PathPlan, 'edges' | 'mode' | 'batchBytes'> & { config: Gpt2Con
 /**
  * Decides what is run in what order. `plan` has no variant. Direct edges go by the layer in which patched runs start, so that
  * they fill batches; through MLPs they go by sender, so that each sender's second pass is run once for all its receivers.
- * Throws `experiment` for what is no edge and for experiments that paths are not derived for, `too-big`.
+ * Throws `experiment` for what is no edge and for experiments that paths are not derived for, `too-big`, and `cancelled`: tens of
+ * thousands of edges take a while.
  */
-export function planPaths(plan: Plan, edges: readonly Edge[], mode: PathMode, config: Gpt2Config, [backend, free]: [BackendName, number]): PathPlan {
+export async function planPaths(plan: Plan, edges: readonly Edge[], mode: PathMode, config: Gpt2Config, [backend, free]: [BackendName, number], work: Work): Promise<PathPlan> {
   checkPaths(plan, edges, mode, config);
+  await work.pause();
   const jobs = makeJobs(plan, config);
   const fillable = fillableBytes(config, backend, free);
   const batchBytes = Math.min(MOST_BATCH, fillable / 4);
   const shape = { mode, batchBytes, config, edges: edges.map((edge) => pathEdge(config, edge)) };
   const all = edges.map((_, index) => index);
-  const needs = jobs.map((job) => pathNeeds(shape, job, all));
+  await work.pause();
+  const needs: Needs[] = [];
+  for (const job of jobs) {
+    needs.push(pathNeeds(shape, job, all));
+    await work.pause();
+  }
 
   const streams = (job: PatchJob): number => (mode === 'throughMlps' ? sendersAtOnce(jobs) * streamBytes(shape, job) : 0);
   checkKept(config, plan, senderPlaces(shape.edges), (chunk, index) => {
@@ -52,7 +60,7 @@ export function planPaths(plan: Plan, edges: readonly Edge[], mode: PathMode, co
   const keeps = kept <= Math.min(MOST_KEPT, fillable / 2);
   const blocks = mode === 'throughMlps' ? blocksBySender(shape, jobs) : blocksByLayer(shape, jobs, keeps);
   const own = { ...shape, plan, jobs, blocks, keeps };
-  return { ...own, work: workOf(own) };
+  return { ...own, work: await workOf(own, work) };
 }
 
 function baseLengthOf({ cleanIsBase }: PatchJob, { cleanLength, corruptedLength }: PatchJob['chunk']): number {
@@ -190,13 +198,19 @@ function streamBytes({ edges, config: { layers, dModel } }: Shape, { pairs, base
   return FLOAT * inputs * pairs.length * (baseLength - chunk.prefix) * dModel;
 }
 
-function workOf({ plan, jobs, blocks, keeps, mode, ...shape }: Omit<PathPlan, 'work'> & { config: Gpt2Config }): number {
+const EDGES_BETWEEN_POLLS = 2048;
+
+async function workOf({ plan, jobs, blocks, keeps, mode, ...shape }: Omit<PathPlan, 'work'> & { config: Gpt2Config }, polled: Work): Promise<number> {
   const { layers } = shape.config;
   const own = { ...shape, mode };
   const sources = jobs.reduce((sum, job) => sum + sourceRows(job), 0) * (keeps ? 1 : blocks.length);
   const means = plan.experiment.other === 'mean' ? jobs.reduce((sum, { pairs, chunk }) => sum + pairs.length * chunk.cleanLength, 0) : 0;
   const batchesOf = batchesByKind(own);
-  const third = own.edges.reduce((total, _, index) => total + jobs.reduce((sum, job) => batchesOf(job, index).reduce((all, batch) => all + batchWork(batch, job.baseLength, layers), sum), 0), 0);
+  let third = 0;
+  for (let index = 0; index < own.edges.length; index++) {
+    if (index % EDGES_BETWEEN_POLLS === 0) await polled.pause();
+    for (const job of jobs) for (const batch of batchesOf(job, index)) third += batchWork(batch, job.baseLength, layers);
+  }
   const second = mode === 'throughMlps' ? jobs.reduce((sum, job) => sum + secondPassWork(own, job), 0) : 0;
   return (sources + means) * layers + second + third;
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { LocalEngine } from '../../../src/engine/client/localEngine';
 import { openCheckpoint } from '../../../src/engine/model/checkpoint';
+import { parseConfig } from '../../../src/engine/model/config';
 import { disposeWeights, loadWeights } from '../../../src/engine/model/weights';
 import { Work } from '../../../src/engine/model/work';
 import { patchPaths } from '../../../src/engine/patching/pathPatching';
@@ -143,7 +144,7 @@ describe('path patching behaviour', function () {
     try {
       for (const mode of PATH_MODES) {
         const little: [BackendName, number] = ['cpu', 4e6];
-        assert.equal(planPaths(planChunks(own, model.config), edges, mode, model.config, little).keeps, false);
+        assert.equal((await planPaths(planChunks(own, model.config), edges, mode, model.config, little, new Work())).keeps, false);
         const poor = await patchPaths(model, { experiment: own, mode, edges }, little);
         const rich = await engine.patchPaths({ experiment: own, mode, edges });
         assert.ok(relativeError(poor.effects, rich.effects) < 2e-5, mode);
@@ -198,6 +199,19 @@ describe('path patching behaviour', function () {
       assert.equal((await effectsOf(experiment(1), mode, named('m0->m1'))).length, 1);
     });
   }
+
+  it('asks whether to go on while it plans tens of thousands of edges', async () => {
+    const config = parseConfig(JSON.stringify({ model_type: 'gpt2', n_layer: 12, n_head: 12, n_embd: 768, n_inner: 3072, n_positions: 1024, vocab_size: 50257 }));
+    for (const mode of PATH_MODES) {
+      let polls = 0;
+      const plan = (most: number): Promise<unknown> => planPaths(planChunks(experiment(4), config), edgesOf(config), mode, config, ['cpu', 1e10], new Work({ isCancelled: () => ++polls > most }));
+      await plan(Infinity);
+      assert.ok(polls > 16, String(polls));
+      const all = polls;
+      polls = 0;
+      await assert.rejects(plan(all - 1), (error) => CircuitError.is(error, 'cancelled'));
+    }
+  });
 
   it('allocates nothing that stays over twenty calls, whether they end, fail or are cancelled', async () => {
     const calls = PATH_MODES.flatMap((mode) => [
