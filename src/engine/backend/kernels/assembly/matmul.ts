@@ -17,6 +17,9 @@ const COLUMNS: i32 = 8;
 const DEPTH: i32 = 256;
 /** Columns of C that are one thread's piece of work. */
 const CHUNK: i32 = 32;
+/** The same for the transpose of a packed matrix: longer runs of memory, for as much in all. */
+const ACROSS_DEPTH: i32 = 128;
+const ACROSS_CHUNK: i32 = 64;
 
 // A thread's scratch: a tile at the border of C, a bias at the border, a chunk of B, and for small products A.
 const TILE: usize = 0;
@@ -195,8 +198,9 @@ function copyA(a: usize, row: usize, transposed: bool, m: i32, k: i32, panel: i3
 function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: usize, m: i32, n: i32, k: i32, from: i32, to: i32, scratch: usize): void {
   const panels = (m + ROWS - 1) / ROWS;
   const row = <usize>n << 2;
-  for (let start = 0; start < k; start += DEPTH) {
-    const depth = min(DEPTH, k - start);
+  const step = layout === PACKED_TRANSPOSED ? ACROSS_DEPTH : DEPTH;
+  for (let start = 0; start < k; start += step) {
+    const depth = min(step, k - start);
     const more = start > 0;
     const copy = scratch + B_COPY;
     if (layout === PACKED_TRANSPOSED) {
@@ -235,6 +239,10 @@ function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: u
   }
 }
 
+function chunkOf(layout: i32): i32 {
+  return layout === PACKED_TRANSPOSED ? ACROSS_CHUNK : CHUNK;
+}
+
 /** Takes pieces of the job until none is left. A single product is cut by columns, a batch by its items. */
 function work(job: usize, scratch: usize): void {
   const a = <usize>load<i32>(job, A), aRow = <usize>load<i32>(job, A_ROW), aTransposed = load<i32>(job, A_TRANSPOSED) !== 0;
@@ -250,9 +258,10 @@ function work(job: usize, scratch: usize): void {
       atomic.add<i32>(job, 1, COPIED);
     }
     while (atomic.load<i32>(job, COPIED) < panels) {}
+    const size = chunkOf(layout);
     for (let chunk = atomic.add<i32>(job, 1, NEXT); chunk < chunks; chunk = atomic.add<i32>(job, 1, NEXT)) {
-      const from = chunk * CHUNK;
-      columns(shared, b, bRow, layout, c, bias, m, n, k, from, min(n, from + CHUNK), scratch);
+      const from = chunk * size;
+      columns(shared, b, bRow, layout, c, bias, m, n, k, from, min(n, from + size), scratch);
       atomic.add<i32>(job, 1, DONE);
     }
   } else {
@@ -287,7 +296,8 @@ export function multiply(
   store<i32>(job, m, M); store<i32>(job, n, N); store<i32>(job, k, K);
   store<i32>(job, batch, BATCH); store<i32>(job, <i32>aStep, A_STEP); store<i32>(job, <i32>bStep, B_STEP);
   store<i32>(job, <i32>sharedA, SHARED_A);
-  const chunks = batch === 1 ? (n + CHUNK - 1) / CHUNK : batch;
+  const size = chunkOf(layout);
+  const chunks = batch === 1 ? (n + size - 1) / size : batch;
   store<i32>(job, chunks, CHUNKS);
   store<i32>(job, 0, NEXT_COPY); store<i32>(job, 0, COPIED); store<i32>(job, 0, NEXT); store<i32>(job, 0, DONE);
   if (shared) {
