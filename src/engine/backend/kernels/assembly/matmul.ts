@@ -239,6 +239,19 @@ function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: u
   }
 }
 
+/** Looks at a field before a thread that waits for others lets them have its core: some 10 µs. */
+const LOOKS_AT_OTHERS: i32 = 5000;
+const PAUSE_NS: i64 = 200_000;
+
+/** Waits until a field that others change has this value. On a busy machine they may need this thread's core to get there. */
+function waitUntil(job: usize, field: usize, value: i32): void {
+  for (let looks = 0; ; looks++) {
+    const now = atomic.load<i32>(job + field);
+    if (now === value) return;
+    if (looks > LOOKS_AT_OTHERS) atomic.wait<i32>(job + field, now, PAUSE_NS);
+  }
+}
+
 function chunkOf(layout: i32): i32 {
   return layout === PACKED_TRANSPOSED ? ACROSS_CHUNK : CHUNK;
 }
@@ -257,7 +270,7 @@ function work(job: usize, scratch: usize): void {
       copyA(a, aRow, aTransposed, m, k, panel, shared);
       atomic.add<i32>(job, 1, COPIED);
     }
-    while (atomic.load<i32>(job, COPIED) < panels) {}
+    waitUntil(job, COPIED, panels);
     const size = chunkOf(layout);
     for (let chunk = atomic.add<i32>(job, 1, NEXT); chunk < chunks; chunk = atomic.add<i32>(job, 1, NEXT)) {
       const from = chunk * size;
@@ -307,11 +320,11 @@ export function multiply(
     atomic.notify(job + SEQUENCE, -1);
   }
   work(job, scratch);
-  while (atomic.load<i32>(job, DONE) < chunks) {}
+  waitUntil(job, DONE, chunks);
   if (shared) {
     // A thread that came late may still be looking: it must be gone before the fields change.
     atomic.store<i32>(job, 0, OPEN);
-    while (atomic.load<i32>(job, ACTIVE) > 0) {}
+    waitUntil(job, ACTIVE, 0);
   }
 }
 
