@@ -46,7 +46,7 @@ function meansBytes(config: Gpt2Config, { experiment, chunks }: Plan, chunk: Chu
   return { kept: [...lengths.values()].reduce((sum, own) => sum + bytesOf(own), 0), taking: pass + (sequences + 1) * bytesOf(length) };
 }
 
-/** What the gradient of a metric of the whole distribution takes: XNNPACK's packed copy of the unembedding, and logits of some rows. */
+/** What the gradient of a metric of the whole distribution takes: logits of some rows and, where our own kernels do not run, XNNPACK's packed copy of the unembedding. */
 function distributionBytes({ vocabulary, dModel }: Gpt2Config, { branches }: Plan, { branch, pairs, tail }: Chunk): number {
   if (!isDistributionMetric(branches[branch]!.experiment.metric)) return 0;
   return FLOAT * (vocabulary * dModel + 6 * Math.min(pairs.length * tail * vocabulary, LOGITS_AT_ONCE));
