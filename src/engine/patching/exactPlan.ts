@@ -128,7 +128,7 @@ export function blocksOf({ jobs, batchBytes, config }: Pick<ExactPlan, 'jobs' | 
 }
 
 /** Of the time that a batch may take, the first block takes so much and each next one twice that, so that the first cells come early. */
-const FIRST_SHARE = 1 / 4;
+const FIRST_SHARE = 1 / 8;
 
 function isFull(load: Load, next: Load, most: number): boolean {
   const all = load.reduce((sum, { share }, i) => sum + share + next[i]!.share, 0);
