@@ -140,7 +140,8 @@ describe('exact patching behaviour', function () {
   });
 
   it('hands over every cell once while it runs, often, with progress that grows to the end', async () => {
-    const cells = byPosition();
+    // Enough for several times the shortest time between two deliveries.
+    const cells = Array.from({ length: 5 }, byPosition).flat();
     const seen = new Map<PatchCell, Float32Array>();
     const fractions: number[] = [];
     let deliveries = 0;
