@@ -36,8 +36,8 @@ export type AttentionGradient = {
 export type Through<Site> = (site: Site, x: tf.Tensor4D) => tf.Tensor4D;
 
 /**
- * From this many pattern cells on, heads are done one by one: wasm's batched matMul is a scalar loop, while a
- * two-dimensional one runs on all threads but costs a fixed time per call.
+ * From this many pattern cells on, heads are done one by one, so that no more than one head's pattern is held; below it one
+ * batched product for all of them costs the fixed time of a call once.
  */
 export const CELLS_FOR_HEAD_BY_HEAD = 4096;
 
