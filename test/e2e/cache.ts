@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { isAlive } from '../isAlive';
 
 /** What the tests fetch from npm beside the project's own dependencies; ignored by git, safe to delete. */
 export const CACHE = path.resolve('.vscode-test');
@@ -58,14 +59,5 @@ async function removeAbandoned(): Promise<void> {
   for (const name of await readdir(CACHE)) {
     const pid = /\.partial-(\d+)$/.exec(name)?.[1];
     if (pid && !isAlive(Number(pid))) await rm(path.join(CACHE, name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

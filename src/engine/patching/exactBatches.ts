@@ -94,7 +94,7 @@ export function batchWork({ layer, start, patches }: PatchBatch, length: number,
 }
 
 /**
- * Floating-point operations of one batch: some 800 ms on two wasm threads. At GPT-2 small's size these are 120 rows that run
+ * Floating-point operations of one batch: under a second at the rate of the kernels on two threads. At GPT-2 small's size these are 120 rows that run
  * through all layers; with 40 a product takes a tenth more time for each row, with 240 a little less. Results stream in at that pace.
  */
 const FLOPS_AT_ONCE = 2.4e10;

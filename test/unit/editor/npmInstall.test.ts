@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { folderManifest, installPackages, npmInstallCommand, reasonOf, type CommandLine } from '../../../src/editor/npmInstall';
 import { nativeFolderFrom } from '../../../src/editor/settingValues';
 import { CircuitError } from '../../../src/shared/errors';
+import { isAlive } from '../../isAlive';
 
 describe('installing a native backend', () => {
   let folder: string;
@@ -123,12 +124,3 @@ describe('the folder of native backends', () => {
     for (const value of ['', '  ', undefined, null, 7]) assert.equal(nativeFolderFrom(value, '/home/ada'), undefined);
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -87,7 +87,7 @@ describe('engine against float64 PyTorch', () => {
 
       if (!isFullSize) return;
       it('serves the next call after a cancel, however far the cancelled one has come', async () => {
-        for (const share of [0, 0.25, 0.5]) {
+        for (const share of [0, 0.25, 0.5, 0.75]) {
           // Prompts of its own, so that what is kept of the call before makes it no shorter.
           const tokens = Array.from({ length: 150 }, (_, i) => (i * 104_729 + Math.round(share * 1000)) % 50_257);
           const pairs = [75, 0].map((first) => ({ clean: tokens, corrupted: tokens.map((token, i) => (i === first ? token + 1 : token)), correct: [1], incorrect: [2] }));

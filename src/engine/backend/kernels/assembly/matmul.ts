@@ -4,7 +4,7 @@
  * As in any fast matrix product, the operands are first copied into the order in which the innermost loop reads them:
  * A in panels of 4 rows, B in panels of 8 columns, 256 of the inner dimension at a time. The innermost loop then keeps a
  * 4 × 8 tile of C in 8 vector registers, which is as many as the latency of a fused multiply-add needs and few enough
- * that V8 spills none. Sizes were measured, not derived (docs/performance.md).
+ * that V8 spills none. Sizes were tried out, not derived (docs/decisions/0006-own-wasm-kernels.md).
  *
  * Several threads take chunks of one product from a shared counter. This module keeps no data of its own: `job` and the
  * scratch areas are allocated by the caller in the imported memory.
@@ -239,7 +239,7 @@ function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: u
   }
 }
 
-/** Looks at a field before a thread that waits for others lets them have its core: some 10 µs. */
+/** Looks at a field before a thread that waits for others lets them have its core. */
 const LOOKS_AT_OTHERS: i32 = 5000;
 const PAUSE_NS: i64 = 200_000;
 
@@ -328,7 +328,7 @@ export function multiply(
   }
 }
 
-/** Looks at SEQUENCE before a thread goes to sleep: some 30 µs. More would keep a core from others for little: the products of a pass follow one another within milliseconds. */
+/** Looks at SEQUENCE before a thread goes to sleep. A hundred times as many brought nothing that could be told from noise, and would keep a core from others. */
 const LOOKS: i32 = 20000;
 
 /** What a helping thread does, until `stop`. */
