@@ -6,14 +6,14 @@ import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
 import type { BackendInfo, OwnBackendName } from '../../shared/results';
-import { MatMul } from './kernels/matmul';
+import { MatMul, type MatMulOptions } from './kernels/matmul';
 import { defaultThreads, MOST_THREADS, withMemories, withoutPthreads } from './threads';
 
 export interface BackendRequest {
   choice: 'auto' | OwnBackendName;
   /** 0: as many as `defaultThreads` says. */
   threads: number;
-  /** With 'auto': one thread is the quicker choice. */
+  /** The model is so small that with 'auto' one thread is the quicker choice, and larger tiles are not worth looking for. */
   preferOneThread?: boolean;
   /** Folder with tfjs's wasm binaries and those of our own kernels. */
   wasmFolder: string;
@@ -56,7 +56,7 @@ export async function startBackend(request: BackendRequest): Promise<BackendInfo
       }
     }
     try {
-      const actual = await start(name, threads, request.wasmFolder);
+      const actual = await start(name, threads, request);
       const info: BackendInfo = { name, threads: actual };
       if (failures.length > 0) info.note = failures.join('; ');
       running = { request, info, heapAtStart: heapBytes() };
@@ -96,7 +96,7 @@ function isSame(a: BackendRequest, b: BackendRequest): boolean {
   return a.choice === b.choice && a.threads === b.threads && a.preferOneThread === b.preferOneThread && a.wasmFolder === b.wasmFolder;
 }
 
-async function start(name: OwnBackendName, threads: number, wasmFolder: string): Promise<number> {
+async function start(name: OwnBackendName, threads: number, { wasmFolder, preferOneThread }: BackendRequest): Promise<number> {
   if (name === 'cpu') {
     // Importing it registers it; naming its class keeps bundlers, which take it for free of side effects, from dropping the import.
     if (!tf.findBackendFactory('cpu')) tf.registerBackend('cpu', () => new MathBackendCPU());
@@ -116,14 +116,14 @@ async function start(name: OwnBackendName, threads: number, wasmFolder: string):
   if (tf.findBackendFactory('wasm')) tf.removeBackend('wasm');
   tf.registerBackend('wasm', () => backend);
   if (!(await tf.setBackend('wasm'))) throw new Error('tfjs refused it');
-  if (name !== 'wasm') kernels = await startKernels(backend, memories, threads, wasmFolder);
+  if (name !== 'wasm') kernels = await startKernels(backend, memories, { threads, folder: wasmFolder, wide: !preferOneThread });
   return threads;
 }
 
-async function startKernels(backend: BackendWasm, memories: readonly WebAssembly.Memory[], threads: number, folder: string): Promise<{ stop(): void }> {
+async function startKernels(backend: BackendWasm, memories: readonly WebAssembly.Memory[], options: MatMulOptions): Promise<{ stop(): void }> {
   const memory = memories.find(({ buffer }) => buffer === heapOf(backend).buffer);
   if (!memory) throw new Error("tfjs's wasm memory was not found");
-  const matMul = await MatMul.start(backend, memory, threads, folder);
+  const matMul = await MatMul.start(backend, memory, options);
   const putBack = matMul.register();
   return {
     stop: () => {

@@ -1,8 +1,9 @@
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { HelperThreads } from './helperThreads';
-import { instantiateKernels, LAYOUT, type Kernels } from './module';
-import { PACK_MATRIX, PACKED_MATMUL, PANEL, type PackedProduct } from './packed';
+import { hasRelaxedSimd, instantiateKernels, LAYOUT, type KernelProgram, type Kernels } from './module';
+import { PACK_MATRIX, PACKED_MATMUL, type PackedProduct } from './packed';
+import { arenaBytes, mayWiden, takeIfQuicker } from './wide';
 
 /** From this many multiply-adds on, waking other threads costs less than they save: about 10 µs of one thread's work. */
 const WORTH_SHARING = 1e5;
@@ -46,6 +47,17 @@ interface Heap {
   _free(at: number): void;
 }
 
+export interface MatMulOptions {
+  /** How many compute, this one included; above 1 the memory must be shared. */
+  threads: number;
+  /** Where the kernels' programs are. */
+  folder: string;
+  /** Look whether larger tiles are quicker here, which takes some 50 ms. */
+  wide: boolean;
+}
+
+const ALIGNMENT = 64;
+
 /**
  * Products of float32 matrices on tfjs's wasm backend by our own kernel (assembly/matmul.ts), with or without transposed
  * operands and in batches, on as many threads as asked for. tfjs's own is XNNPACK for plain two-dimensional products,
@@ -63,11 +75,11 @@ export class MatMul {
     private readonly scratch: number,
   ) {}
 
-  /** `threads`: how many compute, this one included; above 1 the memory must be shared. `folder`: where the kernels' programs are. `stop` ends the threads. */
-  static async start(backend: BackendWasm, memory: WebAssembly.Memory, threads: number, folder: string): Promise<MatMul> {
-    const { module, kernels } = await instantiateKernels(folder, memory);
+  /** `stop` ends the threads. */
+  static async start(backend: BackendWasm, memory: WebAssembly.Memory, { threads, folder, wide }: MatMulOptions): Promise<MatMul> {
     const heap = (backend as unknown as { wasm: Heap }).wasm;
-    const allocate = (bytes: number): number => (((heap._malloc(bytes + 64) >>> 0) + 63) & ~63) >>> 0;
+    const { module, kernels } = await startProgram(heap, memory, folder, wide);
+    const allocate = (bytes: number): number => aligned(heap._malloc(bytes + ALIGNMENT));
     const job = allocate(kernels.JOB_BYTES.value);
     new Uint8Array(memory.buffer, job, kernels.JOB_BYTES.value).fill(0);
     const scratchBytes = kernels.scratchBytes(SMALL_A);
@@ -136,7 +148,7 @@ export class MatMul {
     const batch = Math.max(itemsA, itemsB);
     const [aStep, bStep] = [itemsA === 1 ? 0 : 4 * m * k, itemsB === 1 ? 0 : 4 * k * n];
     const sides: Sides = { a: this.at(a.info), aTransposed: a.transposed, b: this.at(b.info), layout: b.transposed ? LAYOUT.transposed : LAYOUT.plain, c: this.at(out), bias: bias ? this.at(bias) : 0 };
-    if (batch > 1 && m * n * k < LARGE_ITEM && 16 * k * Math.ceil(m / 4) <= SMALL_A) {
+    if (batch > 1 && m * n * k < LARGE_ITEM && this.copyBytes(m, k) <= SMALL_A) {
       this.multiply(sides, m, n, k, { batch, aStep, bStep });
     } else {
       for (let item = 0; item < batch; item++) {
@@ -148,7 +160,8 @@ export class MatMul {
 
   private pack(x: tf.TensorInfo): tf.TensorInfo {
     const [rows, columns] = x.shape as [number, number];
-    const out = this.backend.makeOutput([Math.ceil(columns / PANEL), rows, PANEL], 'float32');
+    const width = this.kernels.COLUMNS.value;
+    const out = this.backend.makeOutput([Math.ceil(columns / width), rows, width], 'float32');
     this.kernels.pack(this.at(x), rows, columns, this.at(out));
     return out;
   }
@@ -183,9 +196,15 @@ export class MatMul {
     this.kernels.multiply(this.job, this.scratch, copyOfA, Number(isShared), a, Number(aTransposed), aRow, b, layout, c, bias, m, n, k, batch, aStep, bStep);
   }
 
+  /** Bytes of a copy of A in panels. */
+  private copyBytes(rows: number, k: number): number {
+    const panel = this.kernels.ROWS.value;
+    return 4 * panel * Math.ceil(rows / panel) * k;
+  }
+
   /** Room for a copy of `rows` of A. It grows and is kept: products of one size follow one another. */
   private roomForA(rows: number, k: number): number {
-    const bytes = 16 * Math.ceil(rows / 4) * k;
+    const bytes = this.copyBytes(rows, k);
     if (bytes > this.copyOfA.bytes) {
       if (this.copyOfA.bytes > 0) this.heap._free(this.copyOfA.at);
       this.copyOfA = { at: 0, bytes: 0 };
@@ -193,6 +212,23 @@ export class MatMul {
     }
     return this.copyOfA.at;
   }
+}
+
+/** The quickest program that this machine can take. */
+async function startProgram(heap: Heap, memory: WebAssembly.Memory, folder: string, wide: boolean): Promise<KernelProgram> {
+  const isRelaxed = hasRelaxedSimd();
+  const narrow = await instantiateKernels(folder, memory, isRelaxed ? 'relaxed' : 'simd');
+  if (!wide || !isRelaxed || !mayWiden()) return narrow;
+  const arena = heap._malloc(arenaBytes(narrow.kernels) + ALIGNMENT);
+  try {
+    return (await takeIfQuicker(narrow, () => instantiateKernels(folder, memory, 'wide'), memory, aligned(arena))) ?? narrow;
+  } finally {
+    heap._free(arena);
+  }
+}
+
+function aligned(at: number): number {
+  return (((at >>> 0) + ALIGNMENT - 1) & ~(ALIGNMENT - 1)) >>> 0;
 }
 
 /** Batch dimensions, rows and columns. */

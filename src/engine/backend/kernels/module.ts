@@ -4,6 +4,9 @@ import { setFlagsFromString } from 'node:v8';
 
 /** What assembly/matmul.ts exports; pointers and sizes are bytes in the memory it was given. */
 export interface Kernels {
+  /** Of a tile. */
+  ROWS: { value: number };
+  COLUMNS: { value: number };
   JOB_BYTES: { value: number };
   scratchBytes(smallA: number): number;
   multiply(
@@ -33,9 +36,18 @@ export function hasRelaxedSimd(): boolean {
 /** Layouts of the right operand, as in assembly/matmul.ts. */
 export const LAYOUT = { plain: 0, transposed: 1, packed: 2, packedTransposed: 3 } as const;
 
-/** Compiles the variant of the kernels that this machine and this memory can take, and links it to the memory. */
-export async function instantiateKernels(folder: string, memory: WebAssembly.Memory): Promise<{ module: WebAssembly.Module; kernels: Kernels }> {
-  const name = ['matmul', hasRelaxedSimd() ? 'relaxed' : 'simd', ...(memory.buffer instanceof SharedArrayBuffer ? ['shared'] : [])].join('-');
+/** A program of kernels, linked to a memory. */
+export interface KernelProgram {
+  module: WebAssembly.Module;
+  kernels: Kernels;
+}
+
+/** `wide`: fused multiply-adds on larger tiles (wide.ts). */
+export type KernelVariant = 'simd' | 'relaxed' | 'wide';
+
+/** Compiles a variant of the kernels and links it to the memory. */
+export async function instantiateKernels(folder: string, memory: WebAssembly.Memory, variant: KernelVariant): Promise<KernelProgram> {
+  const name = ['kernels', variant, ...(memory.buffer instanceof SharedArrayBuffer ? ['shared'] : [])].join('-');
   const module = await WebAssembly.compile(readFileSync(path.join(folder, `${name}.wasm`)));
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
   return { module, kernels: exports as unknown as Kernels };

@@ -1,15 +1,17 @@
-// Compiles matmul.ts with AssemblyScript: with and without fused multiply-add, for shared memory and for memory of one's own.
+// Compiles index.ts with AssemblyScript, for shared memory and for memory of one's own: with fused multiply-add or without, and with
+// larger tiles for V8s that make 256-bit operations of it (../variants.ts).
 import asc from 'assemblyscript/asc';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-const SOURCE = path.join(import.meta.dirname, 'matmul.ts');
+const FOLDER = import.meta.dirname;
+const RELAXED = ['--enable', 'relaxed-simd'];
 const VARIANTS = {
-  'matmul-simd': [],
-  'matmul-relaxed': ['--enable', 'relaxed-simd'],
-  'matmul-simd-shared': ['--sharedMemory'],
-  'matmul-relaxed-shared': ['--enable', 'relaxed-simd', '--sharedMemory'],
+  simd: { options: [], tile: 'tileNarrow.ts' },
+  relaxed: { options: RELAXED, tile: 'tileNarrow.ts' },
+  wide: { options: RELAXED, tile: 'tileWide.ts' },
 };
+const MEMORIES = { '': [], '-shared': ['--sharedMemory'] };
 // The memory is tfjs's: these limits only say that any will do.
 const OPTIONS = ['-O3', '--runtime', 'stub', '--noAssert', '--importMemory', '--initialMemory', '1', '--maximumMemory', '65536', '--enable', 'simd,threads,bulk-memory'];
 const DATA_SECTION = 11;
@@ -17,18 +19,22 @@ const DATA_SECTION = 11;
 /** Writes the variants that are missing or older than their source. */
 export async function buildKernels(folder) {
   await mkdir(folder, { recursive: true });
-  const changed = Math.max(...(await Promise.all([SOURCE, import.meta.filename].map(async (file) => (await stat(file)).mtimeMs))));
-  for (const [name, options] of Object.entries(VARIANTS)) {
-    const file = path.join(folder, `${name}.wasm`);
-    const written = await stat(file).then(({ mtimeMs }) => mtimeMs, () => 0);
-    if (written < changed) await writeFile(file, await compile(options));
+  const sources = (await readdir(FOLDER)).map((name) => path.join(FOLDER, name));
+  const changed = Math.max(...(await Promise.all(sources.map(async (file) => (await stat(file)).mtimeMs))));
+  for (const [variant, { options, tile }] of Object.entries(VARIANTS)) {
+    for (const [suffix, memory] of Object.entries(MEMORIES)) {
+      const file = path.join(folder, `kernels-${variant}${suffix}.wasm`);
+      const written = await stat(file).then(({ mtimeMs }) => mtimeMs, () => 0);
+      if (written < changed) await writeFile(file, await compile([...options, ...memory], tile));
+    }
   }
 }
 
-async function compile(options) {
+/** `tile`: the file that takes the place of tileNarrow.ts. */
+async function compile(options, tile) {
   let binary;
-  const { error, stderr } = await asc.main(['matmul.ts', '--outFile', 'out.wasm', ...OPTIONS, ...options], {
-    readFile: async (name) => (name === 'matmul.ts' ? readFile(SOURCE, 'utf8') : null),
+  const { error, stderr } = await asc.main(['index.ts', '--outFile', 'out.wasm', ...OPTIONS, ...options], {
+    readFile: (name) => readFile(path.join(FOLDER, name === 'tileNarrow.ts' ? tile : name), 'utf8').catch(() => null),
     writeFile: (name, content) => {
       if (name === 'out.wasm') binary = content;
     },

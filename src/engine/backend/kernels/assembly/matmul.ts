@@ -2,17 +2,21 @@
  * Matrix products in the wasm backend's own memory, in AssemblyScript: C = op(A)·op(B) + bias, all float32 and row-major.
  *
  * As in any fast matrix product, the operands are first copied into the order in which the innermost loop reads them:
- * A in panels of 4 rows, B in panels of 8 columns, 256 of the inner dimension at a time. The innermost loop then keeps a
- * 4 × 8 tile of C in 8 vector registers, which is as many as the latency of a fused multiply-add needs and few enough
- * that V8 spills none. Sizes were tried out, not derived (docs/decisions/0006-own-wasm-kernels.md).
+ * A in panels of ROWS rows, B in panels of COLUMNS columns, 256 of the inner dimension at a time. The innermost loop then
+ * keeps a tile of C in vector registers: that of tileNarrow.ts, in whose place the build puts tileWide.ts for one variant. Sizes
+ * were tried out, not derived (docs/decisions/0006-own-wasm-kernels.md).
  *
  * Several threads take chunks of one product from a shared counter. This module keeps no data of its own: `job` and the
  * scratch areas are allocated by the caller in the imported memory.
  */
 
-/** Rows and columns of a tile of C. */
-const ROWS: i32 = 4;
-const COLUMNS: i32 = 8;
+import { COLUMNS, copyColumns, ROWS, tile } from './tileNarrow';
+
+/** Panels of packed matrices have so many columns, copies of A so many rows. */
+export { COLUMNS, ROWS };
+
+const ROW_BYTES: usize = COLUMNS * 4;
+const COLUMN_BYTES: usize = ROWS * 4;
 /** Of the inner dimension, copied at a time: what is copied of B stays in the nearest caches. */
 const DEPTH: i32 = 256;
 /** Columns of C that are one thread's piece of work. */
@@ -23,11 +27,11 @@ const ACROSS_CHUNK: i32 = 64;
 
 // A thread's scratch: a tile at the border of C, a bias at the border, a chunk of B, and for small products A.
 const TILE: usize = 0;
-const BIAS: usize = 128;
-const B_COPY: usize = 256;
+const BIAS: usize = 512;
+const B_COPY: usize = 1024;
 const A_COPY: usize = B_COPY + DEPTH * CHUNK * 4;
 
-/** Bytes of scratch that each thread needs for products of a batch whose A has up to `smallA` bytes, rows rounded up to 4. */
+/** Bytes of scratch that each thread needs for products of a batch whose A has up to `smallA` bytes, rows rounded up to ROWS. */
 export function scratchBytes(smallA: usize): usize {
   return A_COPY + smallA;
 }
@@ -62,39 +66,13 @@ const B_STEP: usize = 88;
 const SHARED_A: usize = 92;
 export const JOB_BYTES: usize = 96;
 
-// @ts-ignore: decorator
-@inline
-function multiplyAdd(a: v128, b: v128, c: v128): v128 {
-  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
-}
-
-/** A 4 × 8 tile of C over `depth` of the inner dimension, from copies of A and B; added to what is there if `more`, else to the bias. */
-function tile(a: usize, b: usize, depth: i32, c: usize, row: usize, bias: usize, more: bool): void {
-  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-  const c1 = c + row, c2 = c1 + row, c3 = c2 + row;
-  if (more) {
-    c00 = v128.load(c); c01 = v128.load(c, 16); c10 = v128.load(c1); c11 = v128.load(c1, 16);
-    c20 = v128.load(c2); c21 = v128.load(c2, 16); c30 = v128.load(c3); c31 = v128.load(c3, 16);
-  } else if (bias) {
-    c00 = v128.load(bias); c01 = v128.load(bias, 16);
-    c10 = c00; c11 = c01; c20 = c00; c21 = c01; c30 = c00; c31 = c01;
+/** Fills `rows` rows of a tile of C with the bias, or zeros. */
+function begin(c: usize, row: usize, rows: i32, bias: usize): void {
+  const zero = f32x4.splat(0);
+  for (let r = 0; r < rows; r++) {
+    for (let at: usize = 0; at < ROW_BYTES; at += 16) v128.store(c + at, bias ? v128.load(bias + at) : zero);
+    c += row;
   }
-  const end = b + (<usize>depth << 5);
-  while (b < end) {
-    const b0 = v128.load(b), b1 = v128.load(b, 16);
-    b += 32;
-    let x = v128.load32_splat(a);
-    c00 = multiplyAdd(x, b0, c00); c01 = multiplyAdd(x, b1, c01);
-    x = v128.load32_splat(a, 4);
-    c10 = multiplyAdd(x, b0, c10); c11 = multiplyAdd(x, b1, c11);
-    x = v128.load32_splat(a, 8);
-    c20 = multiplyAdd(x, b0, c20); c21 = multiplyAdd(x, b1, c21);
-    x = v128.load32_splat(a, 12);
-    c30 = multiplyAdd(x, b0, c30); c31 = multiplyAdd(x, b1, c31);
-    a += 16;
-  }
-  v128.store(c, c00); v128.store(c, c01, 16); v128.store(c1, c10); v128.store(c1, c11, 16);
-  v128.store(c2, c20); v128.store(c2, c21, 16); v128.store(c3, c30); v128.store(c3, c31, 16);
 }
 
 /** Four rows of four, transposed: column i of `from` goes to `to + i * step`. */
@@ -110,29 +88,47 @@ function transpose4(from: usize, row: usize, to: usize, step: usize): void {
   v128.store(to + 3 * step, i64x2.shuffle(high01, high23, 1, 3));
 }
 
-/** `width` rows, each contiguous over `depth`, to [depth][width]; rows from `rows` on become zeros. */
+/** Two rows of four, transposed, likewise. */
+// @ts-ignore: decorator
+@inline
+function transpose2(from: usize, row: usize, to: usize, step: usize): void {
+  const x0 = v128.load(from), x1 = v128.load(from + row);
+  const low = i32x4.shuffle(x0, x1, 0, 4, 1, 5), high = i32x4.shuffle(x0, x1, 2, 6, 3, 7);
+  v128.store64_lane(to, low, 0);
+  v128.store64_lane(to + step, low, 1);
+  v128.store64_lane(to + 2 * step, high, 0);
+  v128.store64_lane(to + 3 * step, high, 1);
+}
+
+/** `width` rows (an even number), each contiguous over `depth`, to [depth][width]; rows from `rows` on become zeros. */
 function copyAcross(from: usize, row: usize, depth: i32, rows: i32, to: usize, width: i32): void {
   const step = <usize>width << 2;
-  for (let first = 0; first < width; first += 4) {
+  for (let first = 0; first < width; ) {
+    const count = first + 4 <= width ? 4 : 2;
+    const own = from + <usize>first * row;
+    const target = to + (<usize>first << 2);
     let i = 0;
-    if (first + 4 <= rows) {
-      const four = from + <usize>first * row;
-      for (; i + 4 <= depth; i += 4) transpose4(four + (<usize>i << 2), row, to + <usize>i * step + (<usize>first << 2), step);
+    if (first + count <= rows) {
+      if (count === 4) for (; i + 4 <= depth; i += 4) transpose4(own + (<usize>i << 2), row, target + <usize>i * step, step);
+      else for (; i + 4 <= depth; i += 4) transpose2(own + (<usize>i << 2), row, target + <usize>i * step, step);
     }
     for (; i < depth; i++) {
-      for (let r = first; r < first + 4; r++) {
-        store<f32>(to + <usize>i * step + (<usize>r << 2), r < rows ? load<f32>(from + <usize>r * row + (<usize>i << 2)) : 0);
+      for (let r = 0; r < count; r++) {
+        store<f32>(target + <usize>i * step + (<usize>r << 2), first + r < rows ? load<f32>(own + <usize>r * row + (<usize>i << 2)) : 0);
       }
     }
+    first += count;
   }
 }
 
-/** `width` columns of `depth` rows to [depth][width]; columns from `columns` on become zeros. */
+/** `width` columns (an even number) of `depth` rows to [depth][width]; columns from `columns` on become zeros. */
 function copyAlong(from: usize, row: usize, depth: i32, columns: i32, to: usize, width: i32): void {
   const step = <usize>width << 2;
   for (let i = 0; i < depth; i++) {
     if (columns >= width) {
-      for (let at: usize = 0; at < step; at += 16) v128.store(to + at, v128.load(from + at));
+      let at: usize = 0;
+      for (; at + 16 <= step; at += 16) v128.store(to + at, v128.load(from + at));
+      if (at < step) store<i64>(to + at, load<i64>(from + at));
     } else {
       for (let j = 0; j < width; j++) store<f32>(to + (<usize>j << 2), j < columns ? load<f32>(from + (<usize>j << 2)) : 0);
     }
@@ -143,18 +139,17 @@ function copyAlong(from: usize, row: usize, depth: i32, columns: i32, to: usize,
 
 /** `copyAlong` of a whole chunk: row by row, since a column of a wide matrix falls into few sets of the cache. */
 function copyChunk(from: usize, row: usize, depth: i32, to: usize): void {
-  const step = <usize>depth << 5;
+  const step = <usize>depth * ROW_BYTES;
   for (let i = 0; i < depth; i++) {
     let at = to;
     let source = from;
     for (let j = 0; j < CHUNK; j += COLUMNS) {
-      v128.store(at, v128.load(source));
-      v128.store(at, v128.load(source, 16), 16);
-      source += 32;
+      copyColumns(source, at);
+      source += ROW_BYTES;
       at += step;
     }
     from += row;
-    to += 32;
+    to += ROW_BYTES;
   }
 }
 
@@ -165,7 +160,7 @@ const PACKED: i32 = 2;
 const PACKED_TRANSPOSED: i32 = 3;
 
 /**
- * Matrix [rows, columns] to packed layout: panels of 8 columns, each [rows][8], the last one filled up with zeros. A weight
+ * Matrix [rows, columns] to packed layout: panels of COLUMNS columns, each [rows][COLUMNS], the last one filled up with zeros. A weight
  * is kept so: the innermost loop reads it as it stands, where a plain one would have to be copied for every product, and
  * with some 40 rows in A copying takes a third of the time.
  */
@@ -175,21 +170,21 @@ export function pack(from: usize, rows: i32, columns: i32, to: usize): void {
   }
 }
 
-/** Columns [from, to) of packed B's transpose, `depth` of its rows from `start` on, to panels of [depth][8]. `row`: bytes of a panel of B. */
+/** Columns [from, to) of packed B's transpose, `depth` of its rows from `start` on, to panels of [depth][COLUMNS]. `row`: bytes of a panel of B. */
 function copyPackedAcross(b: usize, row: usize, start: i32, depth: i32, from: i32, to: i32, copy: usize): void {
   for (let block = 0; block < depth; block += COLUMNS) {
     const source = b + <usize>((start + block) / COLUMNS) * row;
     for (let j = from; j < to; j += COLUMNS) {
       const at = copy + (<usize>(j - from) * <usize>depth + <usize>(block * COLUMNS)) * 4;
-      copyAcross(source + (<usize>j << 5), 32, min(COLUMNS, depth - block), to - j, at, COLUMNS);
+      copyAcross(source + <usize>j * ROW_BYTES, ROW_BYTES, min(COLUMNS, depth - block), to - j, at, COLUMNS);
     }
   }
 }
 
-/** Copies panel number `panel` (4 rows) of A. */
+/** Copies panel number `panel` of A. */
 function copyA(a: usize, row: usize, transposed: bool, m: i32, k: i32, panel: i32, to: usize): void {
   const first = panel * ROWS;
-  const at = to + <usize>panel * <usize>k * 16;
+  const at = to + <usize>panel * <usize>k * COLUMN_BYTES;
   if (transposed) copyAlong(a + (<usize>first << 2), row, k, m - first, at, ROWS);
   else copyAcross(a + <usize>first * row, row, k, m - first, at, ROWS);
 }
@@ -215,7 +210,7 @@ function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: u
       }
     }
     for (let j = from; j < to; j += COLUMNS) {
-      const bPanel = layout === PACKED ? b + <usize>(j / COLUMNS) * bRow + (<usize>start << 5) : copy + <usize>(j - from) * <usize>depth * 4;
+      const bPanel = layout === PACKED ? b + <usize>(j / COLUMNS) * bRow + <usize>start * ROW_BYTES : copy + <usize>(j - from) * <usize>depth * 4;
       const width = min(COLUMNS, to - j);
       let biasAt: usize = bias ? bias + (<usize>j << 2) : 0;
       if (bias && width < COLUMNS) {
@@ -224,15 +219,17 @@ function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: u
       }
       for (let panel = 0; panel < panels; panel++) {
         const height = min(ROWS, m - panel * ROWS);
-        const aPanel = a + <usize>panel * <usize>k * 16 + (<usize>start << 4);
+        const aPanel = a + <usize>panel * <usize>k * COLUMN_BYTES + <usize>start * COLUMN_BYTES;
         const at = c + <usize>(panel * ROWS) * row + (<usize>j << 2);
         if (height === ROWS && width === COLUMNS) {
-          tile(aPanel, bPanel, depth, at, row, biasAt, more);
+          if (!more) begin(at, row, ROWS, biasAt);
+          tile(aPanel, bPanel, depth, at, row);
         } else {
           const bytes = <usize>width << 2;
-          if (more) for (let r = 0; r < height; r++) memory.copy(scratch + TILE + (<usize>r << 5), at + <usize>r * row, bytes);
-          tile(aPanel, bPanel, depth, scratch + TILE, 32, biasAt, more);
-          for (let r = 0; r < height; r++) memory.copy(at + <usize>r * row, scratch + TILE + (<usize>r << 5), bytes);
+          begin(scratch + TILE, ROW_BYTES, ROWS, biasAt);
+          if (more) for (let r = 0; r < height; r++) memory.copy(scratch + TILE + <usize>r * ROW_BYTES, at + <usize>r * row, bytes);
+          tile(aPanel, bPanel, depth, scratch + TILE, ROW_BYTES);
+          for (let r = 0; r < height; r++) memory.copy(at + <usize>r * row, scratch + TILE + <usize>r * ROW_BYTES, bytes);
         }
       }
     }
@@ -294,7 +291,7 @@ function work(job: usize, scratch: usize): void {
  * C[batch, m, n] = op(A)·op(B) + bias. A is [m, k] (transposed: [k, m]) with `aRow` values from row to row, B is [k, n], by its
  * layout transposed ([n, k]) or packed; `aStep` and
  * `bStep` are the bytes between the items of a batch, 0 where all share one. `sharedA`: room for A with its rows rounded
- * up to 4, read by a single product; a batch has it in its scratch. `shared`: other threads are woken to help.
+ * up to ROWS, read by a single product; a batch has it in its scratch. `shared`: other threads are woken to help.
  */
 export function multiply(
   job: usize, scratch: usize, sharedA: usize, shared: bool,
@@ -304,7 +301,7 @@ export function multiply(
   store<i32>(job, <i32>a, A); store<i32>(job, aRow << 2, A_ROW); store<i32>(job, aTransposed, A_TRANSPOSED);
   store<i32>(job, <i32>b, B); store<i32>(job, layout, B_LAYOUT);
   // Of a packed B: from panel to panel.
-  store<i32>(job, layout === PLAIN ? n << 2 : layout === TRANSPOSED ? k << 2 : layout === PACKED ? k << 5 : n << 5, B_ROW);
+  store<i32>(job, layout === PLAIN ? n << 2 : layout === TRANSPOSED ? k << 2 : (layout === PACKED ? k : n) * COLUMNS * 4, B_ROW);
   store<i32>(job, <i32>c, C); store<i32>(job, <i32>bias, BIAS_AT);
   store<i32>(job, m, M); store<i32>(job, n, N); store<i32>(job, k, K);
   store<i32>(job, batch, BATCH); store<i32>(job, <i32>aStep, A_STEP); store<i32>(job, <i32>bStep, B_STEP);

@@ -1,0 +1,2 @@
+/** All that the program exports. */
+export * from './matmul';

@@ -1,0 +1,107 @@
+import { setFlagsFromString } from 'node:v8';
+import { LAYOUT, type Kernels } from './module';
+
+/** A V8 flag under which it makes one 256-bit operation of two neighbouring 128-bit ones when it optimises wasm. */
+const FLAG = 'experimental-wasm-revectorize';
+/** How much quicker the larger tiles must be to be taken; with 256 bits they are 1.5 to 2 times as quick, without 0.8. */
+const WORTH_IT = 1.2;
+/** Two races in a row decide. V8 optimises a function once it is hot, in another thread: until then both are slow. */
+const WINS = 3;
+const MOST_ROUNDS = 60;
+const LAYOUTS = [LAYOUT.plain, LAYOUT.transposed, LAYOUT.packed, LAYOUT.packedTransposed];
+
+/** Sizes of the products that are timed, and of those that are compared, which touch the borders of tiles, depths and chunks. */
+const TIMED = { m: 96, n: 128, k: 256 };
+const SHORT = { m: 48, n: 64, k: 16 };
+const COMPARED = [{ m: 7, n: 33, k: 257 }, { m: 50, n: 70, k: 64 }, { m: 6, n: 16, k: 300 }, TIMED];
+const MOST_VALUES = 128 * 257;
+
+/** Whether this V8 can have the flag at all: those before 13 do not find the pairs in a loop, and there is nothing to widen on other processors. */
+export function mayWiden({ v8 } = process.versions, { arch, platform } = process): boolean {
+  return Number.parseInt(v8, 10) >= 13 && arch === 'x64' && platform !== 'darwin';
+}
+
+/** Rooms for the two programs to compute in. */
+interface Arena {
+  memory: WebAssembly.Memory;
+  job: number;
+  scratch: number;
+  a: number;
+  copyOfA: number;
+  b: number;
+  packed: number;
+  c: number;
+}
+
+/** Bytes `isQuicker` needs. */
+export function arenaBytes(kernels: Kernels): number {
+  return round(kernels.JOB_BYTES.value) + round(kernels.scratchBytes(0)) + 5 * round(4 * 2 * MOST_VALUES);
+}
+
+/**
+ * Starts the program with larger tiles and says whether it is to be taken: it must be quicker here and now, and give the same
+ * bits as the other. The flag is on only while V8 optimises it (some 50 ms), since it is the whole process's. `at`: an area of
+ * `arenaBytes` in the memory that both use.
+ */
+export async function takeIfQuicker<T extends { kernels: Kernels }>(narrow: { kernels: Kernels }, start: () => Promise<T>, memory: WebAssembly.Memory, at: number): Promise<T | undefined> {
+  setFlagsFromString(`--${FLAG}`);
+  try {
+    const wide = await start();
+    const arena = laidOut(narrow.kernels, memory, at);
+    for (let round = 0, wins = 0; round < MOST_ROUNDS; round++) {
+      for (const layout of LAYOUTS) for (let i = 0; i < 4; i++) multiply(wide.kernels, arena, SHORT, layout);
+      wins = seconds(narrow.kernels, arena) > WORTH_IT * seconds(wide.kernels, arena) ? wins + 1 : 0;
+      if (wins === WINS) return areEqual(narrow.kernels, wide.kernels, arena) ? wide : undefined;
+      // The optimised code is put in place between two calls.
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    return undefined;
+  } finally {
+    setFlagsFromString(`--no-${FLAG}`);
+  }
+}
+
+function seconds(kernels: Kernels, arena: Arena): number {
+  const start = performance.now();
+  for (const layout of [LAYOUT.packed, LAYOUT.packedTransposed]) multiply(kernels, arena, TIMED, layout);
+  return performance.now() - start;
+}
+
+function areEqual(narrow: Kernels, wide: Kernels, arena: Arena): boolean {
+  return COMPARED.every((size) =>
+    LAYOUTS.every((layout) => {
+      const [one, other] = [narrow, wide].map((kernels) => {
+        multiply(kernels, arena, size, layout);
+        return new Uint32Array(arena.memory.buffer.slice(arena.c, arena.c + 4 * size.m * size.n));
+      });
+      return one!.every((bits, i) => bits === other![i]);
+    }));
+}
+
+function multiply(kernels: Kernels, { job, scratch, a, copyOfA, b, packed, c }: Arena, { m, n, k }: typeof TIMED, layout: number): void {
+  const isPacked = layout === LAYOUT.packed || layout === LAYOUT.packedTransposed;
+  if (layout === LAYOUT.packed) kernels.pack(b, k, n, packed);
+  if (layout === LAYOUT.packedTransposed) kernels.pack(b, n, k, packed);
+  kernels.multiply(job, scratch, copyOfA, 0, a, 0, k, isPacked ? packed : b, layout, c, 0, m, n, k, 1, 0, 0);
+}
+
+function laidOut(kernels: Kernels, memory: WebAssembly.Memory, at: number): Arena {
+  let next = at;
+  const room = (bytes: number): number => {
+    const own = next;
+    next += round(bytes);
+    return own;
+  };
+  const matrix = 4 * 2 * MOST_VALUES;
+  const arena: Arena = { memory, job: room(kernels.JOB_BYTES.value), scratch: room(kernels.scratchBytes(0)), a: room(matrix), copyOfA: room(matrix), b: room(matrix), packed: room(matrix), c: room(matrix) };
+  new Uint8Array(memory.buffer, arena.job, kernels.JOB_BYTES.value).fill(0);
+  for (const values of [new Float32Array(memory.buffer, arena.a, MOST_VALUES), new Float32Array(memory.buffer, arena.b, MOST_VALUES)]) {
+    for (let i = 0; i < values.length; i++) values[i] = ((i * 7919) % 1000) / 500 - 1;
+  }
+  return arena;
+}
+
+/** Aligned to a line of the cache. */
+function round(bytes: number): number {
+  return (bytes + 63) & ~63;
+}
