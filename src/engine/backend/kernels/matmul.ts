@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { HelperThreads } from './helperThreads';
 import { hasRelaxedSimd, instantiateKernels, LAYOUT, type KernelProgram, type Kernels } from './module';
 import { PACK_MATRIX, PACKED_MATMUL, type PackedProduct } from './packed';
-import { arenaBytes, mayWiden, takeIfQuicker } from './wide';
+import { arenaBytes, mayWiden, takeIfQuicker, withWideVectors } from './wide';
 
 /** From this many multiply-adds on, waking other threads costs less than they save: about 10 µs of one thread's work. */
 const WORTH_SHARING = 1e5;
@@ -69,7 +69,8 @@ export class MatMul {
   private constructor(
     private readonly backend: BackendWasm,
     private readonly heap: Heap,
-    private readonly kernels: Kernels,
+    /** All that its program has. */
+    readonly kernels: Kernels,
     private readonly threads: HelperThreads,
     private readonly job: number,
     private readonly scratch: number,
@@ -221,7 +222,7 @@ async function startProgram(heap: Heap, memory: WebAssembly.Memory, folder: stri
   if (!wide || !isRelaxed || !mayWiden()) return narrow;
   const arena = heap._malloc(arenaBytes(narrow.kernels) + ALIGNMENT);
   try {
-    return (await takeIfQuicker(narrow, () => instantiateKernels(folder, memory, 'wide'), memory, aligned(arena))) ?? narrow;
+    return (await withWideVectors(() => takeIfQuicker(narrow, () => instantiateKernels(folder, memory, 'wide'), memory, aligned(arena)))) ?? narrow;
   } finally {
     heap._free(arena);
   }

@@ -5,9 +5,11 @@ import { LAYOUT, type Kernels } from './module';
 const FLAG = 'experimental-wasm-revectorize';
 /** How much quicker the larger tiles must be to be taken; with 256 bits they are 1.5 to 2 times as quick, without 0.8. */
 const WORTH_IT = 1.2;
-/** Two races in a row decide. V8 optimises a function once it is hot, in another thread: until then both are slow. */
+/** V8 optimises a function once it is hot, in another thread: until then, some eight races here, both are slow and the result says nothing. */
+const WARM_UP = 12;
+/** Then so many won one after the other decide. */
 const WINS = 3;
-const MOST_ROUNDS = 60;
+const MOST_ROUNDS = 30;
 const LAYOUTS = [LAYOUT.plain, LAYOUT.transposed, LAYOUT.packed, LAYOUT.packedTransposed];
 
 /** Sizes of the products that are timed, and of those that are compared, which touch the borders of tiles, depths and chunks. */
@@ -38,27 +40,31 @@ export function arenaBytes(kernels: Kernels): number {
   return round(kernels.JOB_BYTES.value) + round(kernels.scratchBytes(0)) + 5 * round(4 * 2 * MOST_VALUES);
 }
 
-/**
- * Starts the program with larger tiles and says whether it is to be taken: it must be quicker here and now, and give the same
- * bits as the other. The flag is on only while V8 optimises it (some 50 ms), since it is the whole process's. `at`: an area of
- * `arenaBytes` in the memory that both use.
- */
-export async function takeIfQuicker<T extends { kernels: Kernels }>(narrow: { kernels: Kernels }, start: () => Promise<T>, memory: WebAssembly.Memory, at: number): Promise<T | undefined> {
+/** Does `work` while V8 makes 256-bit operations where it optimises wasm. The flag is the whole process's: let it be short. */
+export async function withWideVectors<T>(work: () => Promise<T>): Promise<T> {
   setFlagsFromString(`--${FLAG}`);
   try {
-    const wide = await start();
-    const arena = laidOut(narrow.kernels, memory, at);
-    for (let round = 0, wins = 0; round < MOST_ROUNDS; round++) {
-      for (const layout of LAYOUTS) for (let i = 0; i < 4; i++) multiply(wide.kernels, arena, SHORT, layout);
-      wins = seconds(narrow.kernels, arena) > WORTH_IT * seconds(wide.kernels, arena) ? wins + 1 : 0;
-      if (wins === WINS) return areEqual(narrow.kernels, wide.kernels, arena) ? wide : undefined;
-      // The optimised code is put in place between two calls.
-      await new Promise((resolve) => setTimeout(resolve));
-    }
-    return undefined;
+    return await work();
   } finally {
     setFlagsFromString(`--no-${FLAG}`);
   }
+}
+
+/**
+ * Starts the program with larger tiles and says whether it is to be taken: it must be quicker here and now, and give the same
+ * bits as the other. Takes some 40 ms, until V8 has optimised it. `at`: an area of `arenaBytes` in the memory that both use.
+ */
+export async function takeIfQuicker<T extends { kernels: Kernels }>(narrow: { kernels: Kernels }, start: () => Promise<T>, memory: WebAssembly.Memory, at: number): Promise<T | undefined> {
+  const wide = await start();
+  const arena = laidOut(narrow.kernels, memory, at);
+  for (let round = 0, wins = 0; round < MOST_ROUNDS; round++) {
+    for (const layout of LAYOUTS) for (let i = 0; i < 4; i++) multiply(wide.kernels, arena, SHORT, layout);
+    wins = seconds(narrow.kernels, arena) > WORTH_IT * seconds(wide.kernels, arena) ? wins + 1 : 0;
+    if (round >= WARM_UP && wins >= WINS) return areEqual(narrow.kernels, wide.kernels, arena) ? wide : undefined;
+    // The optimised code is put in place between two calls.
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  return undefined;
 }
 
 function seconds(kernels: Kernels, arena: Arena): number {
@@ -71,6 +77,7 @@ function areEqual(narrow: Kernels, wide: Kernels, arena: Arena): boolean {
   return COMPARED.every((size) =>
     LAYOUTS.every((layout) => {
       const [one, other] = [narrow, wide].map((kernels) => {
+        new Uint8Array(arena.memory.buffer, arena.c, 4 * size.m * size.n).fill(255);
         multiply(kernels, arena, size, layout);
         return new Uint32Array(arena.memory.buffer.slice(arena.c, arena.c + 4 * size.m * size.n));
       });

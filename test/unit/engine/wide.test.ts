@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { hasRelaxedSimd, instantiateKernels, LAYOUT, type Kernels } from '../../../src/engine/backend/kernels/module';
+import { arenaBytes, mayWiden, takeIfQuicker } from '../../../src/engine/backend/kernels/wide';
+import { WASM_FOLDER } from './support';
+
+const ROOM = 1 << 20;
+const [JOB, SCRATCH, COPY_OF_A, A, B, PACKED, C] = [1, 2, 3, 4, 5, 6, 7].map((area) => area * ROOM) as [number, number, number, number, number, number, number];
+
+/** Both programs in one memory whose operands are filled. */
+async function bothKernels(): Promise<{ memory: WebAssembly.Memory; narrow: Kernels; wide: Kernels }> {
+  const memory = new WebAssembly.Memory({ initial: (8 * ROOM) / 65536, maximum: 65536 });
+  const values = new Float32Array(memory.buffer);
+  for (let i = A / 4; i < PACKED / 4; i++) values[i] = Math.fround(Math.sin(i * 0.37));
+  const [narrow, wide] = await Promise.all((['relaxed', 'wide'] as const).map(async (variant) => (await instantiateKernels(WASM_FOLDER, memory, variant)).kernels));
+  return { memory, narrow: narrow!, wide: wide! };
+}
+
+describe('larger tiles', function () {
+  this.timeout(60_000);
+  before(function () {
+    assert.ok(hasRelaxedSimd(), 'this Node has no fused multiply-add in wasm');
+  });
+
+  it('give the same bits as the smaller ones, with every layout, at and beside the borders of tiles, chunks and depths', async () => {
+    const { memory, narrow, wide } = await bothKernels();
+    const bias = A;
+    const result = (kernels: Kernels, m: number, n: number, k: number, aTransposed: number, layout: number): Uint32Array => {
+      new Uint8Array(memory.buffer, JOB, 256).fill(0);
+      new Uint8Array(memory.buffer, C, ROOM).fill(255);
+      if (layout === LAYOUT.packed) kernels.pack(B, k, n, PACKED);
+      if (layout === LAYOUT.packedTransposed) kernels.pack(B, n, k, PACKED);
+      const isPacked = layout === LAYOUT.packed || layout === LAYOUT.packedTransposed;
+      kernels.multiply(JOB, SCRATCH, COPY_OF_A, 0, A, aTransposed, aTransposed ? m : k, isPacked ? PACKED : B, layout, C, bias, m, n, k, 1, 0, 0);
+      // One value more than C has: nothing may be written there.
+      return new Uint32Array(memory.buffer.slice(C, C + 4 * (m * n + 1)));
+    };
+    for (const [m, n, k] of [[1, 1, 1], [6, 16, 1], [5, 15, 64], [7, 17, 257], [40, 96, 300], [13, 70, 512], [131, 40, 5], [12, 33, 1029]] as const) {
+      for (const layout of Object.values(LAYOUT)) {
+        for (const aTransposed of [0, 1]) {
+          const [expected, actual] = [narrow, wide].map((kernels) => result(kernels, m, n, k, aTransposed, layout));
+          assert.equal(expected!.at(-1), 0xffffffff);
+          assert.deepEqual(actual, expected, `${m} x ${n} x ${k}, layout ${layout}, A ${aTransposed ? 'transposed' : 'plain'}`);
+        }
+      }
+    }
+  });
+
+  it('need less than the room that is set aside to try them out', async () => {
+    const { memory, narrow, wide } = await bothKernels();
+    const bytes = arenaBytes(narrow);
+    assert.ok(bytes < 3 * ROOM && JOB + bytes < 7 * ROOM);
+    new Uint8Array(memory.buffer, JOB + bytes).fill(255);
+    const taken = await takeIfQuicker({ kernels: narrow }, () => Promise.resolve({ kernels: wide }), memory, JOB);
+    assert.ok(taken === undefined || taken.kernels === wide);
+    assert.ok(new Uint8Array(memory.buffer, JOB + bytes).every((byte) => byte === 255), 'something was written behind it');
+  });
+
+  it('are not taken where they are slower, or give other bits', async () => {
+    const { memory, narrow, wide } = await bothKernels();
+    const slower: Kernels = { ...wide, multiply: (...all) => [1, 2, 3, 4].forEach(() => wide.multiply(...all)) };
+    assert.equal(await takeIfQuicker({ kernels: narrow }, () => Promise.resolve({ kernels: slower }), memory, JOB), undefined);
+    // Quicker than a product can be, since it is none.
+    const wrong: Kernels = { ...wide, multiply: () => undefined };
+    assert.equal(await takeIfQuicker({ kernels: narrow }, () => Promise.resolve({ kernels: wrong }), memory, JOB), undefined);
+  });
+
+  it('are taken where they are quicker and give the same bits', async () => {
+    const { memory, narrow } = await bothKernels();
+    const slow: Kernels = { ...narrow, multiply: (...all) => [1, 2, 3, 4].forEach(() => narrow.multiply(...all)) };
+    const taken = { kernels: narrow };
+    assert.equal(await takeIfQuicker({ kernels: slow }, () => Promise.resolve(taken), memory, JOB), taken);
+  });
+
+  it('are looked for in V8 13 and later on x64 alone', () => {
+    const linux = { arch: 'x64', platform: 'linux' } as NodeJS.Process;
+    const of = (v8: string): NodeJS.ProcessVersions => ({ ...process.versions, v8 });
+    assert.ok(mayWiden(of('13.6.233.17-node.53'), linux) && mayWiden(of('14.2.231.9-electron.0'), linux));
+    assert.ok(!mayWiden(of('12.4.254.21-node.57'), linux));
+    assert.ok(!mayWiden(of('13.6.1'), { ...linux, arch: 'arm64' }) && !mayWiden(of('13.6.1'), { ...linux, platform: 'darwin' }));
+  });
+});
