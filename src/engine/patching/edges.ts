@@ -11,8 +11,9 @@ import { directionsOf } from './attribution';
 import { runChunk } from './chunkRuns';
 import { edgesWork, planEdges } from './edgesChecks';
 import { checkEdges } from './edgesMemory';
-import { scoreEdges, stepsOf } from './edgesRuns';
+import { scoreEdges } from './edgesRuns';
 import { senderDifferences, SENDER_SITES } from './edgesSenders';
+import { passesOf } from './edgesSteps';
 import { EdgeSums } from './edgesSums';
 import { GroupMeans, inAllLayers } from './groupMeans';
 
@@ -45,14 +46,16 @@ export async function attributeEdges(model: Gpt2, { experiment, method, receiver
   try {
     for (const [index, chunk] of chunks.entries()) {
       work.begin(chunks.length === 1 ? 'Attributing edges' : `Attributing edges, part ${index + 1} of ${chunks.length}`);
-      const { weights } = branches[chunk.branch]!;
+      const { weights, experiment: own } = branches[chunk.branch]!;
       for (const { direction, share } of directionsOf(plan)) {
-        const record = stepsOf(integrated, { pairs: chunk.pairs.length, length: chunk.cleanLength - chunk.prefix }).base;
+        const passes = passesOf(config, plan, chunk, direction);
+        const others = chunk.pairs.map((pair) => (direction === 'denoise' ? own.pairs[pair]!.clean : own.pairs[pair]!.corrupted ?? []));
+        const record = passes.batches.some(({ batch: { at } }) => at === 'base');
         const values = await runChunk(model, plan, chunk, { sites: SENDER_SITES, record, direction }, means, work, async (runs) => {
           const senders = await senderDifferences(model, runs, work);
           try {
             const factor = share / (integrated?.steps ?? 1);
-            await scoreEdges(model, integrated, runs, senders, layerNorm, sums.of(chunk, chunk.pairs.map((pair) => factor * weights[pair]!)), work);
+            await scoreEdges(model, passes, { others, tail: chunk.tail }, runs, senders, layerNorm, sums.of(chunk, chunk.pairs.map((pair) => factor * weights[pair]!)), work);
             return runs.values;
           } finally {
             senders.dispose();

@@ -3,7 +3,8 @@ import type { TokenExperiment } from '../../shared/experiment';
 import { receiverCount } from '../../shared/graph/nodes';
 import { EDGE_LAYER_NORMS, type EdgeMethod } from '../../shared/paths';
 import type { Gpt2Config } from '../model/config';
-import { contractions, stepsOf } from './edgesRuns';
+import { directionsOf } from './attribution';
+import { passesOf, stepsWork } from './edgesSteps';
 import { checkAttributable } from './metricChecks';
 import { planChunks, planWork, type Plan } from './plan';
 import { checkVariant } from './variantChecks';
@@ -37,13 +38,12 @@ export function planEdges(experiment: TokenExperiment, { integrated, bothGradien
 
 /** Work of a plan in the unit in which forward and backward count: theirs, one per row and layer for the senders, and one for each contraction. */
 export function edgesWork(plan: Plan, config: Gpt2Config): number {
-  const { integrated, bothGradients } = plan.experiment.variant ?? {};
-  const own = plan.chunks.reduce((sum, { pairs, prefix, cleanLength }) => {
-    const [length, rows] = [cleanLength - prefix, pairs.length * (cleanLength - prefix)];
-    // The step at the base run is not run again.
-    return sum + rows * (1 + contractions(config, integrated, { pairs: pairs.length, length, positions: length }) - Number(integrated !== undefined && stepsOf(integrated, { pairs: pairs.length, length }).base));
+  const directions = directionsOf(plan);
+  const own = plan.chunks.reduce((sum, chunk) => {
+    const rows = config.layers * chunk.pairs.length * (chunk.cleanLength - chunk.prefix);
+    return sum + directions.reduce((all, { direction }) => all + rows + stepsWork(config, passesOf(config, plan, chunk, direction), chunk), 0);
   }, 0);
-  return planWork(plan, config) + own * config.layers * (bothGradients ? 2 : 1);
+  return planWork(plan, config, true) + own;
 }
 
 function refuse(message: string): CircuitError {

@@ -3,27 +3,29 @@ import { PORTS, receiverCount, senderCount } from '../../shared/graph/nodes';
 import type { BackendName } from '../../shared/results';
 import type { Gpt2Config } from '../model/config';
 import { FLOAT, fillableBytes, gigabytes, longest } from '../model/memory';
-import { ROWS_OF_BLOCK, type EdgeRows } from './edgesBlocks';
-import { gradientsFloats, stepsAtOnce } from './edgesRuns';
+import { directionsOf } from './attribution';
+import { ROWS_OF_BLOCK } from './edgesBlocks';
 import { SENDER_SITES, sendersBytes } from './edgesSenders';
+import { passesOf } from './edgesSteps';
 import type { Chunk, Plan } from './plan';
 import { chunkBytes, refusePair } from './planMemory';
 
 /** Most bytes that edge attribution of a chunk holds at a time beside the weights and the results. */
 export function edgesBytes(config: Gpt2Config, plan: Plan, chunk: Chunk): number {
   const { heads, dModel } = config;
-  const { integrated } = plan.experiment.variant ?? {};
   const positions = Math.max(chunk.cleanLength, chunk.corruptedLength) - chunk.prefix;
-  const own: EdgeRows = { pairs: chunk.pairs.length, length: positions, positions };
-  const rows = own.pairs * positions;
+  const pairs = chunk.pairs.length;
+  const rows = pairs * positions;
   const block = Math.min(rows, ROWS_OF_BLOCK);
-  // Steps that are run together: as many pairs with their prefixes, in the place of one step's.
-  const together = integrated ? Math.min(integrated.steps, stepsAtOnce(rows)) : 1;
-  const steps = chunkBytes(config, plan, { ...chunk, pairs: Array.from({ length: together * own.pairs }, () => chunk.pairs[0]!) }, { sites: [], record: true }) - chunkBytes(config, plan, chunk, { sites: [], record: true });
+  const passes = directionsOf(plan).map(({ direction }) => passesOf(config, plan, chunk, direction));
+  // Inputs that are run together: as many pairs with their prefixes, in the place of one input of each.
+  const sequences = Math.max(pairs, ...passes.flatMap(({ batches }) => batches.map(({ batch: { inputs } }) => inputs.length)));
+  const steps = chunkBytes(config, plan, { ...chunk, pairs: Array.from({ length: sequences }, () => chunk.pairs[0]!) }, { sites: [], record: true }) - chunkBytes(config, plan, chunk, { sites: [], record: true });
   // Of one layer: what reads gradients, by head, as it is handed over; gradients on their way; a block's receivers and their products.
-  const ports = PORTS.length * (2 * dModel * dModel + together * rows * dModel);
-  const inputs = (2 * PORTS.length * heads + 2 * (PORTS.length * heads + 5 + together)) * block * dModel;
-  return chunkBytes(config, plan, chunk, { sites: SENDER_SITES, record: true }) + steps + sendersBytes(config, own.pairs, positions) + FLOAT * (ports + inputs + gradientsFloats(config, integrated, own));
+  const ports = PORTS.length * (2 * dModel * dModel + sequences * positions * dModel);
+  const [slots, floats] = [Math.max(...passes.map((own) => own.slots)), Math.max(...passes.map((own) => own.floats))];
+  const inputs = (2 * PORTS.length * heads + 2 * (PORTS.length * heads + 5 + slots)) * block * dModel;
+  return chunkBytes(config, plan, chunk, { sites: SENDER_SITES, record: true }) + steps + sendersBytes(config, pairs, positions) + FLOAT * (ports + inputs + floats);
 }
 
 /** Bytes of the result: edges and senders of every pair, and what is wanted by position. */

@@ -6,6 +6,7 @@ import type { SiteTensors } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { runRow, taken, type EdgeRows, type Scratch } from './edgesBlocks';
+import type { Target } from './edgesSteps';
 
 /** What must be wanted of the backward pass, beside ∂M/∂LN2(resid_mid). */
 export const RECEIVER_GRADIENTS = ['q', 'k', 'v', 'resid_mid', 'resid_post', 'embed'] as const;
@@ -21,7 +22,7 @@ export const RECEIVER_GRADIENTS = ['q', 'k', 'v', 'resid_mid', 'resid_post', 'em
 export interface LayerGradients {
   /** Σ S: [port, head, row, dHead]. */
   ports: Float32Array;
-  /** By sequence of the runs that have the row: x̂ [row, dModel], and c [row, port · head]. None where the scale is a constant. */
+  /** By run that has the row: x̂ [row, dModel], and c [row, port · head]. None where the scale is a constant. */
   units: Float32Array[];
   along: Float32Array[];
   /** Σ ∂M/∂(what the MLP reads): [row, dModel]. */
@@ -38,7 +39,10 @@ export function layerGradientsFloats({ dModel, heads }: Gpt2['config'], rows: nu
   return rows * ((PORTS.length + 4) * dModel + runs * (dModel + PORTS.length * heads));
 }
 
-/** Gradients by layer of one or several runs of the same pairs. A run may hold each pair several times: sequence i is of pair i modulo the pairs. */
+/** What a backward pass gives: by sequence of the run, the rows of which pairs it is added to. */
+export type Targets = readonly (readonly Target[])[];
+
+/** Gradients by layer of one or several runs of the same pairs. */
 export class ReceiverGradients {
   private readonly layers: (LayerGradients | undefined)[] = [];
 
@@ -51,7 +55,7 @@ export class ReceiverGradients {
   ) {}
 
   /** Adds a run's gradients in a layer, as `backward` shows them. */
-  add(run: ForwardRun, layer: number, gradients: SiteTensors, mlpInput: tf.Tensor2D): void {
+  add(run: ForwardRun, targets: Targets, layer: number, gradients: SiteTensors, mlpInput: tf.Tensor2D): void {
     const { config, blocks } = this.model;
     const { dModel } = config;
     const { norm2 } = run.layers[layer]!.record!;
@@ -65,12 +69,12 @@ export class ReceiverGradients {
       post: new Float32Array(size),
       ...(layer === 0 && { embed: new Float32Array(size) }),
     });
-    this.sum(own.mlp, taken(tf.tidy(() => normBackward(mlpInput, norm2, blocks[layer]!.norm2.gain, this.frozen))), run.batch);
-    this.sum(own.mid, gradients.resid_mid!.dataSync<'float32'>(), run.batch);
-    this.sum(own.post, gradients.resid_post!.dataSync<'float32'>(), run.batch);
-    if (own.embed) this.sum(own.embed, gradients.embed!.dataSync<'float32'>(), run.batch);
+    this.sum(own.mlp, taken(tf.tidy(() => normBackward(mlpInput, norm2, blocks[layer]!.norm2.gain, this.frozen))), targets);
+    this.sum(own.mid, gradients.resid_mid!.dataSync<'float32'>(), targets);
+    this.sum(own.post, gradients.resid_post!.dataSync<'float32'>(), targets);
+    if (own.embed) this.sum(own.embed, gradients.embed!.dataSync<'float32'>(), targets);
     this.work.poll();
-    this.addPorts(own, run, layer, gradients);
+    this.addPorts(own, run, targets, layer, gradients);
   }
 
   /** The layer's gradients, which are forgotten. */
@@ -81,32 +85,26 @@ export class ReceiverGradients {
   }
 
   /** A gradient of all or trailing positions, [sequence · position, dModel], added up by row. */
-  sum(into: Float32Array, gradient: Float32Array, sequences: number): void {
+  sum(into: Float32Array, gradient: Float32Array, targets: Targets): void {
     const { dModel } = this.model.config;
-    this.eachRow(sequences, gradient.length / dModel / sequences, (row, from) => {
-      const [start, source] = [row * dModel, from * dModel];
-      for (let i = 0; i < dModel; i++) into[start + i]! += gradient[source + i]!;
-    });
+    this.eachRow(targets, gradient.length / dModel / targets.length, (row, { sign }, from) => addRow(into, row * dModel, gradient, from * dModel, dModel, sign));
   }
 
-  private addPorts(own: LayerGradients, run: ForwardRun, layer: number, gradients: SiteTensors): void {
+  private addPorts(own: LayerGradients, run: ForwardRun, targets: Targets, layer: number, gradients: SiteTensors): void {
     const { config } = this.model;
     const { heads, dHead, dModel } = config;
     const { pairs, positions, length } = this.rows;
     const rows = pairs * positions;
+    const ports = PORTS.length * heads;
     const { norm1, attention } = run.layers[layer]!.record!;
     const inverse = norm1.inverse.dataSync<'float32'>();
-    const repeats = run.batch / pairs;
-    const firstStep = own.units.length;
     if (!this.frozen) {
       const unit = norm1.unit.dataSync<'float32'>();
-      for (let i = 0; i < repeats; i++) {
-        own.units.push(new Float32Array(rows * dModel));
-        own.along.push(new Float32Array(rows * PORTS.length * heads));
+      for (const { slot } of targets.flat()) {
+        own.units[slot] ??= new Float32Array(rows * dModel);
+        own.along[slot] ??= new Float32Array(rows * ports);
       }
-      this.eachRow(run.batch, length, (row, from, sequence) => {
-        own.units[firstStep + Math.floor(sequence / pairs)]!.set(unit.subarray(from * dModel, (from + 1) * dModel), row * dModel);
-      });
+      this.eachRow(targets, length, (row, { slot }, from) => own.units[slot]!.set(unit.subarray(from * dModel, (from + 1) * dModel), row * dModel));
     }
     const scale = attentionScale(config, layer);
     const values = { q: attention.query, k: attention.key, v: attention.value };
@@ -118,35 +116,38 @@ export class ReceiverGradients {
       const [computed, constant] = [values[port].shape[2], constants?.[p]];
       // The site q, and its gradient, are of queries times the attention scale.
       const [factor, divisor] = port === 'q' ? [scale, scale] : [1, 1];
-      this.eachRow(run.batch, known, (row, from, sequence) => {
+      this.eachRow(targets, known, (row, { sign, slot }, from, sequence) => {
         const position = from - sequence * known;
-        const perSigma = factor * inverse[sequence * length + length - known + position]!;
-        const along = own.along[firstStep + Math.floor(sequence / pairs)];
+        const perSigma = sign * factor * inverse[sequence * length + length - known + position]!;
+        const along = own.along[slot];
         for (let head = 0; head < heads; head++) {
           const source = ((sequence * heads + head) * known + position) * dHead;
-          const target = ((p * heads + head) * rows + row) * dHead;
-          for (let i = 0; i < dHead; i++) own.ports[target + i]! += perSigma * gradient[source + i]!;
+          addRow(own.ports, ((p * heads + head) * rows + row) * dHead, gradient, source, dHead, perSigma);
           if (!along) continue;
           // Keys and values of a prefix come first.
           const at = ((sequence * heads + head) * computed + computed - known + position) * dHead;
           let sum = 0;
           for (let i = 0; i < dHead; i++) sum += gradient[source + i]! * (value[at + i]! / divisor - constant![head * dHead + i]!);
-          along[(row * PORTS.length + p) * heads + head] = (perSigma * sum) / dModel;
+          along[row * ports + p * heads + head] = (perSigma * sum) / dModel;
         }
       });
     });
   }
 
-  /** Each row that the run has computed at its `known` trailing positions, and where: once for each sequence that has it. */
-  private eachRow(sequences: number, known: number, use: (row: number, from: number, sequence: number) => void): void {
-    const { pairs, positions } = this.rows;
-    for (let sequence = 0; sequence < sequences; sequence++) {
+  /** Each row to which something is added that the run has computed at its `known` trailing positions, and where. */
+  private eachRow(targets: Targets, known: number, use: (row: number, target: Target, from: number, sequence: number) => void): void {
+    const { positions } = this.rows;
+    targets.forEach((own, sequence) => {
       for (let position = 0; position < positions; position++) {
         const from = runRow(this.rows, known, sequence, position);
-        if (from >= 0) use((sequence % pairs) * positions + position, from, sequence);
+        if (from >= 0) for (const target of own) use(target.pair * positions + position, target, from, sequence);
       }
-    }
+    });
   }
+}
+
+function addRow(into: Float32Array, start: number, values: Float32Array, from: number, width: number, factor: number): void {
+  for (let i = 0; i < width; i++) into[start + i]! += factor * values[from + i]!;
 }
 
 /** X_0 of all heads, by port: what queries, keys and values are where the normalised residual stream is 0. */

@@ -1,0 +1,36 @@
+import type { Metric, TokenPair } from '../../shared/experiment';
+import { fromEnd, metricPosition } from './metricPositions';
+
+export type MetricSign = 1 | -1;
+
+/**
+ * The factor ±1 that makes the metric of pair `one`, as a function of a run, that of pair `other`; undefined where there is none, or
+ * where a metric reads more of a pair than its answers and places. Differences between correct and incorrect answers change their
+ * sign where those change places.
+ */
+export function metricSign(metric: Metric, one: TokenPair, other: TokenPair): MetricSign | undefined {
+  const back = (pair: TokenPair, position: number): number => fromEnd(pair, position);
+  if (back(one, metricPosition(one)) !== back(other, metricPosition(other))) return undefined;
+  const same = (a: readonly number[], b: readonly number[]): boolean => sorted(a) === sorted(b);
+  const unless = (isSame: boolean): MetricSign | undefined => (isSame ? 1 : undefined);
+  if (typeof metric === 'object' && metric.activation !== 'directLogit') {
+    return unless(metric.activation === 'neuron' || back(one, one.source!) === back(other, other.source!));
+  }
+  switch (metric) {
+    case 'kl':
+    case 'promptLogProb':
+    case 'continuation':
+      return undefined;
+    case 'logProb':
+    case 'prob':
+    case 'logitMinusMean':
+      return unless(same(one.correct, other.correct));
+    default:
+      if (same(one.correct, other.correct) && same(one.incorrect, other.incorrect)) return 1;
+      return same(one.correct, other.incorrect) && same(one.incorrect, other.correct) ? -1 : undefined;
+  }
+}
+
+function sorted(tokens: readonly number[]): string {
+  return [...tokens].sort((a, b) => a - b).join();
+}
