@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { hasRelaxedSimd, instantiateKernels, LAYOUT, type Kernels } from '../../../src/engine/backend/kernels/module';
-import { arenaBytes, mayWiden, takeIfQuicker } from '../../../src/engine/backend/kernels/wide';
+import { arenaBytes, mayPay, takeIfQuicker } from '../../../src/engine/backend/kernels/wide';
 import { WASM_FOLDER } from './support';
 
 const ROOM = 1 << 20;
@@ -71,11 +71,12 @@ describe('larger tiles', function () {
     assert.equal(await takeIfQuicker({ kernels: slow }, () => Promise.resolve(taken), memory, JOB), taken);
   });
 
-  it('are looked for in V8 13 and later on x64 alone', () => {
-    const linux = { arch: 'x64', platform: 'linux' } as NodeJS.Process;
+  it('are looked for where they can pay: V8 13 and later on x64, and arm64', () => {
+    const linux = { arch: 'x64', platform: 'linux' } as const;
     const of = (v8: string): NodeJS.ProcessVersions => ({ ...process.versions, v8 });
-    assert.ok(mayWiden(of('13.6.233.17-node.53'), linux) && mayWiden(of('14.2.231.9-electron.0'), linux));
-    assert.ok(!mayWiden(of('12.4.254.21-node.57'), linux));
-    assert.ok(!mayWiden(of('13.6.1'), { ...linux, arch: 'arm64' }) && !mayWiden(of('13.6.1'), { ...linux, platform: 'darwin' }));
+    assert.ok(mayPay(of('13.6.233.17-node.53'), linux) && mayPay(of('14.2.231.9-electron.0'), linux));
+    assert.ok(!mayPay(of('12.4.254.21-node.57'), linux));
+    assert.ok(!mayPay(of('13.6.1'), { ...linux, platform: 'darwin' }));
+    assert.ok(mayPay(of('11.3.244.8-node.33'), { arch: 'arm64', platform: 'darwin' }));
   });
 });

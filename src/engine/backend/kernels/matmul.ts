@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { HelperThreads } from './helperThreads';
 import { hasRelaxedSimd, instantiateKernels, LAYOUT, type KernelProgram, type Kernels } from './module';
 import { PACK_MATRIX, PACKED_MATMUL, type PackedProduct } from './packed';
-import { arenaBytes, mayWiden, takeIfQuicker, withWideVectors } from './wide';
+import { arenaBytes, mayPay, takeIfQuicker, withWideVectors } from './wide';
 
 /** From this many multiply-adds on, waking other threads costs less than they save: about 10 µs of one thread's work. */
 const WORTH_SHARING = 1e5;
@@ -219,7 +219,7 @@ export class MatMul {
 async function startProgram(heap: Heap, memory: WebAssembly.Memory, folder: string, wide: boolean): Promise<KernelProgram> {
   const isRelaxed = hasRelaxedSimd();
   const narrow = await instantiateKernels(folder, memory, isRelaxed ? 'relaxed' : 'simd');
-  if (!wide || !isRelaxed || !mayWiden()) return narrow;
+  if (!wide || !isRelaxed || !mayPay()) return narrow;
   const arena = heap._malloc(arenaBytes(narrow.kernels) + ALIGNMENT);
   try {
     return (await withWideVectors(() => takeIfQuicker(narrow, () => instantiateKernels(folder, memory, 'wide'), memory, aligned(arena)))) ?? narrow;

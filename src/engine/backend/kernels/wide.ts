@@ -18,9 +18,14 @@ const SHORT = { m: 48, n: 64, k: 16 };
 const COMPARED = [{ m: 7, n: 33, k: 257 }, { m: 50, n: 70, k: 64 }, { m: 6, n: 16, k: 300 }, TIMED];
 const MOST_VALUES = 128 * 257;
 
-/** Whether this V8 can have the flag at all: those before 13 do not find the pairs in a loop, and there is nothing to widen on other processors. */
-export function mayWiden({ v8 } = process.versions, { arch, platform } = process): boolean {
+/** Whether V8 knows the flag and finds the pairs in a loop: from 13 on, where vectors of 128 bits are half of what there is. */
+export function mayWiden({ v8 } = process.versions, { arch, platform }: Pick<NodeJS.Process, 'arch' | 'platform'> = process): boolean {
   return Number.parseInt(v8, 10) >= 13 && arch === 'x64' && platform !== 'darwin';
+}
+
+/** Whether larger tiles can pay: with wider vectors, or with the 32 registers that arm64 has. */
+export function mayPay(versions = process.versions, machine: Pick<NodeJS.Process, 'arch' | 'platform'> = process): boolean {
+  return machine.arch === 'arm64' || mayWiden(versions, machine);
 }
 
 /** Rooms for the two programs to compute in. */
@@ -40,8 +45,9 @@ export function arenaBytes(kernels: Kernels): number {
   return round(kernels.JOB_BYTES.value) + round(kernels.scratchBytes(0)) + 5 * round(4 * 2 * MOST_VALUES);
 }
 
-/** Does `work` while V8 makes 256-bit operations where it optimises wasm. The flag is the whole process's: let it be short. */
+/** Does `work` while V8, if it can, makes 256-bit operations where it optimises wasm. The flag is the whole process's: let it be short. */
 export async function withWideVectors<T>(work: () => Promise<T>): Promise<T> {
+  if (!mayWiden()) return work();
   setFlagsFromString(`--${FLAG}`);
   try {
     return await work();
