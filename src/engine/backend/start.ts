@@ -7,6 +7,7 @@ import path from 'node:path';
 import { CircuitError } from '../../shared/errors';
 import type { BackendInfo, OwnBackendName } from '../../shared/results';
 import { MatMul, type MatMulOptions } from './kernels/matmul';
+import { registerRowKernels } from './kernels/rowKernels';
 import { defaultThreads, MOST_THREADS, withMemories, withoutPthreads } from './threads';
 
 export interface BackendRequest {
@@ -124,10 +125,10 @@ async function startKernels(backend: BackendWasm, memories: readonly WebAssembly
   const memory = memories.find(({ buffer }) => buffer === heapOf(backend).buffer);
   if (!memory) throw new Error("tfjs's wasm memory was not found");
   const matMul = await MatMul.start(backend, memory, options);
-  const putBack = matMul.register();
+  const putBack = [matMul.register(), registerRowKernels(backend, matMul.kernels)];
   return {
     stop: () => {
-      putBack();
+      for (const undo of putBack) undo();
       matMul.stop();
     },
   };

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { matrices } from './rows';
+import { rowwise } from './rowwise';
 import type { AttentionSite } from './sites';
 import type { Work } from './work';
 
@@ -157,11 +158,11 @@ function product(a: tf.Tensor4D, b: tf.Tensor4D, { transposeA = false, transpose
 }
 
 function softmax<T extends tf.Tensor>(scores: T, mask: tf.Tensor2D | undefined): T {
-  return tf.softmax(mask ? tf.add<T>(scores, mask) : scores);
+  return rowwise().softmax(scores, mask);
 }
 
 function softmaxBackward<T extends tf.Tensor>(p: T, dp: T): T {
-  return tf.mul(p, tf.sub(dp, tf.sum(tf.mul(dp, p), -1, true)));
+  return rowwise().softmaxBackward(p, dp);
 }
 
 /** Cuts [batch, head, rows, dHead] into batch · head matrices [rows, dHead]. */

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { SiteName } from '../../shared/sites';
 import { attendBackward, joinHeads, splitHeads } from './attention';
 import { attentionScale, disposeBlock, type ForwardRun } from './forward';
-import { activationSlope, linearBackward, normBackward } from './layers';
+import { activateBackward, linearBackward, normBackward } from './layers';
 import { ATTENTION_SITES, type Change, type SiteTensors } from './sites';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
@@ -91,7 +91,7 @@ function block(model: Gpt2, run: ForwardRun, layer: number, after: tf.Tensor2D, 
   const post = through('resid_post', after);
   const mlpOut = through('mlp_out', post);
   const mlpPost = through('mlp_post', linearBackward(mlpOut, weights.mlpOut.weight, work));
-  const dPre = tf.mul<tf.Tensor2D>(mlpPost, activationSlope(mlpPre, config.activation));
+  const dPre = activateBackward(mlpPost, mlpPre, config.activation);
   const dMlpInput = linearBackward(dPre, weights.mlpIn.weight, work);
   const mid = through('resid_mid', tf.add<tf.Tensor2D>(post, normBackward(dMlpInput, norm2, weights.norm2.gain, frozen)));
   const visited = { gradients, ...(options.mlpInput && { mlpInput: dMlpInput }) };

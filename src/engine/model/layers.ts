@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Activation } from './config';
 import type { Matrix } from './matrix';
 import { matrices } from './rows';
+import { rowwise, type Normalised } from './rowwise';
 import type { Linear, Norm } from './weights';
 import type { Work } from './work';
 
@@ -42,23 +43,16 @@ export function linearBackward(dy: tf.Tensor2D, weight: Matrix, work: Work): tf.
   return inRowBlocks(dy, flops, work, (rows) => weight.transposedTimes(rows));
 }
 
-export type Normalised = {
-  /** (x − mean)/σ, before gain and bias. */
-  unit: tf.Tensor2D;
-  /** 1/σ, σ = √(mean((x − mean)²) + ε): [rows, 1]. */
-  inverse: tf.Tensor2D;
-};
+export type { Normalised };
 
 /** `held`: another run's 1/σ, to be taken instead of x's own. */
 export function normalise(x: tf.Tensor2D, epsilon: number, held?: tf.Tensor2D): Normalised {
-  const centred = tf.sub(x, tf.mean(x, -1, true));
-  const inverse = held ?? (tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon)) as tf.Tensor2D);
-  return { unit: tf.mul(centred, inverse), inverse };
+  return rowwise().normalise(x, epsilon, held);
 }
 
 /** LayerNorm's output: unit ∘ gain + bias. */
-export function affine({ unit }: Normalised, { gain, bias }: Norm): tf.Tensor2D {
-  return tf.add(tf.mul(unit, gain), bias);
+export function affine({ unit }: Normalised, norm: Norm): tf.Tensor2D {
+  return rowwise().affine(unit, norm);
 }
 
 /**
@@ -66,52 +60,16 @@ export function affine({ unit }: Normalised, { gain, bias }: Norm): tf.Tensor2D 
  * ∂L/∂x = (g − mean g − x̂·mean(g ∘ x̂))/σ; with the scale 1/σ held constant (`frozen`) (g − mean g)/σ. Several dy for the same
  * rows go in one tensor [any, rows, features].
  */
-export function normBackward<T extends tf.Tensor>(dy: T, { unit, inverse }: Normalised, gain: tf.Tensor1D, frozen = false): T {
-  const g = tf.mul<T>(dy, gain);
-  if (frozen) return tf.mul(inverse, tf.sub(g, tf.mean(g, -1, true)));
-  const projected = tf.mul(unit, tf.mean(tf.mul(g, unit), -1, true));
-  return tf.mul(inverse, tf.sub(tf.sub(g, tf.mean(g, -1, true)), projected));
+export function normBackward<T extends tf.Tensor>(dy: T, normalised: Normalised, gain: tf.Tensor1D, frozen = false): T {
+  return rowwise().normBackward(dy, normalised, gain, frozen);
 }
 
-// tanh form of GELU: x·½(1 + tanh(√(2/π)(x + 0.044715x³))) = x·σ(A·x + B·x³); one sigmoid is far quicker than tanh.
-const A = 2 * Math.sqrt(2 / Math.PI);
-const B = A * 0.044715;
-const SQRT_HALF = Math.SQRT1_2;
-const NORMAL_DENSITY = 1 / Math.sqrt(2 * Math.PI);
-
-function tanhGate(x: tf.Tensor2D): tf.Tensor2D {
-  return tf.sigmoid(tf.mul<tf.Tensor2D>(x, tf.add(tf.mul(tf.square(x), B), A)));
-}
-
-/** Φ(x), the normal distribution function. */
-function normalGate(x: tf.Tensor2D): tf.Tensor2D {
-  return tf.mul(tf.add(tf.erf(tf.mul(x, SQRT_HALF)), 1), 0.5) as tf.Tensor2D;
-}
-
+/** The MLP's activation, element by element. */
 export function activate(x: tf.Tensor2D, activation: Activation): tf.Tensor2D {
-  switch (activation) {
-    case 'gelu-tanh':
-      return tf.mul(x, tanhGate(x));
-    case 'gelu':
-      return tf.mul(x, normalGate(x));
-    case 'relu':
-      return tf.relu(x);
-  }
+  return rowwise().activate(x, activation);
 }
 
-/** Derivative of the activation at x, element by element. */
-export function activationSlope(x: tf.Tensor2D, activation: Activation): tf.Tensor2D {
-  switch (activation) {
-    case 'gelu-tanh': {
-      // σ·(1 + x(1 − σ)(A + 3B·x²))
-      const gate = tanhGate(x);
-      const inner = tf.add(tf.mul(tf.square(x), 3 * B), A);
-      return tf.mul(gate, tf.add(tf.mul(tf.mul(x, tf.sub(1, gate)), inner), 1));
-    }
-    case 'gelu':
-      // Φ(x) + x·φ(x)
-      return tf.add(normalGate(x), tf.mul(x, tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), NORMAL_DENSITY)));
-    case 'relu':
-      return tf.step(x) as tf.Tensor2D;
-  }
+/** ∂L/∂x = ∂L/∂y ∘ the activation's derivative at x. */
+export function activateBackward(dy: tf.Tensor2D, x: tf.Tensor2D, activation: Activation): tf.Tensor2D {
+  return rowwise().activateBackward(dy, x, activation);
 }

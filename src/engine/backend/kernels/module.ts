@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import type { RowPrograms } from './rowKernels';
 
-/** What assembly/matmul.ts exports; pointers and sizes are bytes in the memory it was given. */
-export interface Kernels {
+/** What assembly/index.ts exports; pointers and sizes are bytes in the memory it was given. */
+export interface Kernels extends RowPrograms {
   /** Of a tile. */
   ROWS: { value: number };
   COLUMNS: { value: number };

@@ -1,2 +1,3 @@
 /** All that the program exports. */
 export * from './matmul';
+export * from './rows';

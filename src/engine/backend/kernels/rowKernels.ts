@@ -1,0 +1,197 @@
+import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
+import { AFFINE, DIFFERENCE_SUMS, GELU, GELU_BACKWARD, NORM_BACKWARD, NORMALISE, SOFTMAX, SOFTMAX_BACKWARD } from './rowKernelNames';
+
+/** What assembly/rows.ts exports: addresses in bytes, counts in values. */
+export interface RowPrograms {
+  normalise(x: number, rows: number, width: number, epsilon: number, held: number, unit: number, inverse: number): void;
+  affine(unit: number, rows: number, width: number, gain: number, bias: number, to: number): void;
+  normBackward(dy: number, rows: number, width: number, unit: number, inverse: number, units: number, gain: number, frozen: number, to: number): void;
+  exp(x: number, count: number, to: number): void;
+  gelu(x: number, count: number, to: number): void;
+  geluBackward(dy: number, x: number, count: number, to: number): void;
+  softmax(x: number, rows: number, width: number, mask: number, masks: number, to: number): void;
+  softmaxBackward(p: number, dp: number, rows: number, width: number, to: number): void;
+  differenceSums(gradient: number, other: number, own: number, rows: number, width: number, to: number): void;
+  swapMiddle(from: number, outer: number, a: number, b: number, width: number, to: number): void;
+  gatherRows(from: number, numbers: number, count: number, width: number, to: number): void;
+}
+
+type Inputs<Name extends string, Optional extends string = never> = Record<Name, tf.TensorInfo> & Partial<Record<Optional, tf.TensorInfo>>;
+type Params = Parameters<tf.KernelFunc>[0];
+type Kernel = (params: Params) => tf.TensorInfo | tf.TensorInfo[];
+
+/**
+ * Registers the kernels of rowKernelNames.ts with tfjs's wasm backend, and takes the place of three of tfjs's own, which go element by
+ * element: Exp, GatherV2 of rows and Transpose of the middle axes. Returns what undoes both. All tensors are float32; shapes
+ * that do not fit one another throw.
+ */
+export function registerRowKernels(backend: BackendWasm, programs: RowPrograms): () => void {
+  const kernels = new RowKernels(backend, programs);
+  const added: Record<string, Kernel> = {
+    [NORMALISE]: (params) => kernels.normalise(params),
+    [AFFINE]: (params) => kernels.affine(params),
+    [NORM_BACKWARD]: (params) => kernels.normBackward(params),
+    [GELU]: (params) => kernels.gelu(params),
+    [GELU_BACKWARD]: (params) => kernels.geluBackward(params),
+    [SOFTMAX]: (params) => kernels.softmax(params),
+    [SOFTMAX_BACKWARD]: (params) => kernels.softmaxBackward(params),
+    [DIFFERENCE_SUMS]: (params) => kernels.differenceSums(params),
+  };
+  for (const [kernelName, kernelFunc] of Object.entries(added)) tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
+  const replacing: Record<string, (params: Params) => tf.TensorInfo | undefined> = {
+    Exp: (params) => kernels.exp(params),
+    GatherV2: (params) => kernels.gather(params),
+    Transpose: (params) => kernels.transpose(params),
+  };
+  const replaced = Object.entries(replacing).map(([name, own]) => {
+    const config = tf.getKernel(name, 'wasm');
+    tf.unregisterKernel(name, 'wasm');
+    tf.registerKernel({ ...config, kernelFunc: (params) => own(params) ?? config.kernelFunc(params) });
+    return config;
+  });
+  return () => {
+    for (const name of Object.keys(added)) tf.unregisterKernel(name, 'wasm');
+    for (const config of replaced) {
+      tf.unregisterKernel(config.kernelName, 'wasm');
+      tf.registerKernel(config);
+    }
+  };
+}
+
+/** Finds room for each result and tells the programs where everything lies. */
+class RowKernels {
+  constructor(
+    private readonly backend: BackendWasm,
+    private readonly programs: RowPrograms,
+  ) {}
+
+  normalise({ inputs, attrs }: Params): tf.TensorInfo[] {
+    const { x, held } = inputs as Inputs<'x', 'held'>;
+    const { epsilon } = attrs as unknown as { epsilon: number };
+    const [rows, width] = rowsOf(x);
+    if (held) check(sizeOf(held) === rows, x, held);
+    const unit = this.like(x);
+    if (held) {
+      this.programs.normalise(this.at(x), rows, width, epsilon, this.at(held), this.at(unit), 0);
+      return [unit];
+    }
+    const inverse = this.backend.makeOutput([...x.shape.slice(0, -1), 1], 'float32');
+    this.programs.normalise(this.at(x), rows, width, epsilon, 0, this.at(unit), this.at(inverse));
+    return [unit, inverse];
+  }
+
+  affine({ inputs }: Params): tf.TensorInfo {
+    const { unit, gain, bias } = inputs as Inputs<'unit' | 'gain' | 'bias'>;
+    const [rows, width] = rowsOf(unit);
+    check(sizeOf(gain) === width && sizeOf(bias) === width, unit, gain, bias);
+    const out = this.like(unit);
+    this.programs.affine(this.at(unit), rows, width, this.at(gain), this.at(bias), this.at(out));
+    return out;
+  }
+
+  normBackward({ inputs, attrs }: Params): tf.TensorInfo {
+    const { dy, unit, inverse, gain } = inputs as Inputs<'dy' | 'unit' | 'inverse' | 'gain'>;
+    const { frozen } = attrs as unknown as { frozen: boolean };
+    const [rows, width] = rowsOf(dy);
+    const units = sizeOf(inverse);
+    check(rows % units === 0 && sizeOf(unit) === units * width && sizeOf(gain) === width, dy, unit, inverse, gain);
+    const out = this.like(dy);
+    this.programs.normBackward(this.at(dy), rows, width, this.at(unit), this.at(inverse), units, this.at(gain), Number(frozen), this.at(out));
+    return out;
+  }
+
+  gelu({ inputs }: Params): tf.TensorInfo {
+    const { x } = inputs as Inputs<'x'>;
+    const out = this.like(x);
+    this.programs.gelu(this.at(x), sizeOf(x), this.at(out));
+    return out;
+  }
+
+  geluBackward({ inputs }: Params): tf.TensorInfo {
+    const { dy, x } = inputs as Inputs<'dy' | 'x'>;
+    check(sizeOf(dy) === sizeOf(x), dy, x);
+    const out = this.like(x);
+    this.programs.geluBackward(this.at(dy), this.at(x), sizeOf(x), this.at(out));
+    return out;
+  }
+
+  softmax({ inputs }: Params): tf.TensorInfo {
+    const { scores, mask } = inputs as Inputs<'scores', 'mask'>;
+    const [rows, width] = rowsOf(scores);
+    const masks = mask ? sizeOf(mask) / width : 1;
+    if (mask) check(mask.shape.at(-1) === width && rows % masks === 0, scores, mask);
+    const out = this.like(scores);
+    this.programs.softmax(this.at(scores), rows, width, mask ? this.at(mask) : 0, masks, this.at(out));
+    return out;
+  }
+
+  softmaxBackward({ inputs }: Params): tf.TensorInfo {
+    const { p, dp } = inputs as Inputs<'p' | 'dp'>;
+    check(sizeOf(p) === sizeOf(dp), p, dp);
+    const out = this.like(p);
+    this.programs.softmaxBackward(this.at(p), this.at(dp), ...rowsOf(p), this.at(out));
+    return out;
+  }
+
+  differenceSums({ inputs }: Params): tf.TensorInfo {
+    const { gradient, other, own } = inputs as Inputs<'gradient' | 'other' | 'own'>;
+    check(sizeOf(gradient) === sizeOf(other) && sizeOf(gradient) === sizeOf(own), gradient, other, own);
+    const out = this.backend.makeOutput(gradient.shape.slice(0, -1), 'float32');
+    this.programs.differenceSums(this.at(gradient), this.at(other), this.at(own), ...rowsOf(gradient), this.at(out));
+    return out;
+  }
+
+  exp({ inputs }: Params): tf.TensorInfo | undefined {
+    const { x } = inputs as Inputs<'x'>;
+    if (x.dtype !== 'float32') return undefined;
+    const out = this.like(x);
+    this.programs.exp(this.at(x), sizeOf(x), this.at(out));
+    return out;
+  }
+
+  gather({ inputs, attrs }: Params): tf.TensorInfo | undefined {
+    const { x, indices } = inputs as Inputs<'x' | 'indices'>;
+    const { axis, batchDims } = attrs as unknown as { axis: number; batchDims: number };
+    if (x.dtype !== 'float32' || indices.dtype !== 'int32' || axis !== 0 || batchDims !== 0) return undefined;
+    const [count, ...rest] = x.shape;
+    const numbers = this.backend.readSync(indices.dataId) as Int32Array;
+    for (const number of numbers) tf.util.assert(number >= 0 && number < count!, () => `row ${number} was asked for of ${count}`);
+    const out = this.backend.makeOutput([...indices.shape, ...rest], 'float32');
+    this.programs.gatherRows(this.at(x), this.at(indices), numbers.length, tf.util.sizeFromShape(rest), this.at(out));
+    return out;
+  }
+
+  /** Of [outer, a, b, width] to [outer, b, a, width]. */
+  transpose({ inputs, attrs }: Params): tf.TensorInfo | undefined {
+    const { x } = inputs as Inputs<'x'>;
+    const { perm } = attrs as unknown as { perm: number[] };
+    if (x.dtype !== 'float32' || perm.join() !== '0,2,1,3') return undefined;
+    const [outer, a, b, width] = x.shape as [number, number, number, number];
+    const out = this.backend.makeOutput([outer, b, a, width], 'float32');
+    this.programs.swapMiddle(this.at(x), outer, a, b, width, this.at(out));
+    return out;
+  }
+
+  private like({ shape }: tf.TensorInfo): tf.TensorInfo {
+    return this.backend.makeOutput(shape, 'float32');
+  }
+
+  private at({ dataId }: tf.TensorInfo): number {
+    return this.backend.getMemoryOffset(dataId);
+  }
+}
+
+function sizeOf({ shape }: tf.TensorInfo): number {
+  return tf.util.sizeFromShape(shape);
+}
+
+/** How many rows, and how long each is. */
+function rowsOf(x: tf.TensorInfo): [rows: number, width: number] {
+  const width = x.shape.at(-1)!;
+  return [tf.util.sizeFromShape(x.shape.slice(0, -1)), width];
+}
+
+function check(fit: boolean, ...tensors: tf.TensorInfo[]): void {
+  tf.util.assert(fit, () => `shapes do not fit one another: ${tensors.map(({ shape }) => `[${shape.join()}]`).join(', ')}`);
+}

@@ -1,0 +1,264 @@
+import * as tf from '@tensorflow/tfjs-core';
+import assert from 'node:assert/strict';
+import { startBackend, stopBackend } from '../../../src/engine/backend/start';
+import { NORMALISE } from '../../../src/engine/backend/kernels/rowKernelNames';
+import { rowwise, type Rowwise } from '../../../src/engine/model/rowwise';
+import { plain } from '../../../src/engine/model/rowwisePlain';
+import { WASM_FOLDER } from './support';
+
+/** From −`size` to `size`, the same at every run. */
+function values(count: number, seed: number, size = 1): Float32Array {
+  let state = seed >>> 0;
+  return Float32Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return size * (state / 2 ** 31 - 1);
+  });
+}
+
+/** Widths on both sides of vectors, of the sums' sixteen lanes, and a model's own. */
+const WIDTHS = [1, 2, 3, 4, 5, 15, 16, 17, 31, 64, 768];
+const EPSILON = 1e-5;
+
+const sum = (x: readonly number[]): number => x.reduce((total, value) => total + value, 0);
+const mean = (x: readonly number[]): number => sum(x) / x.length;
+
+/** Applies `f` to each row, in doubles. */
+function byRow(rows: number, width: number, f: (row: number, at: (x: ArrayLike<number>, own?: number) => number[]) => readonly number[]): number[] {
+  return Array.from({ length: rows }, (_, row) => f(row, (x, own = row) => Array.from({ length: width }, (__, i) => x[own * width + i]!))).flat();
+}
+
+/** Relative to the largest expected value: sums of numbers of both signs may come near 0. */
+function isClose(actual: ArrayLike<number>, expected: readonly number[], what: string, bound = 2e-6): void {
+  const largest = Math.max(...expected.map(Math.abs));
+  assert.equal(actual.length, expected.length, what);
+  expected.forEach((value, i) => assert.ok(Math.abs(actual[i]! - value) <= bound * largest, `${what} at ${i}: ${actual[i]} instead of ${value}`));
+}
+
+/** What the tensors that `f` makes hold; they are disposed, and so must be all others. */
+function read(f: () => tf.Tensor[]): Float32Array[] {
+  const before = tf.memory();
+  const made = tf.tidy(f);
+  const held = made.map((x) => x.dataSync<'float32'>());
+  tf.dispose(made);
+  assert.equal(tf.memory().numTensors, before.numTensors);
+  assert.equal(tf.memory().numBytes, before.numBytes);
+  return held;
+}
+
+/** Units in the last place of the float32 nearest to `expected`. */
+function errorInUlps(actual: number, expected: number): number {
+  const exponent = Math.max(-126, Math.floor(Math.log2(Math.abs(expected))));
+  return Math.abs(actual - expected) / 2 ** (exponent - 23);
+}
+
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
+const A = 2 * Math.sqrt(2 / Math.PI);
+const gelu = (x: number): number => x * sigmoid(A * (x + 0.044715 * x ** 3));
+function geluSlope(x: number): number {
+  const gate = sigmoid(A * (x + 0.044715 * x ** 3));
+  return gate * (1 + x * (1 - gate) * A * (1 + 3 * 0.044715 * x ** 2));
+}
+
+function checkNorm(own: Rowwise): void {
+  for (const width of WIDTHS) {
+    const rows = 3;
+    // Far from 0, as residual streams are.
+    const [x, gain, bias] = [values(rows * width, width, 4).map((value) => value + 3), values(width, 2), values(width, 3)];
+    const centred = byRow(rows, width, (_, at) => {
+      const own = at(x);
+      const middle = mean(own);
+      return own.map((value) => value - middle);
+    });
+    const inverse = byRow(rows, width, (_, at) => [1 / Math.sqrt(mean(at(centred).map((value) => value ** 2)) + EPSILON)]);
+    const unit = byRow(rows, width, (row, at) => at(centred).map((value) => value * inverse[row]!));
+    // One row's own values cancel: what is left of them is rounding, times up to 1/√ε.
+    const bound = width === 1 ? Infinity : 1e-5;
+    const [actualUnit, actualInverse, output] = read(() => {
+      const normalised = own.normalise(tf.tensor2d(x, [rows, width]), EPSILON);
+      assert.deepEqual(normalised.inverse.shape, [rows, 1]);
+      return [normalised.unit, normalised.inverse, own.affine(normalised.unit, { gain: tf.tensor1d(gain), bias: tf.tensor1d(bias) })];
+    }) as [Float32Array, Float32Array, Float32Array];
+    if (width === 1) assert.ok(actualUnit.every((value) => Math.abs(value) < 1e-3));
+    else isClose(actualUnit, unit, `unit of ${width}`, bound);
+    isClose(actualInverse, inverse, `inverse of ${width}`, 1e-5);
+    isClose(output, byRow(rows, width, (_, at) => at(actualUnit).map((value, i) => value * gain[i]! + bias[i]!)), `output of ${width}`);
+
+    const held = values(rows, 4).map((value) => value + 2);
+    const [heldUnit] = read(() => {
+      const given = tf.tensor2d(held, [rows, 1]);
+      const normalised = own.normalise(tf.tensor2d(x, [rows, width]), EPSILON, given);
+      assert.equal(normalised.inverse, given);
+      return [normalised.unit];
+    }) as [Float32Array];
+    isClose(heldUnit, byRow(rows, width, (row, at) => at(centred).map((value) => value * held[row]!)), `held unit of ${width}`, 1e-5);
+
+    for (const times of [1, 2]) {
+      const dy = values(times * rows * width, 5);
+      const u = values(rows * width, 6, 2);
+      for (const frozen of [false, true]) {
+        const expected = byRow(times * rows, width, (row, at) => {
+          const g = at(dy).map((value, i) => value * gain[i]!);
+          const ofUnit = at(u, row % rows);
+          const projected = frozen ? 0 : mean(g.map((value, i) => value * ofUnit[i]!));
+          const middle = mean(g);
+          return g.map((value, i) => (value - middle - ofUnit[i]! * projected) * held[row % rows]!);
+        });
+        const [actual] = read(() => {
+          const d: tf.Tensor = times === 1 ? tf.tensor(dy, [rows, width]) : tf.tensor(dy, [times, rows, width]);
+          const back = own.normBackward(d, { unit: tf.tensor2d(u, [rows, width]), inverse: tf.tensor2d(held, [rows, 1]) }, tf.tensor1d(gain), frozen);
+          assert.deepEqual(back.shape, d.shape);
+          return [back];
+        }) as [Float32Array];
+        if (width === 1 && frozen) assert.ok(actual.every((value) => value === 0));
+        else isClose(actual, expected, `normBackward of ${width}${frozen ? ', frozen' : ''}, ${times} times`, width < 4 ? 1e-5 : undefined);
+      }
+    }
+  }
+}
+
+function checkGelu(own: Rowwise): void {
+  for (const count of [1, 2, 3, 4, 7, 4096]) {
+    const [x, dy] = [values(count, 7, 12), values(count, 8)];
+    const [forward, backward] = read(() => {
+      const at = tf.tensor2d(x, [1, count]);
+      return [own.activate(at, 'gelu-tanh'), own.activateBackward(tf.tensor2d(dy, [1, count]), at, 'gelu-tanh')];
+    }) as [Float32Array, Float32Array];
+    // Below −5 both are tiny differences of large arguments: the bound is for the size of x, not theirs.
+    x.forEach((value, i) => {
+      assert.ok(Math.abs(forward[i]! - gelu(value)) <= 1e-6 * Math.max(1, Math.abs(gelu(value))), `GELU(${value}) = ${forward[i]}`);
+      assert.ok(Math.abs(backward[i]! - dy[i]! * geluSlope(value)) <= 1e-6, `${dy[i]} · GELU'(${value}) = ${backward[i]}`);
+    });
+  }
+  const extremes = [-1e4, -100, 100, 1e4, 0, NaN];
+  const [forward] = read(() => [own.activate(tf.tensor2d(extremes, [1, 6]), 'gelu-tanh')]) as [Float32Array];
+  // −0 is 0.
+  assert.deepEqual([...forward].map((value) => value + 0), [0, 0, 100, 1e4, 0, NaN]);
+}
+
+function checkSoftmax(own: Rowwise): void {
+  for (const width of WIDTHS) {
+    const [items, queries] = [3, 2];
+    const rows = items * queries;
+    const [scores, dp] = [values(rows * width, 9, 20), values(rows * width, 10)];
+    const mask = Float32Array.from({ length: queries * width }, (_, i) => (i % width > Math.floor(width / 2) + Math.floor(i / width) ? -1e9 : 0));
+    for (const masked of [false, true]) {
+      const expected = byRow(rows, width, (row, at) => {
+        const own = at(scores).map((value, i) => value + (masked ? mask[(row % queries) * width + i]! : 0));
+        const largest = Math.max(...own);
+        const powers = own.map((value) => Math.exp(value - largest));
+        const total = sum(powers);
+        return powers.map((value) => value / total);
+      });
+      const [p, back] = read(() => {
+        const p = own.softmax(tf.tensor3d(scores, [items, queries, width]), masked ? tf.tensor2d(mask, [queries, width]) : undefined);
+        assert.deepEqual(p.shape, [items, queries, width]);
+        return [p, own.softmaxBackward(p, tf.tensor3d(dp, [items, queries, width]))];
+      }) as [Float32Array, Float32Array];
+      isClose(p, expected, `softmax of ${width}`);
+      const slopes = byRow(rows, width, (_, at) => {
+        const [weights, own] = [at(p), at(dp)];
+        const total = sum(own.map((d, i) => d * weights[i]!));
+        return weights.map((weight, i) => weight * (own[i]! - total));
+      });
+      // A difference of nearly equal numbers where one weight is nearly 1: the bound is for their size.
+      slopes.forEach((slope, i) => assert.ok(Math.abs(back[i]! - slope) <= 1e-6, `softmaxBackward of ${width} at ${i}: ${back[i]} instead of ${slope}`));
+      if (masked) assert.ok(p.every((value, i) => mask[i % (queries * width)] === 0 || value === 0), 'what is masked has no weight');
+    }
+  }
+  const [odd] = read(() => [own.softmax(tf.tensor2d([1000, -1000, 1000, NaN, 0, 0], [2, 3]))]) as [Float32Array];
+  assert.deepEqual([...odd], [0.5, 0, 0.5, NaN, NaN, NaN]);
+}
+
+function checkDifferenceSums(own: Rowwise): void {
+  for (const width of WIDTHS) {
+    const [gradient, other, base] = [values(6 * width, 11), values(6 * width, 12), values(6 * width, 13)];
+    const [actual] = read(() => {
+      const [g, o, b] = [gradient, other, base].map((x) => tf.tensor3d(x, [2, 3, width])) as [tf.Tensor, tf.Tensor, tf.Tensor];
+      const sums = own.differenceSums(g, o, b);
+      assert.deepEqual(sums.shape, [2, 3]);
+      return [sums];
+    }) as [Float32Array];
+    const expected = byRow(6, width, (_, at) => {
+      const [o, b] = [at(other), at(base)];
+      return [sum(at(gradient).map((value, i) => value * (o[i]! - b[i]!)))];
+    });
+    isClose(actual, expected, `sums of ${width}`);
+  }
+}
+
+for (const { choice, threads } of [
+  { choice: 'cpu', threads: 1 },
+  { choice: 'wasm-simd', threads: 1 },
+  { choice: 'wasm-threads', threads: 2 },
+] as const) {
+  describe(`row kernels on ${choice}`, () => {
+    before(() => startBackend({ choice, threads, wasmFolder: WASM_FOLDER }));
+    after(() => stopBackend());
+
+    it('are ours where there is wasm SIMD', () => {
+      assert.equal(rowwise() === plain, choice === 'cpu');
+    });
+
+    it('LayerNorm and its backward pass equal sums in doubles', () => checkNorm(rowwise()));
+    it('GELU and its backward pass equal doubles', () => checkGelu(rowwise()));
+    it('softmax and its backward pass equal sums in doubles', () => checkSoftmax(rowwise()));
+    it('sums of differences equal sums in doubles', () => checkDifferenceSums(rowwise()));
+  });
+}
+
+describe("row kernels in the place of tfjs's own", () => {
+  before(() => startBackend({ choice: 'wasm-simd', threads: 1, wasmFolder: WASM_FOLDER }));
+  after(() => stopBackend());
+
+  it('give e^x to 1.1 units in the last place wherever float32 has it', () => {
+    const count = 200_001;
+    for (const [low, high] of [[-104, -87], [-88, 88.7], [-1, 1], [-1e-3, 1e-3]] as const) {
+      const x = Float32Array.from({ length: count }, (_, i) => low + ((high - low) * i) / (count - 1));
+      const [actual] = read(() => [tf.exp(tf.tensor1d(x))]) as [Float32Array];
+      x.forEach((value, i) => {
+        const error = errorInUlps(actual[i]!, Math.exp(value));
+        assert.ok(error <= 1.1, `e^${value} = ${actual[i]}, ${error} units off`);
+      });
+    }
+    const special = [0, -0, Infinity, -Infinity, NaN, 1e30, -1e30, 88.75, -104.5, 1e-40];
+    const [actual] = read(() => [tf.exp(tf.tensor1d(special))]) as [Float32Array];
+    assert.deepEqual([...actual], [1, 1, Infinity, 0, NaN, Infinity, 0, Infinity, 0, 1]);
+  });
+
+  it('swap the middle axes, and leave other transposes to tfjs', () => {
+    for (const width of [1, 3, 4, 7, 64]) {
+      const x = values(2 * 3 * 5 * width, 14);
+      const [swapped, other] = read(() => [tf.transpose(tf.tensor4d(x, [2, 3, 5, width]), [0, 2, 1, 3]), tf.transpose(tf.tensor2d(x, [6, 5 * width]))]) as [Float32Array, Float32Array];
+      swapped.forEach((value, i) => {
+        const [item, b, a, at] = [Math.floor(i / (15 * width)), Math.floor(i / (3 * width)) % 5, Math.floor(i / width) % 3, i % width];
+        assert.equal(value, x[((item * 3 + a) * 5 + b) * width + at]);
+      });
+      other.forEach((value, i) => assert.equal(value, x[(i % 6) * 5 * width + Math.floor(i / 6)]));
+    }
+  });
+
+  it('gather rows, and refuse those that are not there', () => {
+    const table = values(10 * 7, 15);
+    const rows = [9, 0, 3, 3];
+    const gather = (numbers: number[], axis = 0): Float32Array => read(() => [tf.gather(tf.tensor2d(table, [10, 7]), tf.tensor1d(numbers, 'int32'), axis)])[0]!;
+    assert.deepEqual([...gather(rows)], rows.flatMap((row) => [...table.subarray(row * 7, row * 7 + 7)]));
+    assert.deepEqual([...gather([6], 1)], Array.from({ length: 10 }, (_, row) => table[row * 7 + 6]));
+    assert.throws(() => gather([10]), /10/);
+  });
+
+  it('refuse shapes that do not fit', () => {
+    tf.tidy(() => {
+      const x = tf.tensor2d(values(6, 1), [2, 3]);
+      assert.throws(() => rowwise().softmax(x, tf.zeros([2, 2])), /do not fit/);
+      assert.throws(() => rowwise().normalise(x, EPSILON, tf.zeros([3, 1])), /do not fit/);
+      assert.throws(() => rowwise().affine(x, { gain: tf.zeros([2]), bias: tf.zeros([3]) }), /do not fit/);
+    });
+  });
+
+  it('are gone when the backend has stopped', () => {
+    const own = ['Exp', 'GatherV2', 'Transpose'].map((name) => tf.getKernel(name, 'wasm').kernelFunc);
+    stopBackend();
+    assert.equal(tf.getKernel(NORMALISE, 'wasm'), undefined);
+    ['Exp', 'GatherV2', 'Transpose'].forEach((name, i) => assert.notEqual(tf.getKernel(name, 'wasm').kernelFunc, own[i]));
+  });
+});
