@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { SiteName } from '../../shared/sites';
 import { attend, attendThrough, causalMask, joinHeads, splitHeads, type AttentionRecord } from './attention';
 import { activate, affine, linear, normalise, type Normalised } from './layers';
-import { takeRows } from './rows';
+import { lookUp, takeRows } from './rows';
 import type { Change, SiteTensors } from './sites';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
@@ -187,7 +187,7 @@ function embed(model: Gpt2, { tokens, start }: Batch, edit?: Change): tf.Tensor2
 
 /** W_E[token] + W_pos[position] of rows: [rows, dModel]. Inside `tf.tidy`. */
 export function embedding({ tokens, positions }: Gpt2, ids: readonly number[], places: readonly number[]): tf.Tensor2D {
-  return tf.add(tf.gather(tokens, tf.tensor1d([...ids], 'int32')), tf.gather(positions, tf.tensor1d([...places], 'int32')));
+  return tf.add(lookUp(tokens, ids), lookUp(positions, places));
 }
 
 function edited<T extends tf.Tensor>(edit: Change, site: SiteName, layer: number, value: T): T {

@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SITE_NAMES, type SiteName } from '../../shared/sites';
 import { causalMask, patterns, splitHeads, type AttentionRecord } from './attention';
 import type { BlockRecord, ForwardRun, KeyValues, LayerRun } from './forward';
-import { activate, normalise } from './layers';
-import { gatherRows, rowsKey, type RowItem, type RowPath } from './segments';
+import { activate, normalise, type Normalised } from './layers';
+import { gatherRows, rowCount, rowsKey, type RowItem, type RowPath } from './segments';
 import type { SiteTensors } from './sites';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
@@ -35,7 +35,7 @@ export class KnownRun implements ForwardRun {
     readonly work: Work,
   ) {
     this.batch = paths.length;
-    this.length = paths[0]!.reduce((sum, { count }) => sum + count, -place.start);
+    this.length = rowCount(paths[0]!) - place.start;
     this.tail = place.tail;
     this.layers = Array.from({ length: model.config.layers }, (_, layer) => new KnownBlock(this, layer));
   }
@@ -52,7 +52,8 @@ export class KnownRun implements ForwardRun {
   past(): KeyValues[] {
     const { start } = this.place;
     const before = this.paths.map((path) => firstRows(path, start));
-    const of = (item: RowItem, layer: number): tf.Tensor4D => this.split(gatherRows(before, rowsKey(item, layer), this.model.config.dModel));
+    const { dModel, heads } = this.model.config;
+    const of = (item: RowItem, layer: number): tf.Tensor4D => splitHeads(gatherRows(before, rowsKey(item, layer), dModel), this.batch, heads);
     return this.layers.map((_, layer) => tf.tidy(() => ({ key: of('key', layer), value: of('value', layer) })));
   }
 
@@ -65,8 +66,7 @@ export class KnownRun implements ForwardRun {
   tensor(item: RowItem, layer: number, count: number): tf.Tensor2D {
     const { dModel, dMlp } = this.model.config;
     const width = item === 'mlpPre' ? dMlp : dModel;
-    const data = gatherRows(this.paths, rowsKey(item, layer), width, this.place.start + this.length - count);
-    return tf.tensor2d(data, [data.length / width, width]);
+    return gatherRows(this.paths, rowsKey(item, layer), width, this.place.start + this.length - count);
   }
 
   /** [batch, head, count, dHead] */
@@ -78,11 +78,6 @@ export class KnownRun implements ForwardRun {
     for (const tensor of this.made.values()) tensor.dispose();
     this.made.clear();
     for (const block of this.layers) block.dispose();
-  }
-
-  private split(data: Float32Array): tf.Tensor4D {
-    const { dModel, heads } = this.model.config;
-    return splitHeads(tf.tensor2d(data, [data.length / dModel, dModel]), this.batch, heads);
   }
 
   private once<T extends tf.Tensor>(name: string, make: () => T): T {
@@ -132,9 +127,10 @@ class KnownBlock implements LayerRun {
     return this.once('mlpPre', () => this.run.tensor('mlpPre', this.layer, this.rows));
   }
 
-  private norm(item: 'pre' | 'mid'): BlockRecord['norm1'] {
-    const make = (part: 'unit' | 'inverse') => () => tf.tidy(() => normalise(this.stream(item), this.run.model.config.layerNormEpsilon)[part]);
-    return { unit: this.once(`${item}.unit`, make('unit')), inverse: this.once(`${item}.inverse`, make('inverse')) };
+  private norm(item: 'pre' | 'mid'): Normalised {
+    let made: Normalised | undefined;
+    const part = (name: 'unit' | 'inverse') => () => (made ??= normalise(this.stream(item), this.run.model.config.layerNormEpsilon))[name];
+    return tf.tidy(() => ({ unit: this.once(`${item}.unit`, part('unit')), inverse: this.once(`${item}.inverse`, part('inverse')) }));
   }
 
   private stream(item: 'pre' | 'mid'): tf.Tensor2D {

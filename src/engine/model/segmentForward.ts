@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { attend, causalMask, joinHeads, splitHeads } from './attention';
 import { attentionScale, embedding } from './forward';
 import { activate, affine, linear, normalise } from './layers';
-import { takeRows } from './rows';
+import { valuesInPlace } from './heapValues';
+import { rowsFrom, takeRows } from './rows';
 import { gatherRows, rowsKey, type RowItem, type Segment, type Span } from './segments';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
@@ -36,18 +37,17 @@ export async function runSegments(model: Gpt2, open: readonly OpenSegment[], wor
   const tailRows = offsetsOf(segments, ({ lastFrom }) => lastFrom);
   const order = segments.flatMap(({ lastFrom, length }, i) => Array.from({ length: length - lastFrom }, (_, row) => rows.starts[i]! + lastFrom + row));
 
-  /** Reads values off into the segments, those of the rows that each is to keep. */
-  const keep = (item: RowItem, layer: number, x: tf.Tensor2D, kept: 'all' | 'full' | 'tail'): Float32Array => {
-    const data = x.dataSync<'float32'>();
+  /** Copies values into the segments, those of the rows that each is to keep. */
+  const keep = (item: RowItem, layer: number, x: tf.Tensor2D, kept: 'all' | 'full' | 'tail'): void => {
+    const values = valuesInPlace(x);
     const width = x.shape[1];
     segments.forEach((segment, i) => {
-      const { length, fullFrom, lastFrom, values } = segment;
+      const { length, fullFrom, lastFrom } = segment;
       const from = kept === 'all' ? 0 : kept === 'full' ? fullFrom : lastFrom;
       if (from === length) return;
       const start = kept === 'tail' ? tailRows.starts[i]! : rows.starts[i]! + from;
-      values.set(rowsKey(item, layer), { data: data.slice(start * width, (start + length - from) * width), from });
+      segment.values.set(rowsKey(item, layer), { data: values.slice(start * width, (start + length - from) * width), from });
     });
-    return data;
   };
   const keepsFull = segments.some(({ fullFrom, length }) => fullFrom < length);
 
@@ -71,8 +71,8 @@ export async function runSegments(model: Gpt2, open: readonly OpenSegment[], wor
         if (isLast && order.length === 0) return undefined;
         const [pre, reading] = isLast && order.length < rows.count ? [takeRows(before, order), takeRows(input, order)] : [before, input];
         const query = tf.mul<tf.Tensor2D>(linear(reading, weights.query, work), attentionScale(model.config, layer));
-        const queries = keep('query', layer, query, kept);
-        const attended = (isLast ? tails : all).map((group) => attention(layer, group, queries));
+        keep('query', layer, query, kept);
+        const attended = (isLast ? tails : all).map((group) => attention(layer, group, query));
         const z = take('z', attended.length === 1 ? attended[0]! : tf.concat(attended, 0));
         const mid = take('mid', tf.add<tf.Tensor2D>(pre, take('attnOut', linear(z, weights.output, work))));
         const mlpPre = take('mlpPre', linear(affine(normalise(mid, epsilon), weights.norm2), weights.mlpIn, work));
@@ -88,15 +88,12 @@ export async function runSegments(model: Gpt2, open: readonly OpenSegment[], wor
     x.dispose();
   }
 
-  function attention(layer: number, { segments: own, from, first }: Group, queries: Float32Array): tf.Tensor2D {
+  function attention(layer: number, { segments: own, from, first }: Group, queries: tf.Tensor2D): tf.Tensor2D {
     const { start, length } = own[0]!;
-    const { dModel } = model.config;
     const count = length - from;
-    const known = (item: RowItem): tf.Tensor4D => {
-      const data = gatherRows(own.map((segment) => [...segment.past, { segment, from: 0, count: length }]), rowsKey(item, layer), dModel);
-      return splitHeads(tf.tensor2d(data, [own.length * (start + length), dModel]), own.length, heads);
-    };
-    const query = splitHeads(tf.tensor2d(queries.subarray(first * dModel, (first + own.length * count) * dModel), [own.length * count, dModel]), own.length, heads);
+    const known = (item: RowItem): tf.Tensor4D =>
+      splitHeads(gatherRows(own.map((segment) => [...segment.past, { segment, from: 0, count: length }]), rowsKey(item, layer), model.config.dModel), own.length, heads);
+    const query = splitHeads(rowsFrom(queries, first, own.length * count), own.length, heads);
     return joinHeads(attend({ query, key: known('key'), value: known('value'), mask: causalMask(count, start + length) }, work));
   }
 }

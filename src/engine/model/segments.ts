@@ -1,3 +1,6 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { filled } from './heapValues';
+
 /** Rows of forward passes in plain memory, piece by piece of prompts. */
 
 /** What is kept of a row, [row, width], by `rowsKey`. `pre` of layer `layers` is the residual stream after the last block. */
@@ -30,20 +33,24 @@ export interface Span {
 export type RowPath = readonly Span[];
 
 /** The rows of several prompts, one after the other, from `skip` rows after the first on: [prompt · position, width]. */
-export function gatherRows(paths: readonly (readonly Span[])[], key: string, width: number, skip = 0): Float32Array {
-  const counts = paths.map((spans) => spans.reduce((sum, { count }) => sum + count, -skip));
-  const gathered = new Float32Array(counts.reduce((sum, count) => sum + count, 0) * width);
-  let target = 0;
-  for (const spans of paths) {
-    let skipped = skip;
-    for (const { segment, from, count } of spans) {
-      const own = Math.min(skipped, count);
-      skipped -= own;
-      if (own === count) continue;
-      const { data, from: first } = segment.values.get(key)!;
-      gathered.set(data.subarray((from + own - first) * width, (from + count - first) * width), target);
-      target += (count - own) * width;
+export function gatherRows(paths: readonly RowPath[], key: string, width: number, skip = 0): tf.Tensor2D {
+  const rows = paths.reduce((sum, spans) => sum + rowCount(spans) - skip, 0);
+  return filled([rows, width], (gathered) => {
+    let target = 0;
+    for (const spans of paths) {
+      let skipped = skip;
+      for (const { segment, from, count } of spans) {
+        const own = Math.min(skipped, count);
+        skipped -= own;
+        if (own === count) continue;
+        const { data, from: first } = segment.values.get(key)!;
+        gathered.set(data.subarray((from + own - first) * width, (from + count - first) * width), target);
+        target += (count - own) * width;
+      }
     }
-  }
-  return gathered;
+  });
+}
+
+export function rowCount(spans: RowPath): number {
+  return spans.reduce((sum, { count }) => sum + count, 0);
 }

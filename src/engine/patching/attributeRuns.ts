@@ -105,14 +105,11 @@ class Effects {
       }
     }
     const positions = Math.min(positionsOf(site, gradient, base.batch), common);
-    const sums = tf.tidy(() => {
+    const values = tf.tidy(() => {
       const own = trailing(site, capturedAt(base, site, layer), base.batch, positions);
-      const other = otherLike(site, layer, own);
-      const delta = direction === 'denoise' ? tf.sub(other, own) : tf.sub(own, other);
-      return this.sums(site, this.model.config, tf.mul(delta, trailing(site, gradient, base.batch, positions)), base.batch, positions);
+      const sides = { own, other: otherLike(site, layer, own), gradient: trailing(site, gradient, base.batch, positions) };
+      return this.sums(site, this.model.config, direction === 'denoise' ? sides : { ...sides, own: sides.other, other: own }, base.batch);
     });
-    const values = sums.dataSync<'float32'>();
-    sums.dispose();
     return { positions, values };
   }
 }
