@@ -11,6 +11,8 @@ export interface Matrix {
   transposedTimes(y: tf.Tensor2D): tf.Tensor2D;
   /** A copy, row by row: [in, out]. */
   copy(): tf.Tensor2D;
+  /** Its columns, `width` at a time, [columns / width, in, width], each row times its factor if there is `rowFactors`; written to `into`. */
+  copyColumns(width: number, into: Float32Array, rowFactors?: Float32Array): void;
   dispose(): void;
 }
 
@@ -36,6 +38,18 @@ class PlainMatrix implements Matrix {
 
   copy(): tf.Tensor2D {
     return this.values.clone();
+  }
+
+  copyColumns(width: number, into: Float32Array, rowFactors?: Float32Array): void {
+    const [rows, columns] = this.shape;
+    const values = this.values.dataSync<'float32'>();
+    for (let row = 0; row < rows; row++) {
+      const factor = rowFactors?.[row] ?? 1;
+      for (let group = 0; group < columns / width; group++) {
+        const target = (group * rows + row) * width;
+        for (let i = 0; i < width; i++) into[target + i] = factor * values[row * columns + group * width + i]!;
+      }
+    }
   }
 
   dispose(): void {
@@ -68,6 +82,26 @@ class PackedMatrix implements Matrix {
       const [panels, , width] = this.panels.shape;
       return tf.slice(tf.reshape(tf.transpose(this.panels, [1, 0, 2]), [rows, panels * width]) as tf.Tensor2D, [0, 0], [rows, columns]);
     });
+  }
+
+  copyColumns(width: number, into: Float32Array, rowFactors?: Float32Array): void {
+    const [rows, columns] = this.shape;
+    const [panels, , broad] = this.panels.shape;
+    const values = this.panels.dataSync<'float32'>();
+    for (let panel = 0; panel < panels; panel++) {
+      const first = panel * broad;
+      const isWhole = first + broad <= columns && (first % width) + broad <= width;
+      for (let row = 0; row < rows; row++) {
+        const factor = rowFactors ? rowFactors[row]! : 1;
+        const from = (panel * rows + row) * broad;
+        if (isWhole) {
+          const target = (Math.floor(first / width) * rows + row) * width + (first % width);
+          for (let i = 0; i < broad; i++) into[target + i] = factor * values[from + i]!;
+        } else {
+          for (let column = first; column < Math.min(columns, first + broad); column++) into[(Math.floor(column / width) * rows + row) * width + (column % width)] = factor * values[from + column - first]!;
+        }
+      }
+    }
   }
 
   dispose(): void {

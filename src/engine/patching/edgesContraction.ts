@@ -23,7 +23,7 @@ interface Reading {
 export function contractLayer(model: Gpt2, layer: number, gradients: LayerGradients, final: Float32Array | undefined, senders: SenderDifferences, take: TakeEdges, scratch: Scratch, work: Work): void {
   const { config } = model;
   const { heads, dModel, dHead } = config;
-  const { units, along } = gradients;
+  const { units } = gradients;
   const mlp = receiverIndex(config, { kind: 'mlp', layer });
   const head = senderIndex(config, { kind: 'head', layer, head: 0 });
   const first = receiverIndex(config, { kind: 'head', layer, head: 0, port: 'q' });
@@ -37,8 +37,7 @@ export function contractLayer(model: Gpt2, layer: number, gradients: LayerGradie
   if (gradients.embed) others.push([{ from: 0, to: 1 }, gradients.embed]);
   if (final) others.push([into(receiverIndex(config, { kind: 'logits' })), final]);
   const readings = [...Array.from({ length: ports }, (_, port) => into(first + port)), ...others.map(([reading]) => reading)];
-  const height = readings.length + units.length;
-  const gain = model.blocks[layer]!.norm1.gain.dataSync<'float32'>();
+  const height = readings.length;
   const rows = gradients.mlp.length / dModel;
 
   tf.tidy(() => {
@@ -48,19 +47,18 @@ export function contractLayer(model: Gpt2, layer: number, gradients: LayerGradie
       const own = ofRows(gradients.ports, ports, rows, block, dHead);
       const inputs = taken(tf.tidy(() => tf.matMul(tf.tensor3d(own, [ports, block.count, dHead]), readers, false, true)));
       const left = scratch.of(block.count * height * dModel);
-      copyScaled(inputs, gain, ports, block.count, left, height);
-      [...others.map(([, values]) => values), ...units].forEach((values, i) => {
-        for (let row = 0; row < block.count; row++) {
-          left.set(values.subarray((block.first + row) * dModel, (block.first + row + 1) * dModel), (row * height + ports + i) * dModel);
-        }
-      });
+      const copyRow = (values: Float32Array, row: number, target: number): void => left.set(values.subarray(row * dModel, (row + 1) * dModel), target * dModel);
+      for (let row = 0; row < block.count; row++) {
+        for (let port = 0; port < ports; port++) copyRow(inputs, port * block.count + row, row * height + port);
+        others.forEach(([, values], i) => copyRow(values, block.first + row, row * height + ports + i));
+      }
       tf.tidy(() => {
-        const receivers = tf.tensor3d(left, [block.count, height, dModel]);
+        const all = tf.tensor3d(left, [block.count, height, dModel]);
+        const receivers = units.length > 0 ? tf.sub<tf.Tensor3D>(all, alongUnits(gradients, block, ports, height, dModel)) : all;
         senders.segments.forEach((segment, index) => {
           if (segment.first > head + heads) return;
           work.poll();
           const products = taken(tf.tidy(() => tf.matMul(receivers, senders.tensor(b, index), false, true)));
-          if (units.length > 0) subtractAlong(products, block, segment.count, { ports, height, of: readings.length }, along);
           give(products, block, segment);
         });
       });
@@ -98,29 +96,16 @@ function ofRows(values: Float32Array, parts: number, rows: number, { first, coun
   return own;
 }
 
-/** [part, row, feature], each feature times its gain, to the first parts of [row, `height` parts, feature]. */
-function copyScaled(values: Float32Array, gain: Float32Array, parts: number, rows: number, into: Float32Array, height: number): void {
-  const width = gain.length;
-  for (let part = 0; part < parts; part++) {
-    for (let row = 0; row < rows; row++) {
-      const source = (part * rows + row) * width;
-      const target = (row * height + part) * width;
-      for (let i = 0; i < width; i++) into[target + i] = gain[i]! * values[source + i]!;
+/** Σ x̂ · c over the runs, for the rows of a block: [row, receiver, dModel], nothing where a receiver is no port. Inside `tf.tidy`. */
+function alongUnits({ units, along }: LayerGradients, { first, count }: RowBlock, ports: number, height: number, dModel: number): tf.Tensor3D {
+  const runs = units.length;
+  const unit = new Float32Array(count * runs * dModel);
+  const factors = new Float32Array(count * height * runs);
+  for (let row = 0; row < count; row++) {
+    for (let run = 0; run < runs; run++) {
+      unit.set(units[run]!.subarray((first + row) * dModel, (first + row + 1) * dModel), (row * runs + run) * dModel);
+      for (let port = 0; port < ports; port++) factors[(row * height + port) * runs + run] = along[run]![(first + row) * ports + port]!;
     }
   }
-}
-
-/** Takes x̂ · c from what the ports' rows came to, given the products of x̂ below them: products [row, receiver, sender], x̂ from receiver `of` on. */
-function subtractAlong(products: Float32Array, block: RowBlock, width: number, { ports, height, of }: { ports: number; height: number; of: number }, along: readonly Float32Array[]): void {
-  along.forEach((c, step) => {
-    for (let row = 0; row < block.count; row++) {
-      const unit = (row * height + of + step) * width;
-      for (let port = 0; port < ports; port++) {
-        const factor = c[(block.first + row) * ports + port]!;
-        const start = (row * height + port) * width;
-        if (factor === 0) continue;
-        for (let i = 0; i < width; i++) products[start + i]! -= factor * products[unit + i]!;
-      }
-    }
-  });
+  return tf.matMul(tf.tensor3d(factors, [count, height, runs]), tf.tensor3d(unit, [count, runs, dModel]));
 }

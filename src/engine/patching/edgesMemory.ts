@@ -24,7 +24,7 @@ export function edgesBytes(config: Gpt2Config, plan: Plan, chunk: Chunk): number
   // Of one layer: what reads gradients, by head, as it is handed over; gradients on their way; a block's receivers and their products.
   const ports = PORTS.length * (2 * dModel * dModel + sequences * positions * dModel);
   const [slots, floats] = [Math.max(...passes.map((own) => own.slots)), Math.max(...passes.map((own) => own.floats))];
-  const inputs = (2 * PORTS.length * heads + 2 * (PORTS.length * heads + 5 + slots)) * block * dModel;
+  const inputs = (2 * PORTS.length * heads + 4 * (PORTS.length * heads + 5) + 2 * slots) * block * dModel;
   return chunkBytes(config, plan, chunk, { sites: SENDER_SITES, record: true }) + steps + sendersBytes(config, pairs, positions) + FLOAT * (ports + inputs + floats);
 }
 

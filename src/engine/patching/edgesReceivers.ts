@@ -17,7 +17,7 @@ export const RECEIVER_GRADIENTS = ['q', 'k', 'v', 'resid_mid', 'resid_post', 'em
  * S = ∂M/∂X / σ, the gradient with respect to the head's input before the LayerNorm is
  *   u = g − mean g − x̂ · c,   g = gain ∘ (W·S),   c = x̂·g / dModel = S·(X − X_0) / dModel,   X_0 = W_X·bias + b,
  * without the last term where the scale is a constant. g is linear in S, so that S is summed and goes through W once; x̂ · c is of
- * rank one in each run, and its products with senders are made of those of x̂.
+ * rank one in each run. (Senders are centred: what of u is the same for all features does not count.)
  */
 export interface LayerGradients {
   /** Σ S: [port, head, row, dHead]. */
@@ -108,12 +108,12 @@ export class ReceiverGradients {
     }
     const scale = attentionScale(config, layer);
     const values = { q: attention.query, k: attention.key, v: attention.value };
-    const constants = this.frozen ? undefined : constantParts(this.model, layer, this.work);
+    const constantsOf = this.frozen ? undefined : constantParts(this.model, layer, this.work);
     PORTS.forEach((port, p) => {
       const gradient = gradients[port]!.dataSync<'float32'>();
       const known = gradient.length / dModel / run.batch;
       const value = values[port].dataSync<'float32'>();
-      const [computed, constant] = [values[port].shape[2], constants?.[p]];
+      const [computed, constant] = [values[port].shape[2], constantsOf?.[p]];
       // The site q, and its gradient, are of queries times the attention scale.
       const [factor, divisor] = port === 'q' ? [scale, scale] : [1, 1];
       this.eachRow(targets, known, (row, { sign, slot }, from, sequence) => {
@@ -150,22 +150,23 @@ function addRow(into: Float32Array, start: number, values: Float32Array, from: n
   for (let i = 0; i < width; i++) into[start + i]! += factor * values[from + i]!;
 }
 
+const constants = new WeakMap<Gpt2['blocks'][number], Float32Array[]>();
+
 /** X_0 of all heads, by port: what queries, keys and values are where the normalised residual stream is 0. */
 function constantParts({ config: { dModel }, blocks }: Gpt2, layer: number, work: Work): Float32Array[] {
-  const { norm1, query, key, value } = blocks[layer]!;
-  return [query, key, value].map((own) => taken(tf.tidy(() => linear(tf.reshape(norm1.bias, [1, dModel]), own, work))));
+  const block = blocks[layer]!;
+  const { norm1, query, key, value } = block;
+  let known = constants.get(block);
+  if (!known) constants.set(block, (known = [query, key, value].map((own) => taken(tf.tidy(() => linear(tf.reshape(norm1.bias, [1, dModel]), own, work))))));
+  return known;
 }
 
-/** W of each port and head, as products with S want them: [port · head, dModel, dHead]. Inside `tf.tidy`. */
+/** gain ∘ W of each port and head, as products with S want them: [port · head, dModel, dHead]. Inside `tf.tidy`. */
 export function portReaders({ config: { heads, dHead, dModel }, blocks }: Gpt2, layer: number, scratch: Scratch): tf.Tensor3D {
-  const { query, key, value } = blocks[layer]!;
-  const all = scratch.of(PORTS.length * dModel * dModel);
-  [query, key, value].forEach(({ weight }, port) => {
-    const values = tf.tidy(() => weight.copy()).dataSync<'float32'>();
-    for (let head = 0; head < heads; head++) {
-      const start = (port * heads + head) * dModel * dHead;
-      for (let i = 0; i < dModel; i++) all.set(values.subarray(i * dModel + head * dHead, i * dModel + (head + 1) * dHead), start + i * dHead);
-    }
-  });
+  const { norm1, query, key, value } = blocks[layer]!;
+  const gain = norm1.gain.dataSync<'float32'>();
+  const size = dModel * dModel;
+  const all = scratch.of(PORTS.length * size);
+  [query, key, value].forEach(({ weight }, port) => weight.copyColumns(dHead, all.subarray(port * size, (port + 1) * size), gain));
   return tf.tensor3d(all, [PORTS.length * heads, dModel, dHead]);
 }

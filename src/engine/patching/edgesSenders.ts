@@ -123,6 +123,7 @@ export async function senderDifferences({ blocks: weights, config }: Gpt2, runs:
     const other = otherLike(site, layer, own);
     return (direction === 'denoise' ? tf.sub(other, own) : tf.sub(own, other)) as tf.Tensor2D;
   };
+  const output = new Float32Array(dModel * dModel);
   all.put(senderIndex(config, { kind: 'input' }), centred(() => difference('embed', 0)), base.length);
   for (let layer = 0; layer < layers; layer++) {
     await work.pause();
@@ -130,7 +131,7 @@ export async function senderDifferences({ blocks: weights, config }: Gpt2, runs:
     const rows = base.batch * known;
     const first = senderIndex(config, { kind: 'head', layer, head: 0 });
     const z = taken(tf.tidy(() => tf.transpose(tf.reshape(difference('z', layer), [rows, heads, dHead]), [1, 0, 2])));
-    const output = taken(tf.tidy(() => tf.clone(weights[layer]!.output.weight.copy())));
+    weights[layer]!.output.weight.copyColumns(dModel, output);
     const step = Math.max(1, Math.floor(FLOPS_AT_ONCE / (2 * rows * dHead * dModel)));
     for (let head = 0; head < heads; head += step) {
       work.poll();
