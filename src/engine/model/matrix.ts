@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { PACK_MATRIX, PACKED_MATMUL, type PackedProduct } from '../backend/kernels/packed';
+import { valuesInPlace } from './heapValues';
 
 /** A weight W [in, out], held in the layout that its backend multiplies quickest, and in no other. */
 export interface Matrix {
@@ -42,7 +43,7 @@ class PlainMatrix implements Matrix {
 
   copyColumns(width: number, into: Float32Array, rowFactors?: Float32Array): void {
     const [rows, columns] = this.shape;
-    const values = this.values.dataSync<'float32'>();
+    const values = valuesInPlace(this.values);
     for (let row = 0; row < rows; row++) {
       const factor = rowFactors?.[row] ?? 1;
       for (let group = 0; group < columns / width; group++) {
@@ -86,21 +87,27 @@ class PackedMatrix implements Matrix {
 
   copyColumns(width: number, into: Float32Array, rowFactors?: Float32Array): void {
     const [rows, columns] = this.shape;
-    const [panels, , broad] = this.panels.shape;
-    const values = this.panels.dataSync<'float32'>();
-    for (let panel = 0; panel < panels; panel++) {
-      const first = panel * broad;
-      const isWhole = first + broad <= columns && (first % width) + broad <= width;
+    const [, , broad] = this.panels.shape;
+    const values = valuesInPlace(this.panels);
+    const whole = width % broad === 0 && broad % 4 === 0 ? Math.floor(columns / width) : 0;
+    for (let group = 0; group < whole; group++) {
       for (let row = 0; row < rows; row++) {
         const factor = rowFactors ? rowFactors[row]! : 1;
-        const from = (panel * rows + row) * broad;
-        if (isWhole) {
-          const target = (Math.floor(first / width) * rows + row) * width + (first % width);
-          for (let i = 0; i < broad; i++) into[target + i] = factor * values[from + i]!;
-        } else {
-          for (let column = first; column < Math.min(columns, first + broad); column++) into[(Math.floor(column / width) * rows + row) * width + (column % width)] = factor * values[from + column - first]!;
+        let target = (group * rows + row) * width;
+        for (let from = (group * width * rows) + row * broad; target < (group * rows + row + 1) * width; from += (rows - 1) * broad) {
+          for (const end = target + broad; target < end; target += 4, from += 4) {
+            into[target] = factor * values[from]!;
+            into[target + 1] = factor * values[from + 1]!;
+            into[target + 2] = factor * values[from + 2]!;
+            into[target + 3] = factor * values[from + 3]!;
+          }
         }
       }
+    }
+    for (let column = whole * width; column < columns; column++) {
+      const target = Math.floor(column / width) * rows * width + (column % width);
+      const from = Math.floor(column / broad) * rows * broad + (column % broad);
+      for (let row = 0; row < rows; row++) into[target + row * width] = (rowFactors ? rowFactors[row]! : 1) * values[from + row * broad]!;
     }
   }
 

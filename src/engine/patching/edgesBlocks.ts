@@ -29,17 +29,6 @@ export function runRow({ length }: EdgeRows, known: number, sequence: number, po
   return own < 0 ? -1 : sequence * known + own;
 }
 
-/** Plain memory for values on their way to the backend, which copies them: fresh memory costs more than what is written to it. Of one use at a time. */
-export class Scratch {
-  private values = new Float32Array(0);
-
-  /** Whatever stands there. */
-  of(count: number): Float32Array {
-    if (this.values.length < count) this.values = new Float32Array(count);
-    return this.values.subarray(0, count);
-  }
-}
-
 /** A tensor's values; the tensor is disposed. Not as the result of `tf.tidy`, which would look for tensors in them, number by number. */
 export function taken(x: tf.Tensor): Float32Array {
   const values = x.dataSync<'float32'>();

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { PORTS, receiverIndex, senderIndex, sendersInto } from '../../shared/graph/nodes';
+import { filled, valuesInPlace } from '../model/heapValues';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
-import { taken, type RowBlock, type Scratch } from './edgesBlocks';
+import type { RowBlock } from './edgesBlocks';
 import { portReaders, type LayerGradients } from './edgesReceivers';
 import type { SenderDifferences } from './edgesSenders';
 import type { TakeEdges } from './edgesSums';
@@ -20,7 +21,7 @@ interface Reading {
  * over the rows of a pair. The gradients of the residual stream after the layer's senders stand among the receivers and give the
  * senders' own scores. `final`: the gradient of what the logits read, [row, dModel], with the last layer.
  */
-export function contractLayer(model: Gpt2, layer: number, gradients: LayerGradients, final: Float32Array | undefined, senders: SenderDifferences, take: TakeEdges, scratch: Scratch, work: Work): void {
+export function contractLayer(model: Gpt2, layer: number, gradients: LayerGradients, final: Float32Array | undefined, senders: SenderDifferences, take: TakeEdges, work: Work): void {
   const { config } = model;
   const { heads, dModel, dHead } = config;
   const { units } = gradients;
@@ -41,25 +42,26 @@ export function contractLayer(model: Gpt2, layer: number, gradients: LayerGradie
   const rows = gradients.mlp.length / dModel;
 
   tf.tidy(() => {
-    const readers = portReaders(model, layer, scratch);
+    const readers = portReaders(model, layer);
     senders.blocks.forEach((block, b) => {
       work.poll();
-      const own = ofRows(gradients.ports, ports, rows, block, dHead);
-      const inputs = taken(tf.tidy(() => tf.matMul(tf.tensor3d(own, [ports, block.count, dHead]), readers, false, true)));
-      const left = scratch.of(block.count * height * dModel);
-      const copyRow = (values: Float32Array, row: number, target: number): void => left.set(values.subarray(row * dModel, (row + 1) * dModel), target * dModel);
-      for (let row = 0; row < block.count; row++) {
-        for (let port = 0; port < ports; port++) copyRow(inputs, port * block.count + row, row * height + port);
-        others.forEach(([, values], i) => copyRow(values, block.first + row, row * height + ports + i));
-      }
       tf.tidy(() => {
-        const all = tf.tensor3d(left, [block.count, height, dModel]);
+        const own = ofRows(gradients.ports, ports, rows, block, dHead);
+        const inputs = tf.matMul(tf.tensor3d(own, [ports, block.count, dHead]), readers, false, true);
+        const all = filled<tf.Tensor3D>([block.count, height, dModel], (values) => {
+          const found = valuesInPlace(inputs);
+          const copyRow = (from: Float32Array, row: number, target: number): void => values.set(from.subarray(row * dModel, (row + 1) * dModel), target * dModel);
+          for (let row = 0; row < block.count; row++) {
+            for (let port = 0; port < ports; port++) copyRow(found, port * block.count + row, row * height + port);
+            others.forEach(([, from], i) => copyRow(from, block.first + row, row * height + ports + i));
+          }
+        });
+        inputs.dispose();
         const receivers = units.length > 0 ? tf.sub<tf.Tensor3D>(all, alongUnits(gradients, block, ports, height, dModel)) : all;
         senders.segments.forEach((segment, index) => {
           if (segment.first > head + heads) return;
           work.poll();
-          const products = taken(tf.tidy(() => tf.matMul(receivers, senders.tensor(b, index), false, true)));
-          give(products, block, segment);
+          tf.tidy(() => give(valuesInPlace(tf.matMul(receivers, senders.tensor(b, index), false, true)), block, segment));
         });
       });
     });
@@ -99,13 +101,18 @@ function ofRows(values: Float32Array, parts: number, rows: number, { first, coun
 /** Σ x̂ · c over the runs, for the rows of a block: [row, receiver, dModel], nothing where a receiver is no port. Inside `tf.tidy`. */
 function alongUnits({ units, along }: LayerGradients, { first, count }: RowBlock, ports: number, height: number, dModel: number): tf.Tensor3D {
   const runs = units.length;
-  const unit = new Float32Array(count * runs * dModel);
-  const factors = new Float32Array(count * height * runs);
-  for (let row = 0; row < count; row++) {
-    for (let run = 0; run < runs; run++) {
-      unit.set(units[run]!.subarray((first + row) * dModel, (first + row + 1) * dModel), (row * runs + run) * dModel);
-      for (let port = 0; port < ports; port++) factors[(row * height + port) * runs + run] = along[run]![(first + row) * ports + port]!;
+  const factors = filled<tf.Tensor3D>([count, height, runs], (values) => {
+    values.fill(0);
+    for (let row = 0; row < count; row++) {
+      for (let port = 0; port < ports; port++) {
+        for (let run = 0; run < runs; run++) values[(row * height + port) * runs + run] = along[run]![(first + row) * ports + port]!;
+      }
     }
-  }
-  return tf.matMul(tf.tensor3d(factors, [count, height, runs]), tf.tensor3d(unit, [count, runs, dModel]));
+  });
+  const unit = filled<tf.Tensor3D>([count, runs, dModel], (values) => {
+    for (let row = 0; row < count; row++) {
+      for (let run = 0; run < runs; run++) values.set(units[run]!.subarray((first + row) * dModel, (first + row + 1) * dModel), (row * runs + run) * dModel);
+    }
+  });
+  return tf.matMul(factors, unit);
 }

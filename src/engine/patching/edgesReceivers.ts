@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { PORTS } from '../../shared/graph/nodes';
 import { attentionScale, type ForwardRun } from '../model/forward';
+import { filled, valuesInPlace } from '../model/heapValues';
 import { linear, normBackward } from '../model/layers';
 import type { SiteTensors } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
-import { runRow, taken, type EdgeRows, type Scratch } from './edgesBlocks';
+import { runRow, taken, type EdgeRows } from './edgesBlocks';
 import type { Target } from './edgesSteps';
 
 /** What must be wanted of the backward pass, beside ∂M/∂LN2(resid_mid). */
@@ -69,10 +70,12 @@ export class ReceiverGradients {
       post: new Float32Array(size),
       ...(layer === 0 && { embed: new Float32Array(size) }),
     });
-    this.sum(own.mlp, taken(tf.tidy(() => normBackward(mlpInput, norm2, blocks[layer]!.norm2.gain, this.frozen))), targets);
-    this.sum(own.mid, gradients.resid_mid!.dataSync<'float32'>(), targets);
-    this.sum(own.post, gradients.resid_post!.dataSync<'float32'>(), targets);
-    if (own.embed) this.sum(own.embed, gradients.embed!.dataSync<'float32'>(), targets);
+    const mlp = tf.tidy(() => normBackward(mlpInput, norm2, blocks[layer]!.norm2.gain, this.frozen));
+    this.sum(own.mlp, mlp, targets);
+    mlp.dispose();
+    this.sum(own.mid, gradients.resid_mid!, targets);
+    this.sum(own.post, gradients.resid_post!, targets);
+    if (own.embed) this.sum(own.embed, gradients.embed!, targets);
     this.work.poll();
     this.addPorts(own, run, targets, layer, gradients);
   }
@@ -85,9 +88,12 @@ export class ReceiverGradients {
   }
 
   /** A gradient of all or trailing positions, [sequence · position, dModel], added up by row. */
-  sum(into: Float32Array, gradient: Float32Array, targets: Targets): void {
+  sum(into: Float32Array, gradient: tf.Tensor, targets: Targets): void {
     const { dModel } = this.model.config;
-    this.eachRow(targets, gradient.length / dModel / targets.length, (row, { sign }, from) => addRow(into, row * dModel, gradient, from * dModel, dModel, sign));
+    const values = valuesInPlace(gradient);
+    this.eachRow(targets, values.length / dModel / targets.length, (from, sequence, position) => {
+      for (const { pair, sign } of targets[sequence]!) addRow(into, this.rowOf(pair, position) * dModel, values, from * dModel, dModel, sign);
+    });
   }
 
   private addPorts(own: LayerGradients, run: ForwardRun, targets: Targets, layer: number, gradients: SiteTensors): void {
@@ -97,53 +103,67 @@ export class ReceiverGradients {
     const rows = pairs * positions;
     const ports = PORTS.length * heads;
     const { norm1, attention } = run.layers[layer]!.record!;
-    const inverse = norm1.inverse.dataSync<'float32'>();
+    const scale = attentionScale(config, layer);
+    const values = { q: attention.query, k: attention.key, v: attention.value };
+    const constantsOf = this.frozen ? undefined : constantParts(this.model, layer, this.work);
+    // All of them are there, so that what is read in place stays.
+    const inverse = valuesInPlace(norm1.inverse);
     if (!this.frozen) {
-      const unit = norm1.unit.dataSync<'float32'>();
+      const unit = valuesInPlace(norm1.unit);
       for (const { slot } of targets.flat()) {
         own.units[slot] ??= new Float32Array(rows * dModel);
         own.along[slot] ??= new Float32Array(rows * ports);
       }
-      this.eachRow(targets, length, (row, { slot }, from) => own.units[slot]!.set(unit.subarray(from * dModel, (from + 1) * dModel), row * dModel));
+      this.eachRow(targets, length, (from, sequence, position) => {
+        for (const { pair, slot } of targets[sequence]!) own.units[slot]!.set(unit.subarray(from * dModel, (from + 1) * dModel), this.rowOf(pair, position) * dModel);
+      });
     }
-    const scale = attentionScale(config, layer);
-    const values = { q: attention.query, k: attention.key, v: attention.value };
-    const constantsOf = this.frozen ? undefined : constantParts(this.model, layer, this.work);
     PORTS.forEach((port, p) => {
-      const gradient = gradients[port]!.dataSync<'float32'>();
+      const gradient = valuesInPlace(gradients[port]!);
       const known = gradient.length / dModel / run.batch;
-      const value = values[port].dataSync<'float32'>();
-      const [computed, constant] = [values[port].shape[2], constantsOf?.[p]];
+      const value = valuesInPlace(values[port]);
+      const computed = values[port].shape[2];
       // The site q, and its gradient, are of queries times the attention scale.
-      const [factor, divisor] = port === 'q' ? [scale, scale] : [1, 1];
-      this.eachRow(targets, known, (row, { sign, slot }, from, sequence) => {
-        const position = from - sequence * known;
-        const perSigma = sign * factor * inverse[sequence * length + length - known + position]!;
-        const along = own.along[slot];
+      const factor = port === 'q' ? scale : 1;
+      const constant = constantsOf?.[p]?.map((one) => one * factor);
+      this.eachRow(targets, known, (from, sequence, position) => {
+        const place = from - sequence * known;
+        const perSigma = inverse[sequence * length + length - known + place]!;
         for (let head = 0; head < heads; head++) {
-          const source = ((sequence * heads + head) * known + position) * dHead;
-          addRow(own.ports, ((p * heads + head) * rows + row) * dHead, gradient, source, dHead, perSigma);
-          if (!along) continue;
+          const source = ((sequence * heads + head) * known + place) * dHead;
           // Keys and values of a prefix come first.
-          const at = ((sequence * heads + head) * computed + computed - known + position) * dHead;
-          let sum = 0;
-          for (let i = 0; i < dHead; i++) sum += gradient[source + i]! * (value[at + i]! / divisor - constant![head * dHead + i]!);
-          along[row * ports + p * heads + head] = (perSigma * sum) / dModel;
+          const at = ((sequence * heads + head) * computed + computed - known + place) * dHead;
+          const along = constant ? (perSigma * dot(gradient, source, value, at, constant, head * dHead, dHead)) / dModel : 0;
+          for (const { pair, sign, slot } of targets[sequence]!) {
+            const row = this.rowOf(pair, position);
+            addRow(own.ports, ((p * heads + head) * rows + row) * dHead, gradient, source, dHead, sign * factor * perSigma);
+            if (constant) own.along[slot]![row * ports + p * heads + head] = sign * along;
+          }
         }
       });
     });
   }
 
-  /** Each row to which something is added that the run has computed at its `known` trailing positions, and where. */
-  private eachRow(targets: Targets, known: number, use: (row: number, target: Target, from: number, sequence: number) => void): void {
-    const { positions } = this.rows;
-    targets.forEach((own, sequence) => {
-      for (let position = 0; position < positions; position++) {
+  private rowOf(pair: number, position: number): number {
+    return pair * this.rows.positions + position;
+  }
+
+  /** Each row that the run has computed at its `known` trailing positions and that is added to something: where it is, and whose. */
+  private eachRow(targets: Targets, known: number, use: (from: number, sequence: number, position: number) => void): void {
+    targets.forEach(({ length }, sequence) => {
+      for (let position = 0; length > 0 && position < this.rows.positions; position++) {
         const from = runRow(this.rows, known, sequence, position);
-        if (from >= 0) for (const target of own) use(target.pair * positions + position, target, from, sequence);
+        if (from >= 0) use(from, sequence, position);
       }
     });
   }
+}
+
+/** Σ a · (b − c) over `width` values of each. */
+function dot(a: Float32Array, fromA: number, b: Float32Array, fromB: number, c: Float32Array, fromC: number, width: number): number {
+  let sum = 0;
+  for (let i = 0; i < width; i++) sum += a[fromA + i]! * (b[fromB + i]! - c[fromC + i]!);
+  return sum;
 }
 
 function addRow(into: Float32Array, start: number, values: Float32Array, from: number, width: number, factor: number): void {
@@ -162,11 +182,11 @@ function constantParts({ config: { dModel }, blocks }: Gpt2, layer: number, work
 }
 
 /** gain ∘ W of each port and head, as products with S want them: [port · head, dModel, dHead]. Inside `tf.tidy`. */
-export function portReaders({ config: { heads, dHead, dModel }, blocks }: Gpt2, layer: number, scratch: Scratch): tf.Tensor3D {
+export function portReaders({ config: { heads, dHead, dModel }, blocks }: Gpt2, layer: number): tf.Tensor3D {
   const { norm1, query, key, value } = blocks[layer]!;
-  const gain = norm1.gain.dataSync<'float32'>();
   const size = dModel * dModel;
-  const all = scratch.of(PORTS.length * size);
-  [query, key, value].forEach(({ weight }, port) => weight.copyColumns(dHead, all.subarray(port * size, (port + 1) * size), gain));
-  return tf.tensor3d(all, [PORTS.length * heads, dModel, dHead]);
+  return filled<tf.Tensor3D>([PORTS.length * heads, dModel, dHead], (all) => {
+    const gain = valuesInPlace(norm1.gain);
+    [query, key, value].forEach(({ weight }, port) => weight.copyColumns(dHead, all.subarray(port * size, (port + 1) * size), gain));
+  });
 }

@@ -6,7 +6,6 @@ import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { disposeGradient } from './attributeRuns';
 import type { ChunkRuns } from './chunkRuns';
-import { Scratch } from './edgesBlocks';
 import { contractLayer } from './edgesContraction';
 import { withInputs, type PromptPlace } from './edgesInputs';
 import { RECEIVER_GRADIENTS, ReceiverGradients } from './edgesReceivers';
@@ -22,7 +21,6 @@ export async function scoreEdges(model: Gpt2, { batches }: StepPasses, place: Pr
   const { config } = model;
   const { rows } = senders;
   const gradients = new ReceiverGradients(model, rows, layerNorm !== 'full', work);
-  const scratch = new Scratch();
   let final: Float32Array | undefined;
   for (const { batch, passes } of batches) {
     await withInputs(model, batch, passes, runs, place, work, async (run, pass) => {
@@ -30,7 +28,7 @@ export async function scoreEdges(model: Gpt2, { batches }: StepPasses, place: Pr
       await passBack(model, runs, run, pass, layerNorm, work, (own) => gradients.sum((final ??= new Float32Array(rows.pairs * rows.positions * config.dModel)), own, targets), (layer, found, mlpInput) => {
         gradients.add(run, targets, layer, found, mlpInput);
         if (!contracts) return;
-        contractLayer(model, layer, gradients.take(layer), layer === config.layers - 1 ? final : undefined, senders, take, scratch, work);
+        contractLayer(model, layer, gradients.take(layer), layer === config.layers - 1 ? final : undefined, senders, take, work);
         work.advance(rows.pairs * rows.length);
       });
       if (contracts) final = undefined;
@@ -46,7 +44,7 @@ async function passBack(
   { pairs, isLast }: StepPass,
   layerNorm: EdgeLayerNorm,
   work: Work,
-  showFinal: (gradient: Float32Array) => void,
+  showFinal: (gradient: tf.Tensor) => void,
   visit: (layer: number, ...found: [Parameters<Parameters<typeof backward>[3]>[1], tf.Tensor2D]) => void,
 ): Promise<void> {
   const start = metric.gradient(run, pairs, { freezeLayerNorm: layerNorm === 'all' });
@@ -54,7 +52,7 @@ async function passBack(
     if (start.final) {
       const own = layerNorm === 'receiver' ? metric.gradient(run, pairs, { freezeLayerNorm: true }) : start;
       try {
-        showFinal(own.final!.dataSync<'float32'>());
+        showFinal(own.final!);
       } finally {
         if (own !== start) disposeGradient(own);
       }
