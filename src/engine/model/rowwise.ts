@@ -21,6 +21,7 @@ export interface Rowwise {
   activateBackward(dy: tf.Tensor2D, x: tf.Tensor2D, activation: Activation): tf.Tensor2D;
   softmax<T extends tf.Tensor>(scores: T, mask?: tf.Tensor2D): T;
   softmaxBackward<T extends tf.Tensor>(p: T, dp: T): T;
+  /** Σ (other − own) ∘ gradient over the last axis. */
   differenceSums(gradient: tf.Tensor, other: tf.Tensor, own: tf.Tensor): tf.Tensor;
 }
 

@@ -18,6 +18,8 @@ function values(count: number, seed: number, size = 1): Float32Array {
 /** Widths on both sides of vectors, of the sums' sixteen lanes, and a model's own. */
 const WIDTHS = [1, 2, 3, 4, 5, 15, 16, 17, 31, 64, 768];
 const EPSILON = 1e-5;
+/** tfjs's own kernels that ours take the place of. */
+const REPLACED = ['Add', 'Sub', 'Multiply', 'Exp', 'Slice', 'GatherV2', 'Transpose'];
 
 const sum = (x: readonly number[]): number => x.reduce((total, value) => total + value, 0);
 const mean = (x: readonly number[]): number => sum(x) / x.length;
@@ -225,6 +227,38 @@ describe("row kernels in the place of tfjs's own", () => {
     assert.deepEqual([...actual], [1, 1, Infinity, 0, NaN, Infinity, 0, Infinity, 0, 1]);
   });
 
+  it('add, subtract and multiply, and leave what needs broadcasting to tfjs', () => {
+    for (const width of [1, 3, 4, 7, 64]) {
+      const [x, y] = [values(2 * width, 16), values(2 * width, 17)];
+      const [sums, differences, products, scaled, rows] = read(() => {
+        const [a, b] = [tf.tensor2d(x, [2, width]), tf.tensor2d(y, [2, width])];
+        return [tf.add(a, b), tf.sub(a, b), tf.mul(a, b), tf.mul(a, 0.3), tf.add(a, tf.tensor1d(y.subarray(0, width)))];
+      }) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
+      const factor = Math.fround(0.3);
+      x.forEach((value, i) => {
+        assert.equal(sums[i], Math.fround(value + y[i]!));
+        assert.equal(differences[i], Math.fround(value - y[i]!));
+        assert.equal(products[i], Math.fround(value * y[i]!));
+        assert.equal(scaled[i], Math.fround(value * factor));
+        assert.equal(rows[i], Math.fround(value + y[i % width]!));
+      });
+    }
+  });
+
+  it('cut rows, and leave other slices to tfjs', () => {
+    const x = values(2 * 3 * 9, 18);
+    for (const [first, count] of [[0, 9], [8, 1], [2, 3], [4, 5], [1, 8]] as const) {
+      const [cut, other] = read(() => {
+        const tensor = tf.tensor3d(x, [2, 3, 9]);
+        return [tf.slice(tensor, [0, 0, first], [2, 3, count]), tf.slice(tensor, [0, 1, first], [-1, 2, count])];
+      }) as [Float32Array, Float32Array];
+      const rows = Array.from({ length: 6 }, (_, row) => [...x.subarray(row * 9 + first, row * 9 + first + count)]);
+      assert.deepEqual([...cut], rows.flat());
+      assert.deepEqual([...other], [1, 2, 4, 5].flatMap((row) => rows[row]!));
+    }
+    tf.tidy(() => assert.throws(() => tf.slice(tf.tensor2d(x, [6, 9]), [0, 5], [6, 5])));
+  });
+
   it('swap the middle axes, and leave other transposes to tfjs', () => {
     for (const width of [1, 3, 4, 7, 64]) {
       const x = values(2 * 3 * 5 * width, 14);
@@ -256,9 +290,9 @@ describe("row kernels in the place of tfjs's own", () => {
   });
 
   it('are gone when the backend has stopped', () => {
-    const own = ['Exp', 'GatherV2', 'Transpose'].map((name) => tf.getKernel(name, 'wasm').kernelFunc);
+    const own = REPLACED.map((name) => tf.getKernel(name, 'wasm').kernelFunc);
     stopBackend();
     assert.equal(tf.getKernel(NORMALISE, 'wasm'), undefined);
-    ['Exp', 'GatherV2', 'Transpose'].forEach((name, i) => assert.notEqual(tf.getKernel(name, 'wasm').kernelFunc, own[i]));
+    REPLACED.forEach((name, i) => assert.notEqual(tf.getKernel(name, 'wasm').kernelFunc, own[i]));
   });
 });

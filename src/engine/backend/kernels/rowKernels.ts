@@ -2,7 +2,7 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { AFFINE, DIFFERENCE_SUMS, GELU, GELU_BACKWARD, NORM_BACKWARD, NORMALISE, SOFTMAX, SOFTMAX_BACKWARD } from './rowKernelNames';
 
-/** What assembly/rows.ts exports: addresses in bytes, counts in values. */
+/** What assembly/rows.ts and elements.ts export: addresses in bytes, counts in values. */
 export interface RowPrograms {
   normalise(x: number, rows: number, width: number, epsilon: number, held: number, unit: number, inverse: number): void;
   affine(unit: number, rows: number, width: number, gain: number, bias: number, to: number): void;
@@ -15,6 +15,11 @@ export interface RowPrograms {
   differenceSums(gradient: number, other: number, own: number, rows: number, width: number, to: number): void;
   swapMiddle(from: number, outer: number, a: number, b: number, width: number, to: number): void;
   gatherRows(from: number, numbers: number, count: number, width: number, to: number): void;
+  cutRows(from: number, rows: number, width: number, first: number, count: number, to: number): void;
+  add(a: number, b: number, count: number, to: number): void;
+  subtract(a: number, b: number, count: number, to: number): void;
+  multiplyEach(a: number, b: number, count: number, to: number): void;
+  scale(x: number, factor: number, count: number, to: number): void;
 }
 
 type Inputs<Name extends string, Optional extends string = never> = Record<Name, tf.TensorInfo> & Partial<Record<Optional, tf.TensorInfo>>;
@@ -22,9 +27,10 @@ type Params = Parameters<tf.KernelFunc>[0];
 type Kernel = (params: Params) => tf.TensorInfo | tf.TensorInfo[];
 
 /**
- * Registers the kernels of rowKernelNames.ts with tfjs's wasm backend, and takes the place of three of tfjs's own, which go element by
- * element: Exp, GatherV2 of rows and Transpose of the middle axes. Returns what undoes both. All tensors are float32; shapes
- * that do not fit one another throw.
+ * Registers the kernels of rowKernelNames.ts with tfjs's wasm backend, and takes the place of some of tfjs's own where they are slow:
+ * Exp, GatherV2 of rows, Transpose of the middle axes and Slice of the last one go element by element, and Add, Sub and
+ * Multiply of equal shapes spend more time on being called than on adding. What is not one of these cases is still tfjs's. Returns
+ * what undoes both. All tensors are float32; shapes that do not fit one another throw.
  */
 export function registerRowKernels(backend: BackendWasm, programs: RowPrograms): () => void {
   const kernels = new RowKernels(backend, programs);
@@ -40,7 +46,11 @@ export function registerRowKernels(backend: BackendWasm, programs: RowPrograms):
   };
   for (const [kernelName, kernelFunc] of Object.entries(added)) tf.registerKernel({ kernelName, backendName: 'wasm', kernelFunc });
   const replacing: Record<string, (params: Params) => tf.TensorInfo | undefined> = {
+    Add: (params) => kernels.each('add', params),
+    Sub: (params) => kernels.each('subtract', params),
+    Multiply: (params) => kernels.each('multiplyEach', params) ?? kernels.scale(params),
     Exp: (params) => kernels.exp(params),
+    Slice: (params) => kernels.slice(params),
     GatherV2: (params) => kernels.gather(params),
     Transpose: (params) => kernels.transpose(params),
   };
@@ -142,6 +152,23 @@ class RowKernels {
     return out;
   }
 
+  each(program: 'add' | 'subtract' | 'multiplyEach', { inputs }: Params): tf.TensorInfo | undefined {
+    const { a, b } = inputs as Inputs<'a' | 'b'>;
+    if (a.dtype !== 'float32' || b.dtype !== 'float32' || !tf.util.arraysEqual(a.shape, b.shape)) return undefined;
+    const out = this.like(a);
+    this.programs[program](this.at(a), this.at(b), sizeOf(a), this.at(out));
+    return out;
+  }
+
+  /** Times one number. */
+  scale({ inputs }: Params): tf.TensorInfo | undefined {
+    const { a, b } = inputs as Inputs<'a' | 'b'>;
+    if (a.dtype !== 'float32' || b.dtype !== 'float32' || b.shape.length > 0) return undefined;
+    const out = this.like(a);
+    this.programs.scale(this.at(a), this.at(b), sizeOf(a), this.at(out));
+    return out;
+  }
+
   exp({ inputs }: Params): tf.TensorInfo | undefined {
     const { x } = inputs as Inputs<'x'>;
     if (x.dtype !== 'float32') return undefined;
@@ -170,6 +197,19 @@ class RowKernels {
     const [outer, a, b, width] = x.shape as [number, number, number, number];
     const out = this.backend.makeOutput([outer, b, a, width], 'float32');
     this.programs.swapMiddle(this.at(x), outer, a, b, width, this.at(out));
+    return out;
+  }
+
+  /** Of the last axis only. */
+  slice({ inputs, attrs }: Params): tf.TensorInfo | undefined {
+    const { x } = inputs as Inputs<'x'>;
+    const { begin, size } = attrs as unknown as { begin: number | number[]; size: number | number[] };
+    if (x.dtype !== 'float32' || x.shape.length === 0) return undefined;
+    const [starts, lengths] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size) as [number[], number[]];
+    if (lengths.some((length, axis) => axis < lengths.length - 1 && length !== x.shape[axis])) return undefined;
+    tf.slice_util.assertParamsValid(x, starts, lengths);
+    const out = this.backend.makeOutput(lengths, 'float32');
+    this.programs.cutRows(this.at(x), ...rowsOf(x), starts.at(-1)!, lengths.at(-1)!, this.at(out));
     return out;
   }
 

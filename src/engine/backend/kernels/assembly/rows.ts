@@ -1,49 +1,12 @@
 /**
  * The row-wise pieces of a block in the wasm backend's own memory, each in one pass over rows that stay in the nearest
- * cache: LayerNorm, softmax and GELU with what their backward passes need, and copies of rows. All float32; rows follow one
+ * cache: LayerNorm and softmax with what their backward passes need, and copies of rows. All float32; rows follow one
  * another without gaps; arguments are addresses in bytes, counts in values. Output never overlaps input.
  *
  * Sums have a fixed order (sixteen of them side by side, joined at the end), so that results are the same at every run.
  */
 
-const LANES: i32 = 4;
-
-// @ts-ignore: decorator
-@inline
-function multiplyAdd(a: v128, b: v128, c: v128): v128 {
-  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
-}
-
-/** The `left` (1 to 3) values that are left of a row; the other lanes are `fill`. */
-// @ts-ignore: decorator
-@inline
-function loadRest(at: usize, left: i32, fill: f32): v128 {
-  let values = v128.load_lane<f32>(at, f32x4.splat(fill), 0);
-  if (left > 1) values = v128.load_lane<f32>(at, values, 1, 4);
-  if (left > 2) values = v128.load_lane<f32>(at, values, 2, 8);
-  return values;
-}
-
-// @ts-ignore: decorator
-@inline
-function storeRest(at: usize, values: v128, left: i32): void {
-  v128.store_lane<f32>(at, values, 0);
-  if (left > 1) v128.store_lane<f32>(at, values, 1, 4);
-  if (left > 2) v128.store_lane<f32>(at, values, 2, 8);
-}
-
-// @ts-ignore: decorator
-@inline
-function bytes(count: i32): usize {
-  return <usize>count << 2;
-}
-
-// @ts-ignore: decorator
-@inline
-function sumOfLanes(a: v128, b: v128, c: v128, d: v128): f32 {
-  const sum = f32x4.add(f32x4.add(a, b), f32x4.add(c, d));
-  return f32x4.extract_lane(sum, 0) + f32x4.extract_lane(sum, 2) + (f32x4.extract_lane(sum, 1) + f32x4.extract_lane(sum, 3));
-}
+import { bytes, exp4, LANES, loadRest, multiplyAdd, storeRest, sumOfLanes } from './lanes';
 
 /** Σ x */
 function sum(x: usize, width: i32): f32 {
@@ -164,111 +127,6 @@ export function normBackward(dy: usize, rows: i32, width: i32, unit: usize, inve
     dy += row;
     to += row;
   }
-}
-
-// Beyond these, e^x is 0 and infinity in float32.
-const LOWEST: f32 = -104;
-const HIGHEST: f32 = 89;
-const LOG2_E: f32 = 1.4426950408889634;
-// ln 2 in two parts: multiples of the first up to 150 are exact.
-const LN2_HIGH: f32 = 0.693359375;
-const LN2_LOW: f32 = -2.1219444005469058e-4;
-// Added to a small number, leaves its nearest whole number in the lowest bits: 1.5·2^23.
-const ROUNDER: f32 = 12582912;
-const ROUNDER_BITS: i32 = 0x4b400000;
-
-/**
- * e^x to 1 unit in the last place, subnormal results too; NaN stays NaN. With n the whole number nearest to x/ln 2 and r = x − n·ln 2,
- * |r| ≤ ln 2/2, it is 2^n·e^r, and e^r its Taylor series up to r⁷ (what follows is below 2^-27).
- */
-// @ts-ignore: decorator
-@inline
-function exp4(x: v128): v128 {
-  // Unlike min and max, one instruction each; NaN, which is neither lower nor higher, stays.
-  x = f32x4.pmin(f32x4.pmax(x, f32x4.splat(LOWEST)), f32x4.splat(HIGHEST));
-  const rounded = multiplyAdd(x, f32x4.splat(LOG2_E), f32x4.splat(ROUNDER));
-  const n = f32x4.sub(rounded, f32x4.splat(ROUNDER));
-  let r = multiplyAdd(n, f32x4.splat(-LN2_HIGH), x);
-  r = multiplyAdd(n, f32x4.splat(-LN2_LOW), r);
-  let series = multiplyAdd(r, f32x4.splat(1.0 / 5040.0), f32x4.splat(1.0 / 720.0));
-  series = multiplyAdd(series, r, f32x4.splat(1.0 / 120.0));
-  series = multiplyAdd(series, r, f32x4.splat(1.0 / 24.0));
-  series = multiplyAdd(series, r, f32x4.splat(1.0 / 6.0));
-  series = multiplyAdd(series, r, f32x4.splat(0.5));
-  series = f32x4.add(multiplyAdd(series, f32x4.mul(r, r), r), f32x4.splat(1));
-  // 2^n in two factors, of which each is a normal number where 2^n is not.
-  const power = i32x4.sub(rounded, i32x4.splat(ROUNDER_BITS));
-  const half = i32x4.shr_s(power, 1);
-  return f32x4.mul(f32x4.mul(series, powerOf2(half)), powerOf2(i32x4.sub(power, half)));
-}
-
-// @ts-ignore: decorator
-@inline
-function powerOf2(exponent: v128): v128 {
-  return i32x4.shl(i32x4.add(exponent, i32x4.splat(127)), 23);
-}
-
-/** to = e^x */
-export function exp(x: usize, count: i32, to: usize): void {
-  for (; count >= LANES; count -= LANES) {
-    v128.store(to, exp4(v128.load(x)));
-    x += 16;
-    to += 16;
-  }
-  if (count) storeRest(to, exp4(loadRest(x, count, 0)), count);
-}
-
-// The tanh form of GELU is x·σ(A·x + B·x³).
-const A: f32 = 1.5957691216057308;
-const B: f32 = 0.07135481282553705;
-
-/** A·x + B·x³, given x² */
-// @ts-ignore: decorator
-@inline
-function geluInner(x: v128, square: v128): v128 {
-  return f32x4.mul(x, multiplyAdd(square, f32x4.splat(B), f32x4.splat(A)));
-}
-
-// @ts-ignore: decorator
-@inline
-function gelu4(x: v128): v128 {
-  const power = exp4(f32x4.neg(geluInner(x, f32x4.mul(x, x))));
-  return f32x4.div(x, f32x4.add(f32x4.splat(1), power));
-}
-
-/** σ + x·σ(1 − σ)(A + 3B·x²), with neither σ nor 1 − σ as a difference: they are 1/(1 + p) and p/(1 + p) with p = e^−|Ax + Bx³|, or the other way round. */
-// @ts-ignore: decorator
-@inline
-function geluSlope4(x: v128): v128 {
-  const square = f32x4.mul(x, x);
-  const inner = geluInner(x, square);
-  const power = exp4(f32x4.neg(f32x4.abs(inner)));
-  const larger = f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), power));
-  const smaller = f32x4.mul(power, larger);
-  const sigma = v128.bitselect(smaller, larger, f32x4.lt(inner, f32x4.splat(0)));
-  const slopeOfInner = multiplyAdd(square, f32x4.splat(3 * B), f32x4.splat(A));
-  return multiplyAdd(f32x4.mul(f32x4.mul(larger, smaller), x), slopeOfInner, sigma);
-}
-
-/** to = GELU(x), the tanh form */
-export function gelu(x: usize, count: i32, to: usize): void {
-  for (; count >= LANES; count -= LANES) {
-    v128.store(to, gelu4(v128.load(x)));
-    x += 16;
-    to += 16;
-  }
-  if (count) storeRest(to, gelu4(loadRest(x, count, 0)), count);
-}
-
-/** to = dy ∘ GELU'(x) */
-export function geluBackward(dy: usize, x: usize, count: i32, to: usize): void {
-  for (; count >= LANES; count -= LANES) {
-    v128.store(to, f32x4.mul(v128.load(dy), geluSlope4(v128.load(x))));
-    dy += 16;
-    x += 16;
-    to += 16;
-  }
-  if (count) storeRest(to, f32x4.mul(loadRest(dy, count, 0), geluSlope4(loadRest(x, count, 0))), count);
 }
 
 /** to = x + mask if there is one; returns the largest. */
@@ -392,5 +250,15 @@ export function gatherRows(from: usize, numbers: usize, count: i32, width: i32, 
   for (let i = 0; i < count; i++) {
     copyRow(from + <usize>load<i32>(numbers + bytes(i)) * bytes(width), width, to);
     to += bytes(width);
+  }
+}
+
+/** Values `first` to `first + count` of each row. */
+export function cutRows(from: usize, rows: i32, width: i32, first: i32, count: i32, to: usize): void {
+  from += bytes(first);
+  for (let r = 0; r < rows; r++) {
+    copyRow(from, count, to);
+    from += bytes(width);
+    to += bytes(count);
   }
 }
