@@ -12,8 +12,8 @@ export interface Matrix {
   transposedTimes(y: tf.Tensor2D): tf.Tensor2D;
   /** A copy, row by row: [in, out]. */
   copy(): tf.Tensor2D;
-  /** Its columns, `width` at a time, [columns / width, in, width], each row times its factor if there is `rowFactors`; written to `into`. */
-  copyColumns(width: number, into: Float32Array, rowFactors?: Float32Array): void;
+  /** Writes its columns, `width` at a time: [columns / width, in, width]. */
+  copyColumns(width: number, into: Float32Array): void;
   dispose(): void;
 }
 
@@ -41,15 +41,11 @@ class PlainMatrix implements Matrix {
     return this.values.clone();
   }
 
-  copyColumns(width: number, into: Float32Array, rowFactors?: Float32Array): void {
+  copyColumns(width: number, into: Float32Array): void {
     const [rows, columns] = this.shape;
     const values = valuesInPlace(this.values);
     for (let row = 0; row < rows; row++) {
-      const factor = rowFactors?.[row] ?? 1;
-      for (let group = 0; group < columns / width; group++) {
-        const target = (group * rows + row) * width;
-        for (let i = 0; i < width; i++) into[target + i] = factor * values[row * columns + group * width + i]!;
-      }
+      for (let first = 0; first < columns; first += width) into.set(values.subarray(row * columns + first, row * columns + first + width), first * rows + row * width);
     }
   }
 
@@ -85,29 +81,29 @@ class PackedMatrix implements Matrix {
     });
   }
 
-  copyColumns(width: number, into: Float32Array, rowFactors?: Float32Array): void {
+  copyColumns(width: number, into: Float32Array): void {
     const [rows, columns] = this.shape;
     const [, , broad] = this.panels.shape;
     const values = valuesInPlace(this.panels);
-    const whole = width % broad === 0 && broad % 4 === 0 ? Math.floor(columns / width) : 0;
-    for (let group = 0; group < whole; group++) {
+    if (width % broad > 0 || broad % 2 > 0) {
+      for (let column = 0; column < columns; column++) {
+        const target = Math.floor(column / width) * rows * width + (column % width);
+        const from = Math.floor(column / broad) * rows * broad + (column % broad);
+        for (let row = 0; row < rows; row++) into[target + row * width] = values[from + row * broad]!;
+      }
+      return;
+    }
+    // Two numbers at a time.
+    const [source, copy] = [values, into].map((all) => new Float64Array(all.buffer, all.byteOffset, all.length >> 1)) as [Float64Array, Float64Array];
+    const [half, step] = [broad / 2, (rows * broad) / 2];
+    let target = 0;
+    for (let first = 0; first < columns; first += width) {
       for (let row = 0; row < rows; row++) {
-        const factor = rowFactors ? rowFactors[row]! : 1;
-        let target = (group * rows + row) * width;
-        for (let from = (group * width * rows) + row * broad; target < (group * rows + row + 1) * width; from += (rows - 1) * broad) {
-          for (const end = target + broad; target < end; target += 4, from += 4) {
-            into[target] = factor * values[from]!;
-            into[target + 1] = factor * values[from + 1]!;
-            into[target + 2] = factor * values[from + 2]!;
-            into[target + 3] = factor * values[from + 3]!;
-          }
+        let from = (first * rows + row * broad) / 2;
+        for (let panel = 0; panel < width / broad; panel++, from += step) {
+          for (let i = 0; i < half; i++) copy[target++] = source[from + i]!;
         }
       }
-    }
-    for (let column = whole * width; column < columns; column++) {
-      const target = Math.floor(column / width) * rows * width + (column % width);
-      const from = Math.floor(column / broad) * rows * broad + (column % broad);
-      for (let row = 0; row < rows; row++) into[target + row * width] = (rowFactors ? rowFactors[row]! : 1) * values[from + row * broad]!;
     }
   }
 

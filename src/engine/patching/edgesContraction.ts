@@ -50,10 +50,10 @@ export function contractLayer(model: Gpt2, layer: number, gradients: LayerGradie
         const inputs = tf.matMul(tf.tensor3d(own, [ports, block.count, dHead]), readers, false, true);
         const all = filled<tf.Tensor3D>([block.count, height, dModel], (values) => {
           const found = valuesInPlace(inputs);
-          const copyRow = (from: Float32Array, row: number, target: number): void => values.set(from.subarray(row * dModel, (row + 1) * dModel), target * dModel);
+          const gain = valuesInPlace(model.blocks[layer]!.norm1.gain);
           for (let row = 0; row < block.count; row++) {
-            for (let port = 0; port < ports; port++) copyRow(found, port * block.count + row, row * height + port);
-            others.forEach(([, from], i) => copyRow(from, block.first + row, row * height + ports + i));
+            for (let port = 0; port < ports; port++) copyScaled(found, (port * block.count + row) * dModel, gain, values, (row * height + port) * dModel);
+            others.forEach(([, from], i) => values.set(from.subarray((block.first + row) * dModel, (block.first + row + 1) * dModel), (row * height + ports + i) * dModel));
           }
         });
         inputs.dispose();
@@ -96,6 +96,11 @@ function ofRows(values: Float32Array, parts: number, rows: number, { first, coun
   const own = new Float32Array(parts * count * width);
   for (let part = 0; part < parts; part++) own.set(values.subarray((part * rows + first) * width, (part * rows + first + count) * width), part * count * width);
   return own;
+}
+
+/** One row, each feature times its gain. */
+function copyScaled(values: Float32Array, from: number, gain: Float32Array, into: Float32Array, target: number): void {
+  for (let i = 0; i < gain.length; i++) into[target + i] = gain[i]! * values[from + i]!;
 }
 
 /** Σ x̂ · c over the runs, for the rows of a block: [row, receiver, dModel], nothing where a receiver is no port. Inside `tf.tidy`. */

@@ -181,12 +181,11 @@ function constantParts({ config: { dModel }, blocks }: Gpt2, layer: number, work
   return known;
 }
 
-/** gain ∘ W of each port and head, as products with S want them: [port · head, dModel, dHead]. Inside `tf.tidy`. */
+/** W of each port and head, as products with S want them: [port · head, dModel, dHead]. Inside `tf.tidy`. */
 export function portReaders({ config: { heads, dHead, dModel }, blocks }: Gpt2, layer: number): tf.Tensor3D {
-  const { norm1, query, key, value } = blocks[layer]!;
+  const { query, key, value } = blocks[layer]!;
   const size = dModel * dModel;
   return filled<tf.Tensor3D>([PORTS.length * heads, dModel, dHead], (all) => {
-    const gain = valuesInPlace(norm1.gain);
-    [query, key, value].forEach(({ weight }, port) => weight.copyColumns(dHead, all.subarray(port * size, (port + 1) * size), gain));
+    [query, key, value].forEach(({ weight }, port) => weight.copyColumns(dHead, all.subarray(port * size, (port + 1) * size)));
   });
 }
