@@ -12,7 +12,7 @@ import { runChunk, type ChunkRuns } from './chunkRuns';
 import { GroupMeans } from './groupMeans';
 import { checkAttributable } from './metricChecks';
 import { planWork, type Chunk, type Plan } from './plan';
-import { productSums, type SiteSides } from './siteScores';
+import type { SiteSides } from './siteScores';
 import { capturedAt } from './siteTensors';
 import { checkSites, checkVariant } from './variantChecks';
 
@@ -120,8 +120,8 @@ async function patternOf(model: Gpt2, tokens: readonly number[], layer: number, 
 }
 
 /** In place of sums over sources: every cell, [1, head, dest, src]. */
-function eachCell(_site: unknown, _config: unknown, sides: SiteSides): Float32Array {
-  return productSums(sides, 1);
+function eachCell(_site: unknown, _config: unknown, { own, other, gradient }: SiteSides): tf.Tensor {
+  return tf.mul(tf.sub(other, own), gradient);
 }
 
 /** Of [head, dest, src] the chosen heads and the first `length` destinations and sources: what a continuation appends is no part of the prompt. */

@@ -105,11 +105,13 @@ class Effects {
       }
     }
     const positions = Math.min(positionsOf(site, gradient, base.batch), common);
-    const values = tf.tidy(() => {
+    const sums = tf.tidy(() => {
       const own = trailing(site, capturedAt(base, site, layer), base.batch, positions);
       const sides = { own, other: otherLike(site, layer, own), gradient: trailing(site, gradient, base.batch, positions) };
-      return this.sums(site, this.model.config, direction === 'denoise' ? sides : { ...sides, own: sides.other, other: own }, base.batch);
+      return this.sums(site, this.model.config, direction === 'denoise' ? sides : { ...sides, own: sides.other, other: own });
     });
+    const values = sums.dataSync<'float32'>();
+    sums.dispose();
     return { positions, values };
   }
 }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { SiteName } from '../../shared/sites';
 import type { AttentionRecord } from '../model/attention';
 import type { Gpt2Config } from '../model/config';
-import { valuesInPlace } from '../model/heapValues';
+import { rowwise } from '../model/rowwise';
 import { isAttentionSite } from '../model/sites';
 import type { Work } from '../model/work';
 import { keyEffects, queryEffect } from './qkFix';
@@ -13,37 +13,19 @@ export interface SiteScores {
   values: Float32Array;
 }
 
-/** A site's tensors of base run, other side and gradient, of the same shape. */
+/** Tensors of a site, of the same shape: the base run's, the other side's, and the gradient. */
 export interface SiteSides {
   own: tf.Tensor;
   other: tf.Tensor;
   gradient: tf.Tensor;
 }
 
-/** (other − own) · gradient, summed over features, for scores and pattern over sources: [batch, position(, head or neuron)]. */
-export function siteSums(site: SiteName, { heads, dHead, dModel }: Pick<Gpt2Config, 'heads' | 'dHead' | 'dModel'>, sides: SiteSides, batch: number): Float32Array {
-  if (!isAttentionSite(site)) return productSums(sides, site === 'mlp_post' ? 1 : site === 'z' ? dHead : dModel);
-  const [positions, features] = sides.gradient.shape.slice(2) as [number, number];
-  const byHead = productSums(sides, features);
-  const sums = new Float32Array(byHead.length);
-  for (let sequence = 0, from = 0; sequence < batch; sequence++) {
-    for (let head = 0; head < heads; head++) {
-      for (let row = 0; row < positions; row++, from++) sums[(sequence * positions + row) * heads + head] = byHead[from]!;
-    }
-  }
-  return sums;
-}
-
-/** Σ (other − own) · gradient over `width` consecutive values each, in double precision. No tensor is made: several operations for some thousand values cost more than the loop. */
-export function productSums({ own, other, gradient }: SiteSides, width: number): Float32Array {
-  const [a, b, g] = [valuesInPlace(own), valuesInPlace(other), valuesInPlace(gradient)];
-  const sums = new Float32Array(g.length / width);
-  for (let i = 0, at = 0; i < sums.length; i++) {
-    let sum = 0;
-    for (const end = at + width; at < end; at++) sum += (b[at]! - a[at]!) * g[at]!;
-    sums[i] = sum;
-  }
-  return sums;
+/** (other − own) · gradient, summed over features, for scores and pattern over sources: [batch, positions(, head or neuron)]. Inside `tf.tidy`. */
+export function siteSums(site: SiteName, { dHead }: Pick<Gpt2Config, 'dHead'>, { own, other, gradient }: SiteSides): tf.Tensor {
+  if (site === 'mlp_post') return tf.mul(tf.sub(other, own), gradient);
+  if (isAttentionSite(site)) return tf.transpose(rowwise().differenceSums(gradient, other, own), [0, 2, 1]);
+  const byHead = (x: tf.Tensor): tf.Tensor => (site === 'z' ? tf.reshape(x, [x.size / dHead, dHead]) : x);
+  return rowwise().differenceSums(byHead(gradient), byHead(other), byHead(own));
 }
 
 /**
