@@ -216,7 +216,7 @@ describe('engine backends', function () {
 
   it('auto takes the next when one does not start and says why; a named one is never replaced', async () => {
     const incomplete = await temporaryFolder();
-    for (const name of ['tfjs-backend-wasm-simd.wasm', 'kernels-relaxed.wasm', 'kernels-simd.wasm']) await copyFile(path.join(WASM_FOLDER, name), path.join(incomplete, name));
+    for (const name of ['tfjs-backend-wasm-simd.wasm', 'kernels-relaxed.wasm', 'kernels-simd.wasm', 'kernels-wide.wasm']) await copyFile(path.join(WASM_FOLDER, name), path.join(incomplete, name));
     try {
       stopBackend();
       const info = await startBackend({ choice: 'auto', threads: 2, wasmFolder: incomplete });

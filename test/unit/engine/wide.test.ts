@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { HelperThreads } from '../../../src/engine/backend/kernels/helperThreads';
 import { hasRelaxedSimd, instantiateKernels, LAYOUT, type Kernels } from '../../../src/engine/backend/kernels/module';
 import { arenaBytes, mayPay, takeIfQuicker } from '../../../src/engine/backend/kernels/wide';
 import { WASM_FOLDER } from './support';
@@ -43,6 +44,42 @@ describe('larger tiles', function () {
         }
       }
     }
+  });
+
+  it('do so in batches, whose items share an operand or do not, and with other threads', async () => {
+    const { memory, narrow, wide } = await bothKernels();
+    const fill = (): void => void new Uint8Array(memory.buffer, C, ROOM).fill(255);
+    for (const [m, n, k, batch] of [[5, 15, 64, 7], [1, 5, 15, 3], [13, 20, 33, 2]] as const) {
+      for (const layout of [LAYOUT.plain, LAYOUT.transposed]) {
+        for (const aTransposed of [0, 1]) {
+          for (const bStep of [0, 4 * n * k]) {
+            const [expected, actual] = [narrow, wide].map((kernels) => {
+              new Uint8Array(memory.buffer, JOB, 256).fill(0);
+              fill();
+              kernels.multiply(JOB, SCRATCH, 0, 0, A, aTransposed, aTransposed ? m : k, B, layout, C, 0, m, n, k, batch, 4 * m * k, bStep);
+              return new Uint32Array(memory.buffer.slice(C, C + 4 * (batch * m * n + 1)));
+            });
+            assert.equal(expected!.at(-1), 0xffffffff);
+            assert.deepEqual(actual, expected, `${batch} times ${m} x ${n} x ${k}, layout ${layout}`);
+          }
+        }
+      }
+    }
+    const shared = new WebAssembly.Memory({ initial: (8 * ROOM) / 65536, maximum: 65536, shared: true });
+    new Float32Array(shared.buffer).set(new Float32Array(memory.buffer));
+    new Uint8Array(shared.buffer, JOB, 256).fill(0);
+    const { module, kernels } = await instantiateKernels(WASM_FOLDER, shared, 'wide');
+    const helpers = await HelperThreads.start({ module, memory: shared, job: JOB, scratch: [SCRATCH + ROOM / 2] }, () => kernels.stop(JOB));
+    const [m, n, k] = [40, 300, 256];
+    for (const layout of [LAYOUT.packed, LAYOUT.packedTransposed]) {
+      for (const own of [narrow, kernels]) own.pack(B, layout === LAYOUT.packed ? k : n, layout === LAYOUT.packed ? n : k, PACKED);
+      new Uint8Array(memory.buffer, JOB, 256).fill(0);
+      narrow.multiply(JOB, SCRATCH, COPY_OF_A, 0, A, 0, k, PACKED, layout, C, 0, m, n, k, 1, 0, 0);
+      kernels.multiply(JOB, SCRATCH, COPY_OF_A, 1, A, 0, k, PACKED, layout, C, 0, m, n, k, 1, 0, 0);
+      const [expected, actual] = [memory, shared].map(({ buffer }) => new Uint32Array(buffer.slice(C, C + 4 * m * n)));
+      assert.deepEqual(actual, expected, `two threads, layout ${layout}`);
+    }
+    await helpers.stop();
   });
 
   it('need less than the room that is set aside to try them out', async () => {

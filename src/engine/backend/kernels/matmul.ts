@@ -149,7 +149,7 @@ export class MatMul {
     const batch = Math.max(itemsA, itemsB);
     const [aStep, bStep] = [itemsA === 1 ? 0 : 4 * m * k, itemsB === 1 ? 0 : 4 * k * n];
     const sides: Sides = { a: this.at(a.info), aTransposed: a.transposed, b: this.at(b.info), layout: b.transposed ? LAYOUT.transposed : LAYOUT.plain, c: this.at(out), bias: bias ? this.at(bias) : 0 };
-    if (batch > 1 && m * n * k < LARGE_ITEM && this.copyBytes(m, k) <= SMALL_A) {
+    if (batch > 1 && m * n * k < LARGE_ITEM && this.kernels.copyBytes(m, k, LAYOUT.plain) <= SMALL_A) {
       this.multiply(sides, m, n, k, { batch, aStep, bStep });
     } else {
       for (let item = 0; item < batch; item++) {
@@ -193,19 +193,12 @@ export class MatMul {
 
   private multiply({ a, aTransposed, b, layout, c, bias }: Sides, m: number, n: number, k: number, { batch, aStep, bStep, aRow = aTransposed ? m : k }: Items): void {
     const isShared = this.threads.count > 0 && batch * m * n * k >= WORTH_SHARING;
-    const copyOfA = batch > 1 ? 0 : this.roomForA(m, k);
+    const copyOfA = batch > 1 ? 0 : this.roomForA(this.kernels.copyBytes(m, k, layout));
     this.kernels.multiply(this.job, this.scratch, copyOfA, Number(isShared), a, Number(aTransposed), aRow, b, layout, c, bias, m, n, k, batch, aStep, bStep);
   }
 
-  /** Bytes of a copy of A in panels. */
-  private copyBytes(rows: number, k: number): number {
-    const panel = this.kernels.ROWS.value;
-    return 4 * panel * Math.ceil(rows / panel) * k;
-  }
-
-  /** Room for a copy of `rows` of A. It grows and is kept: products of one size follow one another. */
-  private roomForA(rows: number, k: number): number {
-    const bytes = this.copyBytes(rows, k);
+  /** Room for a copy of A. It grows and is kept: products of one size follow one another. */
+  private roomForA(bytes: number): number {
     if (bytes > this.copyOfA.bytes) {
       if (this.copyOfA.bytes > 0) this.heap._free(this.copyOfA.at);
       this.copyOfA = { at: 0, bytes: 0 };

@@ -5,11 +5,11 @@ import type { RowPrograms } from './rowKernels';
 
 /** What assembly/index.ts exports; pointers and sizes are bytes in the memory it was given. */
 export interface Kernels extends RowPrograms {
-  /** Of a tile. */
-  ROWS: { value: number };
+  /** Columns of a panel of a packed matrix. */
   COLUMNS: { value: number };
   JOB_BYTES: { value: number };
   scratchBytes(smallA: number): number;
+  copyBytes(m: number, k: number, layout: number): number;
   multiply(
     job: number, scratch: number, copyOfA: number, shared: number,
     a: number, aTransposed: number, aRow: number, b: number, layout: number, c: number, bias: number,

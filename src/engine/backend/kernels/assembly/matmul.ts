@@ -10,10 +10,12 @@
  * scratch areas are allocated by the caller in the imported memory.
  */
 
+import { ACROSS_CHUNK, acrossBytes, acrossColumns, acrossCopy, acrossPanels } from './across';
+import { copyAcross, copyAlong } from './copies';
 import { COLUMNS, copyColumns, ROWS, tile } from './tileNarrow';
 
-/** Panels of packed matrices have so many columns, copies of A so many rows. */
-export { COLUMNS, ROWS };
+/** Of a panel of a packed matrix. */
+export { COLUMNS };
 
 const ROW_BYTES: usize = COLUMNS * 4;
 const COLUMN_BYTES: usize = ROWS * 4;
@@ -21,9 +23,6 @@ const COLUMN_BYTES: usize = ROWS * 4;
 const DEPTH: i32 = 256;
 /** Columns of C that are one thread's piece of work. */
 const CHUNK: i32 = 32;
-/** The same for the transpose of a packed matrix: longer runs of memory, for as much in all. */
-const ACROSS_DEPTH: i32 = 128;
-const ACROSS_CHUNK: i32 = 64;
 
 // A thread's scratch: a tile at the border of C, a bias at the border, a chunk of B, and for small products A.
 const TILE: usize = 0;
@@ -75,68 +74,6 @@ function begin(c: usize, row: usize, rows: i32, bias: usize): void {
   }
 }
 
-/** Four rows of four, transposed: column i of `from` goes to `to + i * step`. */
-// @ts-ignore: decorator
-@inline
-function transpose4(from: usize, row: usize, to: usize, step: usize): void {
-  const x0 = v128.load(from), x1 = v128.load(from + row), x2 = v128.load(from + 2 * row), x3 = v128.load(from + 3 * row);
-  const low01 = i32x4.shuffle(x0, x1, 0, 4, 1, 5), low23 = i32x4.shuffle(x2, x3, 0, 4, 1, 5);
-  const high01 = i32x4.shuffle(x0, x1, 2, 6, 3, 7), high23 = i32x4.shuffle(x2, x3, 2, 6, 3, 7);
-  v128.store(to, i64x2.shuffle(low01, low23, 0, 2));
-  v128.store(to + step, i64x2.shuffle(low01, low23, 1, 3));
-  v128.store(to + 2 * step, i64x2.shuffle(high01, high23, 0, 2));
-  v128.store(to + 3 * step, i64x2.shuffle(high01, high23, 1, 3));
-}
-
-/** Two rows of four, transposed, likewise. */
-// @ts-ignore: decorator
-@inline
-function transpose2(from: usize, row: usize, to: usize, step: usize): void {
-  const x0 = v128.load(from), x1 = v128.load(from + row);
-  const low = i32x4.shuffle(x0, x1, 0, 4, 1, 5), high = i32x4.shuffle(x0, x1, 2, 6, 3, 7);
-  v128.store64_lane(to, low, 0);
-  v128.store64_lane(to + step, low, 1);
-  v128.store64_lane(to + 2 * step, high, 0);
-  v128.store64_lane(to + 3 * step, high, 1);
-}
-
-/** `width` rows (an even number), each contiguous over `depth`, to [depth][width]; rows from `rows` on become zeros. */
-function copyAcross(from: usize, row: usize, depth: i32, rows: i32, to: usize, width: i32): void {
-  const step = <usize>width << 2;
-  for (let first = 0; first < width; ) {
-    const count = first + 4 <= width ? 4 : 2;
-    const own = from + <usize>first * row;
-    const target = to + (<usize>first << 2);
-    let i = 0;
-    if (first + count <= rows) {
-      if (count === 4) for (; i + 4 <= depth; i += 4) transpose4(own + (<usize>i << 2), row, target + <usize>i * step, step);
-      else for (; i + 4 <= depth; i += 4) transpose2(own + (<usize>i << 2), row, target + <usize>i * step, step);
-    }
-    for (; i < depth; i++) {
-      for (let r = 0; r < count; r++) {
-        store<f32>(target + <usize>i * step + (<usize>r << 2), first + r < rows ? load<f32>(own + <usize>r * row + (<usize>i << 2)) : 0);
-      }
-    }
-    first += count;
-  }
-}
-
-/** `width` columns (an even number) of `depth` rows to [depth][width]; columns from `columns` on become zeros. */
-function copyAlong(from: usize, row: usize, depth: i32, columns: i32, to: usize, width: i32): void {
-  const step = <usize>width << 2;
-  for (let i = 0; i < depth; i++) {
-    if (columns >= width) {
-      let at: usize = 0;
-      for (; at + 16 <= step; at += 16) v128.store(to + at, v128.load(from + at));
-      if (at < step) store<i64>(to + at, load<i64>(from + at));
-    } else {
-      for (let j = 0; j < width; j++) store<f32>(to + (<usize>j << 2), j < columns ? load<f32>(from + (<usize>j << 2)) : 0);
-    }
-    from += row;
-    to += step;
-  }
-}
-
 /** `copyAlong` of a whole chunk: row by row, since a column of a wide matrix falls into few sets of the cache. */
 function copyChunk(from: usize, row: usize, depth: i32, to: usize): void {
   const step = <usize>depth * ROW_BYTES;
@@ -170,15 +107,9 @@ export function pack(from: usize, rows: i32, columns: i32, to: usize): void {
   }
 }
 
-/** Columns [from, to) of packed B's transpose, `depth` of its rows from `start` on, to panels of [depth][COLUMNS]. `row`: bytes of a panel of B. */
-function copyPackedAcross(b: usize, row: usize, start: i32, depth: i32, from: i32, to: i32, copy: usize): void {
-  for (let block = 0; block < depth; block += COLUMNS) {
-    const source = b + <usize>((start + block) / COLUMNS) * row;
-    for (let j = from; j < to; j += COLUMNS) {
-      const at = copy + (<usize>(j - from) * <usize>depth + <usize>(block * COLUMNS)) * 4;
-      copyAcross(source + <usize>j * ROW_BYTES, ROW_BYTES, min(COLUMNS, depth - block), to - j, at, COLUMNS);
-    }
-  }
+/** Bytes of the copy of A [m, k]. */
+export function copyBytes(m: i32, k: i32, layout: i32): i32 {
+  return layout === PACKED_TRANSPOSED ? acrossBytes(m, k) : ((m + ROWS - 1) / ROWS) * ROWS * k * 4;
 }
 
 /** Copies panel number `panel` of A. */
@@ -193,14 +124,11 @@ function copyA(a: usize, row: usize, transposed: bool, m: i32, k: i32, panel: i3
 function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: usize, m: i32, n: i32, k: i32, from: i32, to: i32, scratch: usize): void {
   const panels = (m + ROWS - 1) / ROWS;
   const row = <usize>n << 2;
-  const step = layout === PACKED_TRANSPOSED ? ACROSS_DEPTH : DEPTH;
-  for (let start = 0; start < k; start += step) {
-    const depth = min(step, k - start);
+  for (let start = 0; start < k; start += DEPTH) {
+    const depth = min(DEPTH, k - start);
     const more = start > 0;
     const copy = scratch + B_COPY;
-    if (layout === PACKED_TRANSPOSED) {
-      copyPackedAcross(b, bRow, start, depth, from, to, copy);
-    } else if (layout === PLAIN && to - from === CHUNK) {
+    if (layout === PLAIN && to - from === CHUNK) {
       copyChunk(b + <usize>start * bRow + (<usize>from << 2), bRow, depth, copy);
     } else if (layout !== PACKED) {
       for (let j = from; j < to; j += COLUMNS) {
@@ -263,15 +191,20 @@ function work(job: usize, scratch: usize): void {
   const chunks = load<i32>(job, CHUNKS);
   if (batch === 1) {
     const shared = <usize>load<i32>(job, SHARED_A);
-    for (let panel = atomic.add<i32>(job, 1, NEXT_COPY); panel < panels; panel = atomic.add<i32>(job, 1, NEXT_COPY)) {
-      copyA(a, aRow, aTransposed, m, k, panel, shared);
+    const isAcross = layout === PACKED_TRANSPOSED;
+    const copies = isAcross ? acrossPanels(m) : panels;
+    for (let panel = atomic.add<i32>(job, 1, NEXT_COPY); panel < copies; panel = atomic.add<i32>(job, 1, NEXT_COPY)) {
+      if (isAcross) acrossCopy(a, aRow, aTransposed, m, k, panel, shared);
+      else copyA(a, aRow, aTransposed, m, k, panel, shared);
       atomic.add<i32>(job, 1, COPIED);
     }
-    waitUntil(job, COPIED, panels);
+    waitUntil(job, COPIED, copies);
     const size = chunkOf(layout);
     for (let chunk = atomic.add<i32>(job, 1, NEXT); chunk < chunks; chunk = atomic.add<i32>(job, 1, NEXT)) {
       const from = chunk * size;
-      columns(shared, b, bRow, layout, c, bias, m, n, k, from, min(n, from + size), scratch);
+      const to = min(n, from + size);
+      if (isAcross) acrossColumns(shared, b, bRow, c, bias, m, n, k, from, to, scratch + B_COPY);
+      else columns(shared, b, bRow, layout, c, bias, m, n, k, from, to, scratch);
       atomic.add<i32>(job, 1, DONE);
     }
   } else {
@@ -289,9 +222,9 @@ function work(job: usize, scratch: usize): void {
 
 /**
  * C[batch, m, n] = op(A)·op(B) + bias. A is [m, k] (transposed: [k, m]) with `aRow` values from row to row, B is [k, n], by its
- * layout transposed ([n, k]) or packed; `aStep` and
- * `bStep` are the bytes between the items of a batch, 0 where all share one. `sharedA`: room for A with its rows rounded
- * up to ROWS, read by a single product; a batch has it in its scratch. `shared`: other threads are woken to help.
+ * layout transposed ([n, k]) or packed, which a batch's may not be; `aStep` and `bStep` are the bytes between the items of a
+ * batch, 0 where all share one. `sharedA`: `copyBytes` of room for a copy of A, read by a single product; a batch has it in its
+ * scratch. `shared`: other threads are woken to help.
  */
 export function multiply(
   job: usize, scratch: usize, sharedA: usize, shared: bool,

@@ -45,3 +45,39 @@ export function copyColumns(from: usize, to: usize): void {
   v128.store(to, v128.load(from));
   v128.store(to, v128.load(from, 16), 16);
 }
+
+/** Rows of B and of A in a tile of C across. */
+export const ACROSS_ROWS: i32 = 4;
+export const LANES: i32 = 8;
+
+/**
+ * Adds to a tile of C across, [ACROSS_ROWS][LANES], the product of rows of a packed matrix, `step` bytes from panel to panel, and
+ * LANES rows of A, copied to [inner][LANES] from `lanes` to `end`.
+ */
+export function tileAcross(lanes: usize, end: usize, rows: usize, step: usize, c: usize): void {
+  let c00 = v128.load(c), c01 = v128.load(c, 16);
+  let c10 = v128.load(c, 32), c11 = v128.load(c, 48);
+  let c20 = v128.load(c, 64), c21 = v128.load(c, 80);
+  let c30 = v128.load(c, 96), c31 = v128.load(c, 112);
+  while (lanes < end) {
+    const panelEnd = lanes + 256;
+    while (lanes < panelEnd) {
+      const a0 = v128.load(lanes), a1 = v128.load(lanes, 16);
+      lanes += 32;
+      let x = v128.load32_splat(rows);
+      c00 = multiplyAdd(x, a0, c00); c01 = multiplyAdd(x, a1, c01);
+      x = v128.load32_splat(rows, 32);
+      c10 = multiplyAdd(x, a0, c10); c11 = multiplyAdd(x, a1, c11);
+      x = v128.load32_splat(rows, 64);
+      c20 = multiplyAdd(x, a0, c20); c21 = multiplyAdd(x, a1, c21);
+      x = v128.load32_splat(rows, 96);
+      c30 = multiplyAdd(x, a0, c30); c31 = multiplyAdd(x, a1, c31);
+      rows += 4;
+    }
+    rows += step - 32;
+  }
+  v128.store(c, c00); v128.store(c, c01, 16);
+  v128.store(c, c10, 32); v128.store(c, c11, 48);
+  v128.store(c, c20, 64); v128.store(c, c21, 80);
+  v128.store(c, c30, 96); v128.store(c, c31, 112);
+}

@@ -56,3 +56,53 @@ export function copyColumns(from: usize, to: usize): void {
   v128.store(to, v128.load(from, 32), 32);
   v128.store(to, v128.load(from, 48), 48);
 }
+
+/** Rows of B and of A in a tile of C across. */
+export const ACROSS_ROWS: i32 = 6;
+export const LANES: i32 = 16;
+
+/**
+ * Adds to a tile of C across, [ACROSS_ROWS][LANES], the product of rows of a packed matrix, `step` bytes from panel to panel, and
+ * LANES rows of A, copied to [inner][LANES] from `lanes` to `end`.
+ */
+export function tileAcross(lanes: usize, end: usize, rows: usize, step: usize, c: usize): void {
+  let c00 = v128.load(c), c01 = v128.load(c, 16), c02 = v128.load(c, 32), c03 = v128.load(c, 48);
+  let c10 = v128.load(c, 64), c11 = v128.load(c, 80), c12 = v128.load(c, 96), c13 = v128.load(c, 112);
+  let c20 = v128.load(c, 128), c21 = v128.load(c, 144), c22 = v128.load(c, 160), c23 = v128.load(c, 176);
+  let c30 = v128.load(c, 192), c31 = v128.load(c, 208), c32 = v128.load(c, 224), c33 = v128.load(c, 240);
+  let c40 = v128.load(c, 256), c41 = v128.load(c, 272), c42 = v128.load(c, 288), c43 = v128.load(c, 304);
+  let c50 = v128.load(c, 320), c51 = v128.load(c, 336), c52 = v128.load(c, 352), c53 = v128.load(c, 368);
+  while (lanes < end) {
+    const panelEnd = lanes + 1024;
+    while (lanes < panelEnd) {
+      const a0 = v128.load(lanes), a1 = v128.load(lanes, 16), a2 = v128.load(lanes, 32), a3 = v128.load(lanes, 48);
+      lanes += 64;
+      let x = v128.load32_splat(rows);
+      c00 = f32x4.relaxed_madd(x, a0, c00); c01 = f32x4.relaxed_madd(x, a1, c01);
+      c02 = f32x4.relaxed_madd(x, a2, c02); c03 = f32x4.relaxed_madd(x, a3, c03);
+      x = v128.load32_splat(rows, 64);
+      c10 = f32x4.relaxed_madd(x, a0, c10); c11 = f32x4.relaxed_madd(x, a1, c11);
+      c12 = f32x4.relaxed_madd(x, a2, c12); c13 = f32x4.relaxed_madd(x, a3, c13);
+      x = v128.load32_splat(rows, 128);
+      c20 = f32x4.relaxed_madd(x, a0, c20); c21 = f32x4.relaxed_madd(x, a1, c21);
+      c22 = f32x4.relaxed_madd(x, a2, c22); c23 = f32x4.relaxed_madd(x, a3, c23);
+      x = v128.load32_splat(rows, 192);
+      c30 = f32x4.relaxed_madd(x, a0, c30); c31 = f32x4.relaxed_madd(x, a1, c31);
+      c32 = f32x4.relaxed_madd(x, a2, c32); c33 = f32x4.relaxed_madd(x, a3, c33);
+      x = v128.load32_splat(rows, 256);
+      c40 = f32x4.relaxed_madd(x, a0, c40); c41 = f32x4.relaxed_madd(x, a1, c41);
+      c42 = f32x4.relaxed_madd(x, a2, c42); c43 = f32x4.relaxed_madd(x, a3, c43);
+      x = v128.load32_splat(rows, 320);
+      c50 = f32x4.relaxed_madd(x, a0, c50); c51 = f32x4.relaxed_madd(x, a1, c51);
+      c52 = f32x4.relaxed_madd(x, a2, c52); c53 = f32x4.relaxed_madd(x, a3, c53);
+      rows += 4;
+    }
+    rows += step - 64;
+  }
+  v128.store(c, c00); v128.store(c, c01, 16); v128.store(c, c02, 32); v128.store(c, c03, 48);
+  v128.store(c, c10, 64); v128.store(c, c11, 80); v128.store(c, c12, 96); v128.store(c, c13, 112);
+  v128.store(c, c20, 128); v128.store(c, c21, 144); v128.store(c, c22, 160); v128.store(c, c23, 176);
+  v128.store(c, c30, 192); v128.store(c, c31, 208); v128.store(c, c32, 224); v128.store(c, c33, 240);
+  v128.store(c, c40, 256); v128.store(c, c41, 272); v128.store(c, c42, 288); v128.store(c, c43, 304);
+  v128.store(c, c50, 320); v128.store(c, c51, 336); v128.store(c, c52, 352); v128.store(c, c53, 368);
+}
