@@ -66,7 +66,17 @@ export async function compare(session: Session, comparison: Comparison): Promise
     libraries.push({ ...(goal !== undefined && { goal }), measured });
   }
   const rows = libraries.flatMap(({ measured }) => measured);
-  if (rows.length > 0) own.seconds.push(...(await session.measure<OursMeasured>({ ...task, cancel: false })).seconds);
+  let planned = repeats;
+  if (rows.length > 0) {
+    planned *= 2;
+    try {
+      const after = await session.measure<OursMeasured>({ ...task, cancel: false });
+      own.seconds.push(...after.seconds);
+      own.peakMegabytes = Math.max(own.peakMegabytes, after.peakMegabytes);
+    } catch (error) {
+      notes.add(`Ours was not measured after the peers: ${error instanceof Error ? error.message.split('\n').at(-1) : String(error)}`);
+    }
+  }
 
   const verdicts: string[] = [];
   for (const { goal, measured } of libraries) {
@@ -87,7 +97,7 @@ export async function compare(session: Session, comparison: Comparison): Promise
     name,
     number(measured.load),
     measured.isWhole ? number(measured.load + measured.first) : '',
-    `${between(spread(measured.seconds))}${measured.seconds.length < repeats ? `, ${measured.seconds.length} run${measured.seconds.length === 1 ? '' : 's'}` : ''}`,
+    `${between(spread(measured.seconds))}${measured.seconds.length < (isOwn ? planned : repeats) ? `, ${measured.seconds.length} run${measured.seconds.length === 1 ? '' : 's'}` : ''}`,
     isOwn ? '' : `× ${between(ratio(own.seconds, measured.seconds))}`,
     number(measured.peakMegabytes, 0),
     isOwn ? '' : differsBy(measured.values, own.values).toExponential(0),
