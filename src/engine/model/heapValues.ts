@@ -21,6 +21,11 @@ export function valuesInPlace(x: tf.Tensor): Float32Array {
 export function filled<T extends tf.Tensor>(shape: readonly number[], fill: (values: Float32Array) => void): T {
   const room = heapRoom(shape);
   const values = room?.values ?? new Float32Array(tf.util.sizeFromShape([...shape]));
-  fill(values);
+  try {
+    fill(values);
+  } catch (error) {
+    room?.tensor.dispose();
+    throw error;
+  }
   return (room?.tensor ?? tf.tensor(values, [...shape])) as T;
 }

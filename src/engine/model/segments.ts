@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { filled } from './heapValues';
 
 /** Rows of forward passes in plain memory, piece by piece of prompts. */
@@ -44,6 +44,7 @@ export function gatherRows(paths: readonly RowPath[], key: string, width: number
         skipped -= own;
         if (own === count) continue;
         const { data, from: first } = segment.values.get(key)!;
+        tf.util.assert(from + own >= first && (from + count - first) * width <= data.length, () => `rows ${from + own} to ${from + count} of ${key} were asked for, but it has ${data.length / width} from ${first} on`);
         gathered.set(data.subarray((from + own - first) * width, (from + count - first) * width), target);
         target += (count - own) * width;
       }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import * as tf from '@tensorflow/tfjs-core';
 import { startBackend, stopBackend } from '../../../src/engine/backend/start';
 import { filled, valuesInPlace } from '../../../src/engine/model/heapValues';
-import { lookUp, rowsFrom, takeRows } from '../../../src/engine/model/rows';
+import { lookUp, matrices, rowsFrom, takeRows } from '../../../src/engine/model/rows';
 import { gatherRows, rowsKey, type Segment } from '../../../src/engine/model/segments';
 import { WASM_FOLDER } from './support';
 
@@ -36,6 +36,21 @@ describe('rows taken without copies in between', function () {
         assert.deepEqual(shown(() => rowsFrom(x, 1, 2)), { shape: [2, 2], values: [2, 3, 4, 5] });
         assert.equal(rowsFrom(x, 0, 3), x, 'nothing is copied where all are asked for');
         assert.equal(tf.memory().numTensors, numTensors);
+      });
+
+      it('make up matrices, the last of them smaller', () => {
+        const { count, at } = matrices(x, 2);
+        assert.equal(count, 2);
+        assert.deepEqual([shown(() => at(0)), shown(() => at(1))], [{ shape: [2, 2], values: [0, 1, 2, 3] }, { shape: [1, 2], values: [4, 5] }]);
+      });
+
+      it('must be there', () => {
+        const { numTensors } = tf.memory();
+        for (const row of [-1, 3, NaN]) assert.throws(() => takeRows(x, [0, row]), /row (-1|3|NaN) was asked for of 3/);
+        for (const [from, count] of [[-1, 2], [2, 2], [3, 1], [1, -1]] as const) assert.throws(() => rowsFrom(x, from, count), /were asked for of 3/);
+        const segment: Segment = { start: 0, length: 3, fullFrom: 1, lastFrom: 1, values: new Map([[rowsKey('z', 3), { data: Float32Array.of(1, 2), from: 1 }]]) };
+        for (const [from, count] of [[0, 2], [2, 2]] as const) assert.throws(() => gatherRows([[{ segment, from, count }]], rowsKey('z', 3), 1), /were asked for, but it has 2 from 1 on/);
+        assert.equal(tf.memory().numTensors, numTensors, 'and nothing is left behind');
       });
 
       it('are read where they stand and written where they will', () => {

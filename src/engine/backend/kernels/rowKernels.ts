@@ -7,14 +7,13 @@ export interface RowPrograms {
   normalise(x: number, rows: number, width: number, epsilon: number, held: number, unit: number, inverse: number): void;
   affine(unit: number, rows: number, width: number, gain: number, bias: number, to: number): void;
   normBackward(dy: number, rows: number, width: number, unit: number, inverse: number, units: number, gain: number, frozen: number, to: number): void;
-  exp(x: number, count: number, to: number): void;
   gelu(x: number, count: number, to: number): void;
   geluBackward(dy: number, x: number, count: number, to: number): void;
   softmax(x: number, rows: number, width: number, mask: number, masks: number, to: number): void;
   softmaxBackward(p: number, dp: number, rows: number, width: number, to: number): void;
   differenceSums(gradient: number, other: number, own: number, rows: number, width: number, to: number): void;
   swapMiddle(from: number, outer: number, a: number, b: number, width: number, to: number): void;
-  gatherRows(from: number, numbers: number, count: number, width: number, to: number): void;
+  copyRows(from: number, numbers: number, count: number, width: number, to: number): void;
   cutRows(from: number, rows: number, width: number, first: number, count: number, to: number): void;
   add(a: number, b: number, count: number, to: number): void;
   subtract(a: number, b: number, count: number, to: number): void;
@@ -28,7 +27,7 @@ type Kernel = (params: Params) => tf.TensorInfo | tf.TensorInfo[];
 
 /**
  * Registers the kernels of rowKernelNames.ts with tfjs's wasm backend, and takes the place of some of tfjs's own where they are slow:
- * Exp, GatherV2 of rows, Transpose of the middle axes and Slice of the last one go element by element, and Add, Sub and
+ * GatherV2 of rows, Transpose of the middle axes and Slice of the last one go element by element, and Add, Sub and
  * Multiply of equal shapes spend more time on being called than on adding. What is not one of these cases is still tfjs's. Returns
  * what undoes both. All tensors are float32; shapes that do not fit one another throw.
  */
@@ -49,7 +48,6 @@ export function registerRowKernels(backend: BackendWasm, programs: RowPrograms):
     Add: (params) => kernels.each('add', params),
     Sub: (params) => kernels.each('subtract', params),
     Multiply: (params) => kernels.each('multiplyEach', params) ?? kernels.scale(params),
-    Exp: (params) => kernels.exp(params),
     Slice: (params) => kernels.slice(params),
     GatherV2: (params) => kernels.gather(params),
     Transpose: (params) => kernels.transpose(params),
@@ -120,7 +118,7 @@ class RowKernels {
 
   geluBackward({ inputs }: Params): tf.TensorInfo {
     const { dy, x } = inputs as Inputs<'dy' | 'x'>;
-    check(sizeOf(dy) === sizeOf(x), dy, x);
+    check(areAlike(dy, x), dy, x);
     const out = this.like(x);
     this.programs.geluBackward(this.at(dy), this.at(x), sizeOf(x), this.at(out));
     return out;
@@ -138,7 +136,7 @@ class RowKernels {
 
   softmaxBackward({ inputs }: Params): tf.TensorInfo {
     const { p, dp } = inputs as Inputs<'p' | 'dp'>;
-    check(sizeOf(p) === sizeOf(dp), p, dp);
+    check(areAlike(p, dp), p, dp);
     const out = this.like(p);
     this.programs.softmaxBackward(this.at(p), this.at(dp), ...rowsOf(p), this.at(out));
     return out;
@@ -146,7 +144,7 @@ class RowKernels {
 
   differenceSums({ inputs }: Params): tf.TensorInfo {
     const { gradient, other, own } = inputs as Inputs<'gradient' | 'other' | 'own'>;
-    check(sizeOf(gradient) === sizeOf(other) && sizeOf(gradient) === sizeOf(own), gradient, other, own);
+    check(areAlike(gradient, other) && areAlike(gradient, own), gradient, other, own);
     const out = this.backend.makeOutput(gradient.shape.slice(0, -1), 'float32');
     this.programs.differenceSums(this.at(gradient), this.at(other), this.at(own), ...rowsOf(gradient), this.at(out));
     return out;
@@ -154,7 +152,7 @@ class RowKernels {
 
   each(program: 'add' | 'subtract' | 'multiplyEach', { inputs }: Params): tf.TensorInfo | undefined {
     const { a, b } = inputs as Inputs<'a' | 'b'>;
-    if (a.dtype !== 'float32' || b.dtype !== 'float32' || !tf.util.arraysEqual(a.shape, b.shape)) return undefined;
+    if (a.dtype !== 'float32' || b.dtype !== 'float32' || !areAlike(a, b)) return undefined;
     const out = this.like(a);
     this.programs[program](this.at(a), this.at(b), sizeOf(a), this.at(out));
     return out;
@@ -169,14 +167,6 @@ class RowKernels {
     return out;
   }
 
-  exp({ inputs }: Params): tf.TensorInfo | undefined {
-    const { x } = inputs as Inputs<'x'>;
-    if (x.dtype !== 'float32') return undefined;
-    const out = this.like(x);
-    this.programs.exp(this.at(x), sizeOf(x), this.at(out));
-    return out;
-  }
-
   gather({ inputs, attrs }: Params): tf.TensorInfo | undefined {
     const { x, indices } = inputs as Inputs<'x' | 'indices'>;
     const { axis, batchDims } = attrs as unknown as { axis: number; batchDims: number };
@@ -185,7 +175,7 @@ class RowKernels {
     const numbers = this.backend.readSync(indices.dataId) as Int32Array;
     for (const number of numbers) tf.util.assert(number >= 0 && number < count!, () => `row ${number} was asked for of ${count}`);
     const out = this.backend.makeOutput([...indices.shape, ...rest], 'float32');
-    this.programs.gatherRows(this.at(x), this.at(indices), numbers.length, tf.util.sizeFromShape(rest), this.at(out));
+    this.programs.copyRows(this.at(x), this.at(indices), numbers.length, tf.util.sizeFromShape(rest), this.at(out));
     return out;
   }
 
@@ -224,6 +214,10 @@ class RowKernels {
 
 function sizeOf({ shape }: tf.TensorInfo): number {
   return tf.util.sizeFromShape(shape);
+}
+
+function areAlike(a: tf.TensorInfo, b: tf.TensorInfo): boolean {
+  return tf.util.arraysEqual(a.shape, b.shape);
 }
 
 /** How many rows, and how long each is. */

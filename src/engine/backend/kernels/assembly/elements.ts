@@ -5,19 +5,9 @@
 
 import { exp4, LANES, loadRest, multiplyAdd, storeRest } from './lanes';
 
-/** to = e^x */
-export function exp(x: usize, count: i32, to: usize): void {
-  for (; count >= LANES; count -= LANES) {
-    v128.store(to, exp4(v128.load(x)));
-    x += 16;
-    to += 16;
-  }
-  if (count) storeRest(to, exp4(loadRest(x, count, 0)), count);
-}
-
 // The tanh form of GELU is x·σ(A·x + B·x³).
 const A: f32 = 1.5957691216057308;
-const B: f32 = 0.07135481282553705;
+const B: f32 = 0.07135481627260025;
 
 /** A·x + B·x³, given x² */
 // @ts-ignore: decorator

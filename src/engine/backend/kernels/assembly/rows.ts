@@ -246,7 +246,7 @@ export function swapMiddle(from: usize, outer: i32, a: i32, b: i32, width: i32, 
 }
 
 /** The rows of `from` with these numbers (int32). */
-export function gatherRows(from: usize, numbers: usize, count: i32, width: i32, to: usize): void {
+export function copyRows(from: usize, numbers: usize, count: i32, width: i32, to: usize): void {
   for (let i = 0; i < count; i++) {
     copyRow(from + <usize>load<i32>(numbers + bytes(i)) * bytes(width), width, to);
     to += bytes(width);
