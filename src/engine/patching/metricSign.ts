@@ -13,21 +13,22 @@ export function metricSign(metric: Metric, one: TokenPair, other: TokenPair): Me
   if (back(one, metricPosition(one)) !== back(other, metricPosition(other))) return undefined;
   const same = (a: readonly number[], b: readonly number[]): boolean => sorted(a) === sorted(b);
   const unless = (isSame: boolean): MetricSign | undefined => (isSame ? 1 : undefined);
-  if (typeof metric === 'object' && metric.activation !== 'directLogit') {
-    return unless(metric.activation === 'neuron' || back(one, one.source!) === back(other, other.source!));
-  }
-  switch (metric) {
-    case 'kl':
-    case 'promptLogProb':
-    case 'continuation':
-      return undefined;
+  switch (typeof metric === 'object' ? metric.activation : metric) {
+    case 'neuron':
+      return 1;
+    case 'attention':
+      return unless(back(one, one.source!) === back(other, other.source!));
     case 'logProb':
     case 'prob':
     case 'logitMinusMean':
       return unless(same(one.correct, other.correct));
-    default:
+    case 'logitDiff':
+    case 'probDiff':
+    case 'directLogit':
       if (same(one.correct, other.correct) && same(one.incorrect, other.incorrect)) return 1;
       return same(one.correct, other.incorrect) && same(one.incorrect, other.correct) ? -1 : undefined;
+    default:
+      return undefined;
   }
 }
 

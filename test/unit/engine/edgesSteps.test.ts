@@ -108,6 +108,7 @@ describe('the sign between two pairs\' metrics', () => {
       assert.equal(sign(metric, { ...TWO, correct: ONE.correct }), 1);
     }
     for (const metric of ['kl', 'promptLogProb', 'continuation'] as const) assert.equal(sign(metric, ONE), undefined);
+    assert.equal(sign('a metric still unknown' as Metric, ONE), undefined);
     assert.equal(sign({ activation: 'neuron', layer: 0, neuron: 3 }, swapped), 1);
     assert.equal(metricSign({ activation: 'attention', layer: 0, head: 1 }, { ...ONE, source: 2 }, { ...TWO, source: 2 }), 1);
     assert.equal(metricSign({ activation: 'attention', layer: 0, head: 1 }, { ...ONE, source: 2 }, { ...TWO, source: 3 }), undefined);
