@@ -43,6 +43,7 @@ export function contractLayer(model: Gpt2, layer: number, gradients: LayerGradie
 
   tf.tidy(() => {
     const readers = portReaders(model, layer);
+    const gain = model.blocks[layer]!.norm1.gain.dataSync<'float32'>();
     senders.blocks.forEach((block, b) => {
       work.poll();
       tf.tidy(() => {
@@ -50,7 +51,6 @@ export function contractLayer(model: Gpt2, layer: number, gradients: LayerGradie
         const inputs = tf.matMul(tf.tensor3d(own, [ports, block.count, dHead]), readers, false, true);
         const all = filled<tf.Tensor3D>([block.count, height, dModel], (values) => {
           const found = valuesInPlace(inputs);
-          const gain = valuesInPlace(model.blocks[layer]!.norm1.gain);
           for (let row = 0; row < block.count; row++) {
             for (let port = 0; port < ports; port++) copyScaled(found, (port * block.count + row) * dModel, gain, values, (row * height + port) * dModel);
             others.forEach(([, from], i) => values.set(from.subarray((block.first + row) * dModel, (block.first + row + 1) * dModel), (row * height + ports + i) * dModel));

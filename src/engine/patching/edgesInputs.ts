@@ -65,8 +65,10 @@ async function between(model: Gpt2, inputs: readonly StepInput[], { base, batch,
     }
   });
   const order = inputs.map(({ pair }) => pair);
-  const past = batch.start === 0 ? undefined : pastOf(model, base, batch, order, work);
-  const input = tf.tensor2d(x, [inputs.length * length, dModel]);
+  const { past, input } = tf.tidy(() => ({
+    past: batch.start === 0 ? undefined : pastOf(model, base, batch, order, work),
+    input: tf.tensor2d(x, [inputs.length * length, dModel]),
+  }));
   try {
     return await forward(
       model,

@@ -21,8 +21,8 @@ export function edgesBytes(config: Gpt2Config, plan: Plan, chunk: Chunk): number
   // Inputs that are run together: as many pairs with their prefixes, in the place of one input of each.
   const sequences = Math.max(pairs, ...passes.flatMap(({ batches }) => batches.map(({ batch: { inputs } }) => inputs.length)));
   const steps = chunkBytes(config, plan, { ...chunk, pairs: Array.from({ length: sequences }, () => chunk.pairs[0]!) }, { sites: [], record: true }) - chunkBytes(config, plan, chunk, { sites: [], record: true });
-  // Of one layer: what reads gradients, by head, as it is handed over; gradients on their way; a block's receivers and their products.
-  const ports = PORTS.length * (2 * dModel * dModel + sequences * positions * dModel);
+  // Of one layer: what reads gradients, unpacked by head; gradients on their way; a block's receivers and their products.
+  const ports = PORTS.length * (dModel * dModel + sequences * positions * dModel);
   const [slots, floats] = [Math.max(...passes.map((own) => own.slots)), Math.max(...passes.map((own) => own.floats))];
   const inputs = (2 * PORTS.length * heads + 4 * (PORTS.length * heads + 5) + 2 * slots) * block * dModel;
   return chunkBytes(config, plan, chunk, { sites: SENDER_SITES, record: true }) + steps + sendersBytes(config, pairs, positions) + FLOAT * (ports + inputs + floats);
@@ -38,13 +38,15 @@ export function edgesResultBytes(config: Gpt2Config, { groups }: Plan, receivers
 export function checkEdges(config: Gpt2Config, plan: Plan, receivers: number, backend: BackendName, free: number): void {
   const room = fillableBytes(config, backend, free);
   // The results twice: as they are summed up, and packed.
-  const needs = (chunk: Chunk, own: number): number => edgesBytes(config, plan, chunk) + 2 * edgesResultBytes(config, plan, own);
-  const fits = (own: number): boolean => plan.chunks.every((chunk) => needs(chunk, own) <= room);
+  const results = (own: number): number => 2 * edgesResultBytes(config, plan, own);
+  const bytes = plan.chunks.map((chunk) => edgesBytes(config, plan, chunk));
+  const needs = (own: number): number => Math.max(...bytes) + results(own);
+  const fits = (own: number): boolean => needs(own) <= room;
   if (receivers > 0 && !fits(receivers) && fits(0)) {
     const fewer = longest(receivers, fits);
-    throw new CircuitError('too-big', `Edges by position into ${receivers} receivers need about ${gigabytes(Math.max(...plan.chunks.map((chunk) => needs(chunk, receivers))))}, but ${gigabytes(room)} are free: ${fewer === 0 ? 'there is room for the edges themselves only' : `there is room for ${fewer} at a time`}.`);
+    throw new CircuitError('too-big', `Edges by position into ${receivers} receivers need about ${gigabytes(needs(receivers))}, but ${gigabytes(room)} are free: ${fewer === 0 ? 'there is room for the edges themselves only' : `there is room for ${fewer} at a time`}.`);
   }
-  for (const chunk of plan.chunks) {
-    if (needs(chunk, receivers) > room) refusePair(plan, chunk, room, (own) => needs(own, 0));
-  }
+  plan.chunks.forEach((chunk, index) => {
+    if (bytes[index]! + results(receivers) > room) refusePair(plan, chunk, room, (own) => edgesBytes(config, plan, own) + results(0));
+  });
 }
