@@ -56,7 +56,7 @@ class PlainMatrix implements Matrix {
 
 class PackedMatrix implements Matrix {
   readonly shape: readonly [number, number];
-  /** [panels of 8 columns, in, 8] */
+  /** [panel, in, columns of a panel], which are 8 or 16. */
   private readonly panels: tf.Tensor3D;
 
   constructor(values: tf.Tensor2D) {
@@ -85,7 +85,7 @@ class PackedMatrix implements Matrix {
     const [rows, columns] = this.shape;
     const [, , broad] = this.panels.shape;
     const values = valuesInPlace(this.panels);
-    if (width % broad > 0 || broad % 2 > 0) {
+    if (width % broad > 0) {
       for (let column = 0; column < columns; column++) {
         const target = Math.floor(column / width) * rows * width + (column % width);
         const from = Math.floor(column / broad) * rows * broad + (column % broad);
@@ -93,7 +93,7 @@ class PackedMatrix implements Matrix {
       }
       return;
     }
-    // Two numbers at a time.
+    // Two numbers at a time, in the place of a double. Its bits are kept as they are unless it is NaN, which takes an upper number that is NaN too.
     const [source, copy] = [values, into].map((all) => new Float64Array(all.buffer, all.byteOffset, all.length >> 1)) as [Float64Array, Float64Array];
     const [half, step] = [broad / 2, (rows * broad) / 2];
     let target = 0;

@@ -23,7 +23,7 @@ export const RECEIVER_GRADIENTS = ['q', 'k', 'v', 'resid_mid', 'resid_post', 'em
 export interface LayerGradients {
   /** Σ S: [port, head, row, dHead]. */
   ports: Float32Array;
-  /** By run that has the row: x̂ [row, dModel], and c [row, port · head]. None where the scale is a constant. */
+  /** By slot (edgesSteps.ts), that is by run that has the row: x̂ [row, dModel], and c [row, port · head]. None where the scale is a constant. */
   units: Float32Array[];
   along: Float32Array[];
   /** Σ ∂M/∂(what the MLP reads): [row, dModel]. */
@@ -35,7 +35,7 @@ export interface LayerGradients {
   embed?: Float32Array;
 }
 
-/** Bytes of one layer's, of `rows` and so many runs. */
+/** Floats of one layer's, of `rows` and so many runs. */
 export function layerGradientsFloats({ dModel, heads }: Gpt2['config'], rows: number, runs: number): number {
   return rows * ((PORTS.length + 4) * dModel + runs * (dModel + PORTS.length * heads));
 }

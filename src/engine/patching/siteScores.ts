@@ -20,7 +20,7 @@ export interface SiteSides {
   gradient: tf.Tensor;
 }
 
-/** (other − own) · gradient, summed over features, for scores and pattern over sources: [batch, positions(, head or neuron)]. Inside `tf.tidy`. */
+/** (other − own) · gradient, summed over features, for scores and pattern over sources, in the order [batch, positions(, head or neuron)]; axes may be joined. Inside `tf.tidy`. */
 export function siteSums(site: SiteName, { dHead }: Pick<Gpt2Config, 'dHead'>, { own, other, gradient }: SiteSides): tf.Tensor {
   if (site === 'mlp_post') return tf.mul(tf.sub(other, own), gradient);
   if (isAttentionSite(site)) return tf.transpose(rowwise().differenceSums(gradient, other, own), [0, 2, 1]);

@@ -40,7 +40,7 @@ interface Arena {
   c: number;
 }
 
-/** Bytes `isQuicker` needs. */
+/** Bytes `takeIfQuicker` needs. */
 export function arenaBytes(kernels: Kernels): number {
   return round(kernels.JOB_BYTES.value) + round(kernels.scratchBytes(0)) + 5 * round(4 * 2 * MOST_VALUES);
 }
@@ -65,7 +65,7 @@ export async function takeIfQuicker<T extends { kernels: Kernels }>(narrow: { ke
   const arena = laidOut(narrow.kernels, memory, at);
   for (let round = 0, wins = 0; round < MOST_ROUNDS; round++) {
     for (const layout of LAYOUTS) for (let i = 0; i < 4; i++) multiply(wide.kernels, arena, SHORT, layout);
-    wins = seconds(narrow.kernels, arena) > WORTH_IT * seconds(wide.kernels, arena) ? wins + 1 : 0;
+    wins = milliseconds(narrow.kernels, arena) > WORTH_IT * milliseconds(wide.kernels, arena) ? wins + 1 : 0;
     if (round >= WARM_UP && wins >= WINS) return areEqual(narrow.kernels, wide.kernels, arena) ? wide : undefined;
     // The optimised code is put in place between two calls.
     await new Promise((resolve) => setTimeout(resolve));
@@ -73,7 +73,7 @@ export async function takeIfQuicker<T extends { kernels: Kernels }>(narrow: { ke
   return undefined;
 }
 
-function seconds(kernels: Kernels, arena: Arena): number {
+function milliseconds(kernels: Kernels, arena: Arena): number {
   const start = performance.now();
   for (const layout of [LAYOUT.packed, LAYOUT.packedTransposed]) multiply(kernels, arena, TIMED, layout);
   return performance.now() - start;

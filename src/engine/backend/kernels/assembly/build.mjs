@@ -1,5 +1,5 @@
 // Compiles index.ts with AssemblyScript, for shared memory and for memory of one's own: with fused multiply-add or without, and with
-// larger tiles for V8s that make 256-bit operations of it (../variants.ts).
+// larger tiles for V8s that make 256-bit operations of it (../wide.ts).
 import asc from 'assemblyscript/asc';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
