@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { SiteName } from '../../shared/sites';
 import { attendBackward, joinHeads, splitHeads } from './attention';
 import { attentionScale, disposeBlock, type ForwardRun } from './forward';
-import { activateBackward, linearBackward, normBackward } from './layers';
+import { linearBackward } from './layers';
+import { rowwise } from './rowwise';
 import { ATTENTION_SITES, type Change, type SiteTensors } from './sites';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
@@ -73,7 +74,7 @@ export async function backward(model: Gpt2, run: ForwardRun, options: BackwardOp
 
 function block(model: Gpt2, run: ForwardRun, layer: number, after: tf.Tensor2D, options: BackwardOptions, work: Work): { input?: tf.Tensor2D; gradients: SiteTensors; mlpInput?: tf.Tensor2D } {
   const { config } = model;
-  const { wanted, inject = [], mask, freezeLayerNorm: frozen, freezePattern } = options;
+  const { wanted, inject = [], mask, freezeLayerNorm: frozen = false, freezePattern } = options;
   const weights = model.blocks[layer]!;
   const { norm1, attention, norm2, mlpPre } = run.layers[layer]!.record!;
   const gradients: SiteTensors = {};
@@ -91,9 +92,9 @@ function block(model: Gpt2, run: ForwardRun, layer: number, after: tf.Tensor2D, 
   const post = through('resid_post', after);
   const mlpOut = through('mlp_out', post);
   const mlpPost = through('mlp_post', linearBackward(mlpOut, weights.mlpOut.weight, work));
-  const dPre = activateBackward(mlpPost, mlpPre, config.activation);
+  const dPre = rowwise().activateBackward(mlpPost, mlpPre, config.activation);
   const dMlpInput = linearBackward(dPre, weights.mlpIn.weight, work);
-  const mid = through('resid_mid', tf.add<tf.Tensor2D>(post, normBackward(dMlpInput, norm2, weights.norm2.gain, frozen)));
+  const mid = through('resid_mid', tf.add<tf.Tensor2D>(post, rowwise().normBackward(dMlpInput, norm2, weights.norm2.gain, frozen)));
   const visited = { gradients, ...(options.mlpInput && { mlpInput: dMlpInput }) };
   const attnOut = through('attn_out', mid);
   const z = through('z', linearBackward(attnOut, weights.output.weight, work));
@@ -108,7 +109,7 @@ function block(model: Gpt2, run: ForwardRun, layer: number, after: tf.Tensor2D, 
   const fromKeyValue = tf.add<tf.Tensor2D>(linearBackward(joinHeads(d.key), weights.key.weight, work), linearBackward(joinHeads(d.value), weights.value.weight, work));
   const whole = (rows: tf.Tensor2D): tf.Tensor2D => amongZeros(rows, run);
   const dNorm = tf.add<tf.Tensor2D>(whole(fromQuery), fromKeyValue);
-  const input = through('resid_pre', tf.add<tf.Tensor2D>(whole(mid), normBackward(dNorm, norm1, weights.norm1.gain, frozen)));
+  const input = through('resid_pre', tf.add<tf.Tensor2D>(whole(mid), rowwise().normBackward(dNorm, norm1, weights.norm1.gain, frozen)));
   if (layer === 0) through('embed', input);
   return { ...visited, ...(goesOn && { input }) };
 }

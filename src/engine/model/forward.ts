@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { SiteName } from '../../shared/sites';
 import { attend, attendThrough, causalMask, joinHeads, splitHeads, type AttentionRecord } from './attention';
-import { activate, affine, linear, normalise, type Normalised } from './layers';
+import { linear } from './layers';
 import { lookUp, takeRows } from './rows';
+import { rowwise, type Normalised } from './rowwise';
 import type { Change, SiteTensors } from './sites';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
@@ -146,14 +147,14 @@ async function extendKeysAndValues(model: Gpt2, batch: Batch, work: Work): Promi
       const past = batch.past?.[layer];
       const isLast = layer === layers - 1;
       const { out, key, value } = tf.tidy(() => {
-        const unit = normalise(previous, model.config.layerNormEpsilon);
+        const { unit } = rowwise().normalise(previous, model.config.layerNormEpsilon);
         const weights = model.blocks[layer]!;
-        const input = affine(unit, weights.norm1);
+        const input = rowwise().affine(unit, weights.norm1);
         const kv = withPast(past, keyValues(model, layer, input, count, work));
         if (isLast) return { ...kv, out: undefined };
         const z = joinHeads(attend({ query: queries(model, layer, input, count, work), ...kv, mask }, work));
         const mid = tf.add<tf.Tensor2D>(previous, linear(z, weights.output, work));
-        const hidden = activate(linear(affine(normalise(mid, model.config.layerNormEpsilon), weights.norm2), weights.mlpIn, work), model.config.activation);
+        const hidden = rowwise().activate(linear(rowwise().affine(rowwise().normalise(mid, model.config.layerNormEpsilon).unit, weights.norm2), weights.mlpIn, work), model.config.activation);
         return { ...kv, out: tf.add<tf.Tensor2D>(mid, linear(hidden, weights.mlpOut, work)) };
       });
       all.push({ key, value });
@@ -219,8 +220,8 @@ function block(model: Gpt2, { layer, count, length, past, rows, mask }: Place, x
   const atTail = (value: tf.Tensor2D): tf.Tensor2D => (rows === length ? value : tailRows(value, count, rows));
 
   const pre = through('resid_pre', x);
-  const norm1 = normalise(pre, model.config.layerNormEpsilon);
-  const input = affine(norm1, weights.norm1);
+  const norm1 = rowwise().normalise(pre, model.config.layerNormEpsilon);
+  const input = rowwise().affine(norm1.unit, weights.norm1);
   const query = through('q', queries(model, layer, atTail(input), count, work));
   const own = keyValues(model, layer, input, count, work);
   const attention: AttentionRecord = { query, ...withPast(past, { key: through('k', own.key), value: through('v', own.value) }), mask };
@@ -237,9 +238,9 @@ function block(model: Gpt2, { layer, count, length, past, rows, mask }: Place, x
   const attnOut = through('attn_out', linear(z, weights.output, work));
   const mid = through('resid_mid', tf.add<tf.Tensor2D>(atTail(pre), attnOut));
 
-  const norm2 = normalise(mid, model.config.layerNormEpsilon);
-  const mlpPre = linear(affine(norm2, weights.norm2), weights.mlpIn, work);
-  const mlpPost = through('mlp_post', activate(mlpPre, model.config.activation));
+  const norm2 = rowwise().normalise(mid, model.config.layerNormEpsilon);
+  const mlpPre = linear(rowwise().affine(norm2.unit, weights.norm2), weights.mlpIn, work);
+  const mlpPost = through('mlp_post', rowwise().activate(mlpPre, model.config.activation));
   const mlpOut = through('mlp_out', linear(mlpPost, weights.mlpOut, work));
   const out = through('resid_post', tf.add<tf.Tensor2D>(mid, mlpOut));
   return { out, sites: captured, ...(record && { record: { norm1, attention, norm2, mlpPre } }) };

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SITE_NAMES, type SiteName } from '../../shared/sites';
 import { causalMask, patterns, splitHeads, type AttentionRecord } from './attention';
 import type { BlockRecord, ForwardRun, KeyValues, LayerRun } from './forward';
-import { activate, normalise, type Normalised } from './layers';
+import { rowwise, type Normalised } from './rowwise';
 import { gatherRows, rowCount, rowsKey, type RowItem, type RowPath } from './segments';
 import type { SiteTensors } from './sites';
 import type { Gpt2 } from './weights';
@@ -129,7 +129,7 @@ class KnownBlock implements LayerRun {
 
   private norm(item: 'pre' | 'mid'): Normalised {
     let made: Normalised | undefined;
-    const part = (name: 'unit' | 'inverse') => () => (made ??= normalise(this.stream(item), this.run.model.config.layerNormEpsilon))[name];
+    const part = (name: 'unit' | 'inverse') => () => (made ??= rowwise().normalise(this.stream(item), this.run.model.config.layerNormEpsilon))[name];
     return tf.tidy(() => ({ unit: this.once(`${item}.unit`, part('unit')), inverse: this.once(`${item}.inverse`, part('inverse')) }));
   }
 
@@ -156,7 +156,7 @@ class KnownBlock implements LayerRun {
       case 'z':
         return plain('z');
       case 'mlp_post':
-        return this.once('mlpPost', () => tf.tidy(() => activate(this.mlpPre, run.model.config.activation)));
+        return this.once('mlpPost', () => tf.tidy(() => rowwise().activate(this.mlpPre, run.model.config.activation)));
       case 'q':
         return this.attention.query;
       case 'k':

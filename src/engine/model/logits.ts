@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { affine, normalise, normBackward } from './layers';
+import { rowwise } from './rowwise';
 import { chunksByLength, withTrailingRun } from './trailing';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
 
 /** LN_f of the residual stream: [rows, dModel], what W_U reads. `held`: 1/σ of another run, [rows, 1]. */
 export function finalNorm({ config, finalNorm: norm }: Gpt2, x: tf.Tensor2D, held?: tf.Tensor2D): tf.Tensor2D {
-  return affine(normalise(x, config.layerNormEpsilon, held), norm);
+  return rowwise().affine(rowwise().normalise(x, config.layerNormEpsilon, held).unit, norm);
 }
 
 /**
@@ -31,7 +31,7 @@ export function logitsGradient({ unembedding }: Gpt2, slope: tf.Tensor2D): tf.Te
  * 1/σ constant: with g = ∂L/∂LN_f(x) ∘ gain then ∂L/∂x = (g − mean g)/σ.
  */
 export function finalNormBackward({ config, finalNorm: { gain } }: Gpt2, dy: tf.Tensor2D, x: tf.Tensor2D, freezeScale: boolean): tf.Tensor2D {
-  return normBackward(dy, normalise(x, config.layerNormEpsilon), gain, freezeScale);
+  return rowwise().normBackward(dy, rowwise().normalise(x, config.layerNormEpsilon), gain, freezeScale);
 }
 
 /** Logits at the last position of each prompt: [prompt][vocabulary]. Prompts may differ in length. Throws `cancelled`. Work: `sequencesWork`. */

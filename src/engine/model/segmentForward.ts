@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { attend, causalMask, joinHeads, splitHeads } from './attention';
 import { attentionScale, embedding } from './forward';
-import { activate, affine, linear, normalise } from './layers';
+import { linear } from './layers';
 import { valuesInPlace } from './heapValues';
 import { rowsFrom, takeRows } from './rows';
+import { rowwise } from './rowwise';
 import { gatherRows, rowsKey, type RowItem, type Segment, type Span } from './segments';
 import type { Gpt2 } from './weights';
 import type { Work } from './work';
@@ -65,7 +66,7 @@ export async function runSegments(model: Gpt2, open: readonly OpenSegment[], wor
       const next = tf.tidy(() => {
         const weights = model.blocks[layer]!;
         if (keepsFull) keep('pre', layer, before, 'full');
-        const input = affine(normalise(before, epsilon), weights.norm1);
+        const input = rowwise().affine(rowwise().normalise(before, epsilon).unit, weights.norm1);
         keep('key', layer, linear(input, weights.key, work), 'all');
         keep('value', layer, linear(input, weights.value, work), 'all');
         if (isLast && order.length === 0) return undefined;
@@ -75,8 +76,8 @@ export async function runSegments(model: Gpt2, open: readonly OpenSegment[], wor
         const attended = (isLast ? tails : all).map((group) => attention(layer, group, query));
         const z = take('z', attended.length === 1 ? attended[0]! : tf.concat(attended, 0));
         const mid = take('mid', tf.add<tf.Tensor2D>(pre, take('attnOut', linear(z, weights.output, work))));
-        const mlpPre = take('mlpPre', linear(affine(normalise(mid, epsilon), weights.norm2), weights.mlpIn, work));
-        return tf.add<tf.Tensor2D>(mid, take('mlpOut', linear(activate(mlpPre, activation), weights.mlpOut, work)));
+        const mlpPre = take('mlpPre', linear(rowwise().affine(rowwise().normalise(mid, epsilon).unit, weights.norm2), weights.mlpIn, work));
+        return tf.add<tf.Tensor2D>(mid, take('mlpOut', linear(rowwise().activate(mlpPre, activation), weights.mlpOut, work)));
       });
       work.advance(rows.count);
       if (!next) break;

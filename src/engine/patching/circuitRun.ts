@@ -1,4 +1,5 @@
-import { activate, affine, linear, normalise } from '../model/layers';
+import { linear } from '../model/layers';
+import { rowwise } from '../model/rowwise';
 import type { Gpt2, Norm } from '../model/weights';
 import type { Work } from '../model/work';
 import type { AblatedSide } from './circuitAblated';
@@ -56,7 +57,7 @@ function mixed(model: Gpt2, inputs: readonly MixedInput[], ablated: Float32Array
     const rowsOf = (x: Float32Array): Float32Array => trailingRows(x, pairs, count * dModel);
     for (const index of indices) results[index] = new Float32Array(pairs * count * dModel);
     mixInputs(indices.map((index) => inputs[index]!), rowsOf(ablated), (value) => rowsOf(values[value]!), dModel, work, (x, own, first) => {
-      const rows = (norm ? affine(normalise(x, layerNormEpsilon), norm) : x).dataSync<'float32'>();
+      const rows = (norm ? rowwise().affine(rowwise().normalise(x, layerNormEpsilon).unit, norm) : x).dataSync<'float32'>();
       const size = rows.length / own.length;
       own.forEach((input, i) => results[indices[input]!]!.set(rows.subarray(i * size, (i + 1) * size), first * dModel));
     });
@@ -75,7 +76,7 @@ async function mlpOutputs(model: Gpt2, layer: number, inputs: readonly Float32Ar
   for (let first = 0; first < inputs.length; first += step) {
     await work.pause();
     const own = inputs.slice(first, first + step);
-    const found = valuesOf(() => linear(activate(linear(stacked(own, rows), mlpIn, work), config.activation), mlpOut, work));
+    const found = valuesOf(() => linear(rowwise().activate(linear(stacked(own, rows), mlpIn, work), config.activation), mlpOut, work));
     own.forEach((_, i) => outputs.push(found.subarray(i * size, (i + 1) * size)));
   }
   return outputs;

@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { PORTS } from '../../shared/graph/nodes';
 import { attentionScale, type ForwardRun } from '../model/forward';
 import { filled, valuesInPlace } from '../model/heapValues';
-import { linear, normBackward } from '../model/layers';
+import { linear } from '../model/layers';
+import { rowwise } from '../model/rowwise';
 import type { SiteTensors } from '../model/sites';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
@@ -70,7 +71,7 @@ export class ReceiverGradients {
       post: new Float32Array(size),
       ...(layer === 0 && { embed: new Float32Array(size) }),
     });
-    const mlp = tf.tidy(() => normBackward(mlpInput, norm2, blocks[layer]!.norm2.gain, this.frozen));
+    const mlp = tf.tidy(() => rowwise().normBackward(mlpInput, norm2, blocks[layer]!.norm2.gain, this.frozen));
     this.sum(own.mlp, mlp, targets);
     mlp.dispose();
     this.sum(own.mid, gradients.resid_mid!, targets);

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { activate, affine, linear, normalise } from '../model/layers';
+import { linear } from '../model/layers';
 import { takeRows } from '../model/rows';
+import { rowwise } from '../model/rowwise';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { attendBase } from './exactAttention';
@@ -83,7 +84,7 @@ function sweepLayer({ model, job, entrance, work, ...place }: Sweep, layer: numb
   let pre: tf.Tensor2D | undefined;
   if (running.length > 0) {
     const x = below(undefined, running.map(({ data }) => data), dModel)!;
-    const input = affine(normalise(x, config.layerNormEpsilon), weights.norm1);
+    const input = rowwise().affine(rowwise().normalise(x, config.layerNormEpsilon).unit, weights.norm1);
     const read = tail === undefined ? undefined : tailRows(running, length, tail);
     const query = linear(read ? takeRows(input, read) : input, weights.query, work).dataSync<'float32'>();
     const key = linear(input, weights.key, work).dataSync<'float32'>();
@@ -105,7 +106,7 @@ function sweepLayer({ model, job, entrance, work, ...place }: Sweep, layer: numb
   const mids = at('mid').map((patch) => entrance.mid(patch));
   stack(mids);
   mid = below(mid, mids.map(({ data }) => data), dModel);
-  let hidden = mid && activate(linear(affine(normalise(mid, config.layerNormEpsilon), weights.norm2), weights.mlpIn, work), config.activation);
+  let hidden = mid && rowwise().activate(linear(rowwise().affine(rowwise().normalise(mid, config.layerNormEpsilon).unit, weights.norm2), weights.mlpIn, work), config.activation);
 
   const hiddens = at('hidden').map((patch) => entrance.hidden(patch));
   stack(hiddens.map(({ rows }) => rows), dMlp);

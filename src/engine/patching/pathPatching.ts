@@ -5,7 +5,8 @@ import type { BackendName } from '../../shared/results';
 import type { PathsParams } from '../client/engine';
 import { splitHeads } from '../model/attention';
 import { attentionScale } from '../model/forward';
-import { affine, linear, normalise } from '../model/layers';
+import { linear } from '../model/layers';
+import { rowwise } from '../model/rowwise';
 import type { Gpt2 } from '../model/weights';
 import { Work, type WorkOptions } from '../model/work';
 import type { PatchBatch } from './exactBatches';
@@ -147,7 +148,7 @@ function received({ model, job, work }: JobRun, to: PathEdge['to'], stream: Floa
   const { config, blocks } = model;
   const shape: [number, number] = [stream.length / config.dModel, config.dModel];
   const asValues = (data: Float32Array): SiteValues => siteValues('resid_pre', data, shape, count, job.baseLength);
-  const inverse = (x: tf.Tensor2D): tf.Tensor2D => normalise(x, config.layerNormEpsilon).inverse;
+  const inverse = (x: tf.Tensor2D): tf.Tensor2D => rowwise().normalise(x, config.layerNormEpsilon).inverse;
   const tensors = tf.tidy((): { values: tf.Tensor; scale?: tf.Tensor } => {
     const x = tf.tensor2d(stream, shape);
     const held = freezes ? inverse(tf.tensor2d(base, shape)) : undefined;
@@ -159,7 +160,7 @@ function received({ model, job, work }: JobRun, to: PathEdge['to'], stream: Floa
     }
     const weights = blocks[to.layer]!;
     const projection = { q: weights.query, k: weights.key, v: weights.value }[to.port];
-    const own = splitHeads(linear(affine(normalise(x, config.layerNormEpsilon, held), weights.norm1), projection, work), count, config.heads);
+    const own = splitHeads(linear(rowwise().affine(rowwise().normalise(x, config.layerNormEpsilon, held).unit, weights.norm1), projection, work), count, config.heads);
     return { values: to.port === 'q' ? tf.mul(own, attentionScale(config, to.layer)) : own };
   });
   try {

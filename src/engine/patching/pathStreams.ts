@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Sender } from '../../shared/graph/nodes';
 import { tailRows } from '../model/forward';
-import { activate, affine, linear, normalise } from '../model/layers';
+import { linear } from '../model/layers';
+import { rowwise } from '../model/rowwise';
 import type { Gpt2 } from '../model/weights';
 import type { Work } from '../model/work';
 import { rowsOf, type SiteValues } from './exactCopy';
@@ -137,6 +138,6 @@ export async function secondPass(model: Gpt2, job: PatchJob, sources: Sources, s
 /** MLP(LN2(x)), b_out included; `held`: 1/σ of another run. Inside `tf.tidy`. */
 export function mlp({ config, blocks }: Gpt2, layer: number, x: tf.Tensor2D, work: Work, held?: tf.Tensor2D): tf.Tensor2D {
   const { norm2, mlpIn, mlpOut } = blocks[layer]!;
-  const pre = linear(affine(normalise(x, config.layerNormEpsilon, held), norm2), mlpIn, work);
-  return linear(activate(pre, config.activation), mlpOut, work);
+  const pre = linear(rowwise().affine(rowwise().normalise(x, config.layerNormEpsilon, held).unit, norm2), mlpIn, work);
+  return linear(rowwise().activate(pre, config.activation), mlpOut, work);
 }
