@@ -1,5 +1,5 @@
 import { copyAcross, copyAlong, transpose4 } from './copies';
-import { ACROSS_ROWS, COLUMNS, LANES, tileAcross } from './tileNarrow';
+import { ACROSS_ROWS, COLUMNS, ACROSS_LANES, tileAcross } from './tileNarrow';
 
 /**
  * Products with the transpose of a packed matrix, C[m, n] = A·Bᵀ with B [n, k] in panels of COLUMNS of its columns. Panels are read
@@ -12,16 +12,16 @@ import { ACROSS_ROWS, COLUMNS, LANES, tileAcross } from './tileNarrow';
 export const ACROSS_CHUNK: i32 = 48;
 /** Panels of B, 128 of the inner dimension: their part of a tile's rows stays in the nearest cache for all rows of A. */
 const PANELS_AT_ONCE: i32 = 128 / COLUMNS;
-/** Panels of A (LANES of its rows each) whose results are held at a time: 128 rows, 24 kB. */
-const LANES_AT_ONCE: i32 = 128 / LANES;
+/** Panels of A (ACROSS_LANES of its rows each) whose results are held at a time: 128 rows, 24 kB. */
+const LANES_AT_ONCE: i32 = 128 / ACROSS_LANES;
 
 const ROW_BYTES: usize = COLUMNS * 4;
-const LANE_BYTES: usize = LANES * 4;
+const LANE_BYTES: usize = ACROSS_LANES * 4;
 /** In the scratch, after C across: rows of B beside its last ones. */
-const BORDER: usize = ACROSS_CHUNK * LANES_AT_ONCE * LANES * 4;
+const BORDER: usize = ACROSS_CHUNK * LANES_AT_ONCE * ACROSS_LANES * 4;
 
 export function acrossPanels(m: i32): i32 {
-  return (m + LANES - 1) / LANES;
+  return (m + ACROSS_LANES - 1) / ACROSS_LANES;
 }
 
 /** Of the inner dimension, rounded up to whole panels of B. */
@@ -31,16 +31,16 @@ function deepOf(k: i32): i32 {
 
 /** Bytes of the copy of A. */
 export function acrossBytes(m: i32, k: i32): i32 {
-  return acrossPanels(m) * LANES * deepOf(k) * 4;
+  return acrossPanels(m) * ACROSS_LANES * deepOf(k) * 4;
 }
 
-/** Copies panel number `panel` of A to [k][LANES], zeros beyond its borders. */
+/** Copies panel number `panel` of A to [k][ACROSS_LANES], zeros beyond its borders. */
 export function acrossCopy(a: usize, row: usize, transposed: bool, m: i32, k: i32, panel: i32, to: usize): void {
-  const first = panel * LANES;
+  const first = panel * ACROSS_LANES;
   const deep = deepOf(k);
   const at = to + <usize>panel * <usize>deep * LANE_BYTES;
-  if (transposed) copyAlong(a + (<usize>first << 2), row, k, m - first, at, LANES);
-  else copyAcross(a + <usize>first * row, row, k, m - first, at, LANES);
+  if (transposed) copyAlong(a + (<usize>first << 2), row, k, m - first, at, ACROSS_LANES);
+  else copyAcross(a + <usize>first * row, row, k, m - first, at, ACROSS_LANES);
   memory.fill(at + <usize>k * LANE_BYTES, 0, <usize>(deep - k) * LANE_BYTES);
 }
 
@@ -74,7 +74,7 @@ export function acrossColumns(a: usize, b: usize, bPanel: usize, c: usize, bias:
       }
     }
     for (let panel = 0; panel < own; panel++) {
-      turn(scratch + <usize>(panel * tiles) * tileBytes, to - from, min(LANES, m - (firstPanel + panel) * LANES), c + (<usize>((firstPanel + panel) * LANES) * <usize>n + <usize>from) * 4, <usize>n << 2);
+      turn(scratch + <usize>(panel * tiles) * tileBytes, to - from, min(ACROSS_LANES, m - (firstPanel + panel) * ACROSS_LANES), c + (<usize>((firstPanel + panel) * ACROSS_LANES) * <usize>n + <usize>from) * 4, <usize>n << 2);
     }
   }
 }
@@ -100,7 +100,7 @@ function copyBorder(from: usize, panel: usize, rows: i32, depth: i32, to: usize)
   }
 }
 
-/** One panel of C across, [columns][LANES], to `rows` rows of C. */
+/** One panel of C across, [columns][ACROSS_LANES], to `rows` rows of C. */
 function turn(from: usize, columns: i32, rows: i32, c: usize, row: usize): void {
   for (let first = 0; first < rows; first += 4) {
     const own = from + (<usize>first << 2);

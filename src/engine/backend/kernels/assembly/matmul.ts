@@ -24,7 +24,7 @@ const DEPTH: i32 = 256;
 /** Columns of C that are one thread's piece of work. */
 const CHUNK: i32 = 32;
 
-// A thread's scratch: a tile at the border of C, a bias at the border, a chunk of B, and for small products A.
+// A thread's scratch: a tile at the border of C, a bias at the border, a chunk of B or of C across (across.ts, which takes less), and for small products A.
 const TILE: usize = 0;
 const BIAS: usize = 512;
 const B_COPY: usize = 1024;

@@ -1,15 +1,11 @@
+import { multiplyAdd } from './lanes';
+
 /**
  * A tile of 4 × 8: its 8 vectors are as many as the latency of a fused multiply-add needs and few enough that V8 11 and 12
  * spill none.
  */
 export const ROWS: i32 = 4;
 export const COLUMNS: i32 = 8;
-
-// @ts-ignore: decorator
-@inline
-function multiplyAdd(a: v128, b: v128, c: v128): v128 {
-  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
-}
 
 /** Adds to a tile of C the product over `depth` of the inner dimension, from copies of A and B. */
 export function tile(a: usize, b: usize, depth: i32, c: usize, row: usize): void {
@@ -48,11 +44,11 @@ export function copyColumns(from: usize, to: usize): void {
 
 /** Rows of B and of A in a tile of C across. */
 export const ACROSS_ROWS: i32 = 4;
-export const LANES: i32 = 8;
+export const ACROSS_LANES: i32 = 8;
 
 /**
- * Adds to a tile of C across, [ACROSS_ROWS][LANES], the product of rows of a packed matrix, `step` bytes from panel to panel, and
- * LANES rows of A, copied to [inner][LANES] from `lanes` to `end`.
+ * Adds to a tile of C across, [ACROSS_ROWS][ACROSS_LANES], the product of rows of a packed matrix, `step` bytes from panel to panel, and
+ * ACROSS_LANES rows of A, copied to [inner][ACROSS_LANES] from `lanes` to `end`.
  */
 export function tileAcross(lanes: usize, end: usize, rows: usize, step: usize, c: usize): void {
   let c00 = v128.load(c), c01 = v128.load(c, 16);

@@ -59,11 +59,11 @@ export function copyColumns(from: usize, to: usize): void {
 
 /** Rows of B and of A in a tile of C across. */
 export const ACROSS_ROWS: i32 = 6;
-export const LANES: i32 = 16;
+export const ACROSS_LANES: i32 = 16;
 
 /**
- * Adds to a tile of C across, [ACROSS_ROWS][LANES], the product of rows of a packed matrix, `step` bytes from panel to panel, and
- * LANES rows of A, copied to [inner][LANES] from `lanes` to `end`.
+ * Adds to a tile of C across, [ACROSS_ROWS][ACROSS_LANES], the product of rows of a packed matrix, `step` bytes from panel to panel, and
+ * ACROSS_LANES rows of A, copied to [inner][ACROSS_LANES] from `lanes` to `end`.
  */
 export function tileAcross(lanes: usize, end: usize, rows: usize, step: usize, c: usize): void {
   let c00 = v128.load(c), c01 = v128.load(c, 16), c02 = v128.load(c, 32), c03 = v128.load(c, 48);
