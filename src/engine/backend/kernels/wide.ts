@@ -19,7 +19,7 @@ const COMPARED = [{ m: 7, n: 33, k: 257 }, { m: 50, n: 70, k: 64 }, { m: 6, n: 1
 const MOST_VALUES = 128 * 257;
 
 /** Whether V8 knows the flag and finds the pairs in a loop: from 13 on, where vectors of 128 bits are half of what there is. */
-export function mayWiden({ v8 } = process.versions, { arch, platform }: Pick<NodeJS.Process, 'arch' | 'platform'> = process): boolean {
+function mayWiden({ v8 } = process.versions, { arch, platform }: Pick<NodeJS.Process, 'arch' | 'platform'> = process): boolean {
   return Number.parseInt(v8, 10) >= 13 && arch === 'x64' && platform !== 'darwin';
 }
 
