@@ -1,4 +1,4 @@
-// npm test: lint, types and build, then each group of tests; ends with "N passed, N failed".
+// npm test: lint, types and build, then each group of tests; ends with what failed and "N passed, N failed".
 // Usage: node test/run.mjs [unit|webview|host|e2e …] [-- mocha options]     (named groups skip lint and types)
 import { build } from 'esbuild';
 import { spawn } from 'node:child_process';
@@ -61,7 +61,7 @@ async function runGroup(group) {
   const halves = [0, 1].map((half) => files.filter((_, index) => index % 2 === half));
   const results = await Promise.all(halves.map((own, half) => runFiles(group, `${group}${half + 1}`, own, half > 0)));
   const sum = (field) => results.reduce((total, result) => total + result[field], 0);
-  return { passed: sum('passed'), failed: sum('failed'), code: Math.max(...results.map((result) => result.code)) };
+  return { passed: sum('passed'), failed: sum('failed'), failures: results.flatMap((result) => result.failures), code: Math.max(...results.map((result) => result.code)) };
 }
 
 async function runFiles(group, name, files, held = false) {
@@ -78,12 +78,13 @@ async function runFiles(group, name, files, held = false) {
           { TEST_COUNTS: counts },
           held,
         );
-  if (!existsSync(counts)) return { passed: 0, failed: 1, code: code || 1 };
+  if (!existsSync(counts)) return { passed: 0, failed: 1, failures: [`${name}: ended before its tests did`], code: code || 1 };
   return { ...JSON.parse(await readFile(counts, 'utf8')), code };
 }
 
-const total = { passed: 0, failed: 0 };
-let code = 0;
+let passed = 0;
+/** What failed, told again at the end: a long output may be cut to its last lines. */
+const failures = [];
 if (named.length === 0) {
   const checks = [
     ['lint', ['node_modules/eslint/bin/eslint.js', 'src', 'webview', 'test']],
@@ -94,12 +95,12 @@ if (named.length === 0) {
   const codes = await Promise.all(checks.map(([, args]) => run(process.execPath, args, {}, true)));
   codes.forEach((result, i) => {
     console.log(`${checks[i][0]}: ${result === 0 ? 'passed' : 'failed'}`);
-    if (result === 0) total.passed++;
-    else total.failed++;
+    if (result === 0) passed++;
+    else failures.push(checks[i][0]);
   });
 }
 console.log('\n== build');
-if ((await run(process.execPath, ['esbuild.mjs', ...(named.length === 0 ? ['--clean'] : [])])) !== 0) total.failed++;
+if ((await run(process.execPath, ['esbuild.mjs', ...(named.length === 0 ? ['--clean'] : [])])) !== 0) failures.push('build');
 const groups = named.length > 0 ? named : GROUPS;
 if (groups.some((group) => group !== 'unit')) {
   // Here and not in a test: fetching a browser may take longer than a test may.
@@ -107,8 +108,8 @@ if (groups.some((group) => group !== 'unit')) {
   try {
     console.log(await (await (await import('./load.mjs')).load('test/e2e/chromium.ts')).findChromium());
   } catch (error) {
-    total.failed++;
-    console.error(error instanceof Error ? error.message : error);
+    failures.push(`browser: ${error instanceof Error ? error.message : error}`);
+    console.error(failures.at(-1));
   }
 }
 for (const group of groups) {
@@ -116,15 +117,15 @@ for (const group of groups) {
   const start = Date.now();
   try {
     const result = await runGroup(group);
-    total.passed += result.passed;
-    total.failed += result.failed;
-    if (result.code !== 0 && result.failed === 0) total.failed++;
+    passed += result.passed;
+    failures.push(...result.failures);
+    if (result.code !== 0 && result.failed === 0) failures.push(`${group}: exit code ${result.code}`);
     console.log(`${group}: ${result.passed} passed, ${result.failed} failed, ${((Date.now() - start) / 1000).toFixed(0)} s`);
   } catch (error) {
-    total.failed++;
-    console.error(`${group}: ${error instanceof Error ? error.message : error}`);
+    failures.push(`${group}: ${error instanceof Error ? error.message : error}`);
+    console.error(failures.at(-1));
   }
 }
-if (total.failed > 0 || total.passed === 0) code = 1;
-console.log(`\n${total.passed} passed, ${total.failed} failed`);
-process.exit(code);
+if (failures.length > 0) console.log(`\n== failed\n${failures.join('\n\n')}`);
+console.log(`\n${passed} passed, ${failures.length} failed`);
+process.exit(failures.length > 0 || passed === 0 ? 1 : 0);

@@ -58,14 +58,21 @@ export async function withWideVectors<T>(work: () => Promise<T>): Promise<T> {
 
 /**
  * Starts the program with larger tiles and says whether it is to be taken: it must be quicker here and now, and give the same
- * bits as the other. Takes some 40 ms, until V8 has optimised it. `at`: an area of `arenaBytes` in the memory that both use.
+ * bits as the other. Takes some 40 ms, until V8 has optimised it. `at`: an area of `arenaBytes` in the memory that both use;
+ * `now`: the time in milliseconds.
  */
-export async function takeIfQuicker<T extends { kernels: Kernels }>(narrow: { kernels: Kernels }, start: () => Promise<T>, memory: WebAssembly.Memory, at: number): Promise<T | undefined> {
+export async function takeIfQuicker<T extends { kernels: Kernels }>(
+  narrow: { kernels: Kernels },
+  start: () => Promise<T>,
+  memory: WebAssembly.Memory,
+  at: number,
+  now = (): number => performance.now(),
+): Promise<T | undefined> {
   const wide = await start();
   const arena = laidOut(narrow.kernels, memory, at);
   for (let round = 0, wins = 0; round < MOST_ROUNDS; round++) {
     for (const layout of LAYOUTS) for (let i = 0; i < 4; i++) multiply(wide.kernels, arena, SHORT, layout);
-    wins = milliseconds(narrow.kernels, arena) > WORTH_IT * milliseconds(wide.kernels, arena) ? wins + 1 : 0;
+    wins = milliseconds(narrow.kernels, arena, now) > WORTH_IT * milliseconds(wide.kernels, arena, now) ? wins + 1 : 0;
     if (round >= WARM_UP && wins >= WINS) return areEqual(narrow.kernels, wide.kernels, arena) ? wide : undefined;
     // The optimised code is put in place between two calls.
     await new Promise((resolve) => setTimeout(resolve));
@@ -73,10 +80,10 @@ export async function takeIfQuicker<T extends { kernels: Kernels }>(narrow: { ke
   return undefined;
 }
 
-function milliseconds(kernels: Kernels, arena: Arena): number {
-  const start = performance.now();
+function milliseconds(kernels: Kernels, arena: Arena, now: () => number): number {
+  const start = now();
   for (const layout of [LAYOUT.packed, LAYOUT.packedTransposed]) multiply(kernels, arena, TIMED, layout);
-  return performance.now() - start;
+  return now() - start;
 }
 
 function areEqual(narrow: Kernels, wide: Kernels, arena: Arena): boolean {
