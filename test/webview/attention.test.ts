@@ -261,7 +261,6 @@ describe('the attention view in a browser', () => {
   });
 
   it('of a long prompt draws what is in sight, scrolls all matrices as one, and stays quick', async function () {
-    this.timeout(90_000);
     const page = await show('long', { reducedMotion: false });
     const first = page.locator('.matrix-scroller').first();
     const { inner, outer } = await first.evaluate((element) => ({ inner: element.scrollHeight, outer: element.clientHeight }));
@@ -289,7 +288,6 @@ describe('the attention view in a browser', () => {
   });
 
   it('has no violations that axe finds, and leaves a screenshot, in every theme', async function () {
-    this.timeout(120_000);
     const page = await show('ioi', { height: 1250 });
     await page.getByRole('button', { name: 'H6', exact: true }).click();
     await pointAt(page, matrix(page, 'L4H6', 'Attribution'), 13, 1);

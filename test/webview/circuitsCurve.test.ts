@@ -108,7 +108,6 @@ describe('the circuits view in a browser: the curve, and how it looks', () => {
   });
 
   it('has no violations that axe finds, and leaves screenshots, in every theme', async function () {
-    this.timeout(120_000);
     const page = await filled({ height: 1500 });
     await page.getByRole('button', { name: 'Remove…' }).click();
     await page.evaluate(() => document.querySelector('.circuits')!.scrollIntoView());
@@ -125,7 +124,6 @@ describe('the circuits view in a browser: the curve, and how it looks', () => {
   });
 
   it('without edges has nothing that axe finds, with the form of the paths view beside it', async function () {
-    this.timeout(120_000);
     const page = await open('Paths', { run: 'ioi' });
     await page.getByRole('radio', { name: 'Receiver frozen' }).check();
     await page.getByRole('tab', { name: 'Circuits' }).click();
@@ -140,7 +138,6 @@ describe('the circuits view in a browser: the curve, and how it looks', () => {
   });
 
   it('shows when a circuit was kept without scrolling, in a panel of 750 pixels', async function () {
-    this.timeout(60_000);
     const page = await filled({ width: 750 });
     await page.evaluate(() => {
       for (const origin of document.querySelectorAll('.circuit-origin')) origin.textContent = 'five percent (2), refined by ACDC at 0.05 (26 of 75 edges removed)';
@@ -152,7 +149,6 @@ describe('the circuits view in a browser: the curve, and how it looks', () => {
 
   for (const width of [360, 520, 900]) {
     it(`in a panel of ${width} pixels scrolls only its own boxes`, async function () {
-      this.timeout(60_000);
       const page = await filled({ width });
       assert.deepEqual(await sticksOut(page, '.chips > *, .table-scroller > *, .tabs > *'), []);
       await page.evaluate(() => document.querySelector('.circuits')!.scrollIntoView());

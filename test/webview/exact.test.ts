@@ -267,7 +267,6 @@ describe('the trust view', () => {
   });
 
   it('draws a full sweep, of positions too', async function () {
-    this.timeout(60_000);
     const page = await open({ run: 'gpt2', theme: 'light', height: 1500 });
     await page.evaluate(() => (window.fakeHost.pace = 1));
     await trust(page);
@@ -348,7 +347,6 @@ describe('the trust view', () => {
   });
 
   it('has no violations that axe finds in every theme, also beside an editor', async function () {
-    this.timeout(120_000);
     const page = await open({ run: 'ioi', height: 1100 });
     await trust(page);
     await page.locator('.trust-message').getByRole('button', { name: 'Verify top 10' }).click();

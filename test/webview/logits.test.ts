@@ -153,7 +153,6 @@ describe('the logits view in a browser', () => {
   });
 
   it('has no violations that axe finds, and leaves a screenshot, in every theme', async function () {
-    this.timeout(120_000);
     const page = await show('ioi', { height: 1500 });
     await page.getByText('As a table').click();
     await inEveryTheme(page, () => axeFindsNothing(page));

@@ -146,7 +146,6 @@ describe('the neurons view in a browser', () => {
   });
 
   it('has no violations that axe finds, and leaves a screenshot, in every theme', async function () {
-    this.timeout(120_000);
     const page = await show();
     await page.getByLabel('Layer', { exact: true }).selectOption('3');
     await textIs(page.locator('.pager > span'), '1–32 of 32');

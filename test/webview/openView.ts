@@ -12,7 +12,6 @@ import { THEMES, type ThemeName } from './themes';
 export function stageForViews(): (view: string, options: OpenOptions) => Promise<Page> {
   const opened: OpenPanel[] = [];
   before(async function () {
-    this.timeout(120_000);
     await openStage();
   });
   after(closeStage);
@@ -32,7 +31,7 @@ export function stageForViews(): (view: string, options: OpenOptions) => Promise
 }
 
 export async function eventually(check: () => Promise<void>): Promise<void> {
-  const end = Date.now() + 15_000;
+  const end = Date.now() + 60_000;
   for (;;) {
     try {
       return await check();

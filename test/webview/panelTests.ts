@@ -49,7 +49,6 @@ export async function orderBy(page: Page, map: 'heads' | 'positions', axis: stri
 export function withPanels(): (options: OpenOptions) => Promise<Page> {
   const panels: OpenPanel[] = [];
   before(async function () {
-    this.timeout(120_000);
     await openStage();
   });
   after(closeStage);

@@ -116,7 +116,6 @@ describe('the panel in use', () => {
     });
 
     it('has no violations that axe finds in every theme', async function () {
-      this.timeout(120_000);
       const page = await open({ run: 'ioi' });
       await page.locator('.pairs summary').click();
       await cell(page, 'L4H6').click();
@@ -310,7 +309,6 @@ describe('the panel in use', () => {
 
   describe('with a large run (48 layers × 25 heads × 1024 positions)', () => {
     it('draws only what is in sight, and reaches the rest', async function () {
-      this.timeout(90_000);
       const page = await open({ run: 'large' });
       const run = sampleRun('large');
       const count = await page.locator('.map.tall .cell').count();
@@ -329,7 +327,6 @@ describe('the panel in use', () => {
     });
 
     it('brings the strongest column into sight at first, not again, and not where the person had scrolled to', async function () {
-      this.timeout(90_000);
       const page = await open({ run: 'large' });
       const [strongest] = rankCells(positionMap(sampleRun('large')));
       const scroller = page.locator('.map-section.positions .map-scroller');
@@ -347,7 +344,6 @@ describe('the panel in use', () => {
     });
 
     it('notes its frame times', async function () {
-      this.timeout(90_000);
       const page = await open({ run: 'large', reducedMotion: false });
       const scrolling = await page.evaluate(async () => {
         const scroller = document.querySelector('.map-section.positions .map-scroller')!;

@@ -14,7 +14,6 @@ describe('the paths view in a browser: how it looks and how fast it is', () => {
   };
 
   it('has no violations that axe finds, and leaves screenshots, in every theme', async function () {
-    this.timeout(240_000);
     const page = await show();
     for (const [name, given] of [['a9.h9', 'name mover'], ['a9.h6', 'name mover'], ['a8.h6', 'S-inhibition']] as const) {
       await node(page, name).click();
@@ -94,7 +93,6 @@ describe('the paths view in a browser: how it looks and how fast it is', () => {
   }
 
   it('moves 2,000 edges in a few dozen strokes per frame', async function () {
-    this.timeout(120_000);
     const page = await show({ width: 1280 });
     await topBox(page).fill('2000');
     await drawn(page, 2000);

@@ -184,7 +184,6 @@ describe('a run’s facts', () => {
   });
 
   it('have no violations that axe finds in the form, which fits beside an editor', async function () {
-    this.timeout(90_000);
     const page = await open({ run: 'ioi', width: 400, theme: 'light' });
     await page.getByRole('button', { name: 'Change…' }).click();
     await page.getByRole('checkbox', { name: 'Integrated gradients' }).check();

@@ -125,7 +125,7 @@ async function startKernels(backend: BackendWasm, memories: readonly WebAssembly
   const memory = memories.find(({ buffer }) => buffer === heapOf(backend).buffer);
   if (!memory) throw new Error("tfjs's wasm memory was not found");
   const matMul = await MatMul.start(backend, memory, options);
-  const putBack = [matMul.register(), registerRowKernels(backend, matMul.kernels)];
+  const putBack = [matMul.register(), registerRowKernels(backend, matMul.kernels, matMul.team)];
   return {
     stop: () => {
       for (const undo of putBack) undo();

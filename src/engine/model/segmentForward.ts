@@ -14,6 +14,8 @@ export interface OpenSegment extends Segment {
   tokens: readonly number[];
   /** The rows before it, of segments that are known or are computed in the same pass. */
   past: Span[];
+  /** What its values are written into, one after the other: as large as they are together. */
+  room: Float32Array;
 }
 
 /** Segments of equal shape, whose queries are one batch. */
@@ -42,14 +44,18 @@ export async function runSegments(model: Gpt2, open: readonly OpenSegment[], wor
   const keep = (item: RowItem, layer: number, x: tf.Tensor2D, kept: 'all' | 'full' | 'tail'): void => {
     const values = valuesInPlace(x);
     const width = x.shape[1];
+    const key = rowsKey(item, layer);
     segments.forEach((segment, i) => {
       const { length, fullFrom, lastFrom } = segment;
       const from = kept === 'all' ? 0 : kept === 'full' ? fullFrom : lastFrom;
       if (from === length) return;
       const start = kept === 'tail' ? tailRows.starts[i]! : rows.starts[i]! + from;
-      segment.values.set(rowsKey(item, layer), { data: values.slice(start * width, (start + length - from) * width), from });
+      const data = segment.room.subarray(used[i]!, (used[i]! += (length - from) * width));
+      data.set(values.subarray(start * width, (start + length - from) * width));
+      segment.values.set(key, { data, from });
     });
   };
+  const used = segments.map(() => 0);
   const keepsFull = segments.some(({ fullFrom, length }) => fullFrom < length);
 
   let x = tf.tidy(() => embedding(model, segments.flatMap(({ tokens }) => tokens), segments.flatMap(({ start, length }) => Array.from({ length }, (_, i) => start + i))));

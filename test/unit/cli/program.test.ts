@@ -21,7 +21,6 @@ const WORDS = ['When', '·John', '·Mary', '·Tom', '·and', '·went', '·gave',
 
 /** The program as it ships: four layers, threads, signals and all. The model is small and random. */
 describe('the command line as a program', function () {
-  this.timeout(60_000);
   let folder: string;
   let program: string;
 
@@ -130,7 +129,6 @@ describe('the command line as a program', function () {
   });
 
   it('attributes edges, patches paths, finds circuits and runs them, from the run that it has kept', async function () {
-    this.timeout(180_000);
     const document = async <T>(...args: string[]): Promise<T> => {
       const { code, out, err } = await run([...args, '--json']);
       assert.equal(code, 0, err);

@@ -49,7 +49,6 @@ describe('verify-published', () => {
   });
 
   describe('with a stand-in checkpoint, and what others measured of it', function () {
-    this.timeout(60_000);
     let runner: ExperimentRunner;
     let folder: string;
     let standIn: Published;

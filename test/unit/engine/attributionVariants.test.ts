@@ -30,7 +30,6 @@ const VARIANTS: [string, Variant][] = [
 ];
 
 describe('attribution variants against the plain oracle', function () {
-  this.timeout(120_000);
   let engine: LocalEngine;
   let oracle: OracleModel;
   withEngine('tiny-odd', (...loaded) => ([engine, oracle] = loaded));

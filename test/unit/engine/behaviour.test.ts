@@ -19,7 +19,6 @@ const fails = (call: Promise<unknown>, code: ErrorCode, message: RegExp): Promis
 
 // tfjs keeps one backend per thread, so engines in one thread come one after the other.
 describe('engine behaviour', function () {
-  this.timeout(60_000);
   let engine: LocalEngine;
   let folder: string;
   let expected: ExpectedCheckpoint;
@@ -212,8 +211,6 @@ describe('engine behaviour', function () {
 });
 
 describe('engine backends', function () {
-  this.timeout(60_000);
-
   it('auto takes the next when one does not start and says why; a named one is never replaced', async () => {
     const incomplete = await temporaryFolder();
     for (const name of ['tfjs-backend-wasm-simd.wasm', 'kernels-relaxed.wasm', 'kernels-simd.wasm', 'kernels-wide.wasm']) await copyFile(path.join(WASM_FOLDER, name), path.join(incomplete, name));
@@ -252,8 +249,6 @@ describe('engine backends', function () {
 });
 
 describe('engine after errors', function () {
-  this.timeout(60_000);
-
   it('serves after every kind of bad input', async () => {
     const own: Engine = new LocalEngine({ wasmFolder: WASM_FOLDER });
     const bad = await temporaryFolder();

@@ -9,7 +9,6 @@ import type { CircuitMetrics } from '../../../src/shared/paths';
 import { expectedValues, loadParams, relativeError, remove, WASM_FOLDER, writeHashModel } from './support';
 
 describe('running circuits', function () {
-  this.timeout(120_000);
   const shape: GraphShape = { layers: 4, heads: 4 };
   let engine: LocalEngine;
   let folder: string;

@@ -22,7 +22,6 @@ interface CircuitFile {
 }
 
 describe('circuits against PyTorch', function () {
-  this.timeout(60_000);
   const file = reference<CircuitFile>('circuits');
   let engines: ReferenceEngine;
   before(() => void (engines = new ReferenceEngine(file.checkpoints)));

@@ -23,7 +23,6 @@ function rowOf({ arrays }: EdgeResult, name: string, row: number): { shape: read
 }
 
 describe('edge attribution against PyTorch', function () {
-  this.timeout(60_000);
   let engines: ReferenceEngine;
   before(() => void (engines = new ReferenceEngine(file.checkpoints)));
   after(() => engines.dispose());

@@ -92,7 +92,6 @@ const CASES: Case[] = [
 ];
 
 describe('edge attribution', function () {
-  this.timeout(60_000);
   let engine: LocalEngine;
   withEngine('tiny-odd', (own) => void (engine = own));
   const run = (change: Partial<TokenExperiment> = {}, method: EdgeMethod = {}, receivers?: number[]): Promise<EdgeResult> => engine.edges({ experiment: of(change), method, ...(receivers && { receivers }) });
@@ -305,7 +304,6 @@ describe('edge attribution', function () {
 });
 
 describe('edge attribution where queries are scaled by layer', function () {
-  this.timeout(60_000);
   it('adds up', async () => {
     const { checkpoint } = await expectedValues('tiny-odd');
     const folder = await writeHashModel(checkpoint, (fields) => Object.assign(fields, { scale_attn_by_inverse_layer_idx: true }));

@@ -121,7 +121,6 @@ describe('the sign between two pairs\' metrics', () => {
 });
 
 describe('edge attribution by steps that pairs share', function () {
-  this.timeout(120_000);
   let model: Gpt2;
   withModel('tiny-odd', (loaded) => (model = loaded));
 

@@ -15,7 +15,6 @@ import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
 import { expectedValues, loadParams, relativeError, remove, WASM_FOLDER, writeHashModel } from './support';
 
 describe('exact patching behaviour', function () {
-  this.timeout(120_000);
   let engine: LocalEngine;
   let folder: string;
   let free = Infinity;

@@ -10,7 +10,6 @@ import { withEngine } from './loaded';
 const CLOSE = 1e-4;
 
 describe('exact patching against the plain oracle', function () {
-  this.timeout(120_000);
   let engine: LocalEngine;
   let plain: PlainModel;
   withEngine('tiny-odd', (...loaded) => ([engine, plain] = loaded));

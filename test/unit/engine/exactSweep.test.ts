@@ -22,7 +22,6 @@ const pair = (seed: number): TokenPair => {
 };
 
 describe('sweeps of exact patching', function () {
-  this.timeout(120_000);
   let engine: LocalEngine;
   let folder: string;
   let model: Gpt2;

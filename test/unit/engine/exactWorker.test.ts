@@ -10,7 +10,6 @@ import { buildWorker } from './buildWorker';
 import { expectedValues, loadParams, remove, tokenExperiment, WASM_FOLDER, writeHashModel } from './support';
 
 describe('exact patching and views in a worker thread', function () {
-  this.timeout(60_000);
   let folder: string;
   let engine: Engine;
   let experiment: TokenExperiment;

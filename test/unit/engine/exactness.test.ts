@@ -12,7 +12,6 @@ import { relativeError, siteError } from './support';
 const ROUNDING = 5e-5;
 
 describe('engine against the plain oracle', function () {
-  this.timeout(120_000);
   let engine: LocalEngine;
   let oracle: OracleModel;
   withEngine('tiny-odd', (...loaded) => ([engine, oracle] = loaded));

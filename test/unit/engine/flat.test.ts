@@ -6,8 +6,6 @@ import { DEFAULT_SITES } from '../../../src/shared/sites';
 import { examplePair, expectedValues, loadParams, remove, WASM_FOLDER, writeHashModel } from './support';
 
 describe('engine over many runs', function () {
-  this.timeout(120_000);
-
   for (const [backend, runs] of [['wasm-simd', 50], ['wasm-threads', 12]] as const) {
     it(`holds the same tensors after each, and grows no wasm memory after the first ones: ${runs} on ${backend}`, async () => {
       const { checkpoint } = await expectedValues('two-layers');

@@ -15,7 +15,6 @@ import { withModel } from './loaded';
 import { examplePair, examplePrompt, relativeError } from './support';
 
 describe('interventions', function () {
-  this.timeout(60_000);
   let model: Gpt2;
   let plain: PlainModel;
   withModel('tiny-odd', (...loaded) => ([model, plain] = loaded));

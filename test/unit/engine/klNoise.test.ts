@@ -9,7 +9,6 @@ import { withEngine } from './loaded';
 import { examplePair, relativeError } from './support';
 
 describe('KL divergence, noising', function () {
-  this.timeout(60_000);
   let engine: LocalEngine;
   let plain: PlainModel;
   withEngine('tiny-odd', (...loaded) => ([engine, plain] = loaded));

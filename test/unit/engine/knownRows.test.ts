@@ -42,7 +42,6 @@ function promptsOf(pairs: readonly TokenPair[]): number[][] {
 }
 
 describe('rows that are known of earlier forward passes', function () {
-  this.timeout(120_000);
   let model: Gpt2;
   withModel('tiny-odd', (loaded) => (model = loaded));
   // Other tests of this process share no model with these, but these do with one another.
@@ -213,8 +212,6 @@ describe('rows that are known of earlier forward passes', function () {
 });
 
 describe('rows that an engine keeps', function () {
-  this.timeout(60_000);
-
   it('go with their model, and with a bound of nothing are not kept', async () => {
     const { checkpoint } = await expectedValues('tiny-odd');
     const folders = [await writeHashModel(checkpoint), await writeHashModel(checkpoint, (_, tensors) => tensors.get('h.1.mlp.c_proj.weight')!.data.reverse())];

@@ -11,7 +11,6 @@ import { withModel } from './loaded';
 import { relativeError } from './support';
 
 describe('logit lens and direct logit attribution', function () {
-  this.timeout(60_000);
   let model: Gpt2;
   let plain: PlainModel;
   withModel('two-layers', (...loaded) => ([model, plain] = loaded));

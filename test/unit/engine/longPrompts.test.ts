@@ -14,8 +14,6 @@ import { expectedValues, loadParams, relativeError, remove, siteError, WASM_FOLD
 
 /** Where attention goes head by head, prefixes in pieces and matrices in blocks of rows. */
 describe('engine on long prompts', function () {
-  this.timeout(120_000);
-
   it('equals the plain oracle', async () => {
     const recipe = { ...(await expectedValues('tiny-odd')).checkpoint, name: 'long', layers: 2, context: 120 };
     const oracle = hashCheckpoint(recipe);

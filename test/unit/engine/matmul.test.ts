@@ -83,7 +83,6 @@ for (const { choice, threads } of [
   { choice: 'wasm-threads', threads: 3 },
 ] as const) {
   describe(`matrix products on ${choice} with ${threads} thread${threads === 1 ? '' : 's'}`, function () {
-    this.timeout(60_000);
     before(() => startBackend({ choice, threads, wasmFolder: WASM_FOLDER }));
     after(() => stopBackend());
 

@@ -59,7 +59,6 @@ const disposeGradient = ({ final, inject }: MetricGradient): void => tf.dispose(
 
 for (const backend of ['cpu', 'wasm-simd'] as const satisfies readonly BackendName[]) {
   describe(`metrics on ${backend}`, function () {
-    this.timeout(60_000);
     let model: Gpt2;
     let loud: Gpt2;
     let plain: PlainModel;
@@ -240,7 +239,6 @@ for (const backend of ['cpu', 'wasm-simd'] as const satisfies readonly BackendNa
 }
 
 describe('metrics of a large vocabulary', function () {
-  this.timeout(120_000);
   before(() => startBackend({ choice: 'wasm-simd', threads: 1, wasmFolder: WASM_FOLDER }));
   after(() => stopBackend());
 

@@ -25,7 +25,6 @@ function changing(file: string, first: string, then: string): string {
 }
 
 describe('native backends in a process of their own', function () {
-  this.timeout(60_000);
   let scripts: Scripts;
   let model: string;
   let folder: string;

@@ -13,7 +13,6 @@ import { expectedValues, relativeError, remove, WASM_FOLDER, writeHashModel } fr
 const work = new Work();
 
 describe('forward and backward pass', function () {
-  this.timeout(60_000);
   let folder: string;
   let model: Gpt2;
   let long: Gpt2;

@@ -16,7 +16,6 @@ import type { BackendName, Progress } from '../../../src/shared/results';
 import { expectedValues, loadParams, relativeError, remove, WASM_FOLDER, writeHashModel } from './support';
 
 describe('path patching behaviour', function () {
-  this.timeout(120_000);
   let engine: LocalEngine;
   let folder: string;
   let free = Infinity;

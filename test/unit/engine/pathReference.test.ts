@@ -44,7 +44,6 @@ function complaints(shape: GraphShape, edges: readonly Edge[], names: readonly s
 }
 
 describe('path patching against PyTorch', function () {
-  this.timeout(60_000);
   const { checkpoints, edges: lists, cases } = reference<PathFile>('paths');
   let engines: ReferenceEngine;
   before(() => void (engines = new ReferenceEngine(checkpoints)));

@@ -23,7 +23,6 @@ const long = reference<AttributionFile>('sites-long');
 
 for (const [title, file] of [['every site and metric', metrics], ['variants and ablations', variants], ['more pairs than are computed at a time', many], ['long prompts', long]] as const) {
   describe(`attribution against PyTorch: ${title}`, function () {
-    this.timeout(60_000);
     let engines: ReferenceEngine;
     before(() => void (engines = new ReferenceEngine(file.checkpoints)));
     after(() => engines.dispose());
@@ -45,7 +44,6 @@ for (const [title, file] of [['every site and metric', metrics], ['variants and 
 }
 
 describe('attribution against PyTorch: every backend', function () {
-  this.timeout(60_000);
   let engines: ReferenceEngine;
   before(() => void (engines = new ReferenceEngine(metrics.checkpoints)));
   after(() => engines.dispose());
@@ -67,7 +65,6 @@ describe('attribution against PyTorch: every backend', function () {
 });
 
 describe('attribution against PyTorch: what follows from the definitions', function () {
-  this.timeout(60_000);
   let engines: ReferenceEngine;
   before(() => void (engines = new ReferenceEngine(variants.checkpoints)));
   after(() => engines.dispose());

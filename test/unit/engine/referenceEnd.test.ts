@@ -14,7 +14,6 @@ interface EndReference {
 }
 
 describe('pairs aligned at the end against PyTorch', function () {
-  this.timeout(60_000);
   const file = reference<{ cells: PatchCell[]; cases: ReferenceCase<EndReference>[] }>('sites-end');
   let engines: ReferenceEngine;
   before(() => void (engines = new ReferenceEngine(file.checkpoints)));

@@ -48,7 +48,6 @@ function complaints(cells: readonly PatchCell[], effects: Float32Array, truth: E
 }
 
 describe('exact patching against PyTorch', function () {
-  this.timeout(60_000);
   const file = reference<ExactFile>('sites-exact');
   // Beside the cell by cell: more pairs than are computed at a time, and long prompts.
   const others = (['sites-many', 'sites-long'] as const).map((name) => reference<Pick<ExactFile, 'cells'> & { exact: ExactFile['cases'] }>(name));

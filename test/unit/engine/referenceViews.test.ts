@@ -43,7 +43,6 @@ function predictionComplaints(what: string, own: Prediction[][] | undefined, tru
 }
 
 describe('attention, lens and interventions against PyTorch', function () {
-  this.timeout(60_000);
   const file = reference<ViewsFile>('sites-views');
   let engines: ReferenceEngine;
   before(() => void (engines = new ReferenceEngine(file.checkpoints)));

@@ -7,8 +7,6 @@ import { gatherRows, rowsKey, type Segment } from '../../../src/engine/model/seg
 import { WASM_FOLDER } from './support';
 
 describe('rows taken without copies in between', function () {
-  this.timeout(60_000);
-
   for (const choice of ['wasm-threads', 'wasm', 'cpu'] as const) {
     describe(`on ${choice}`, () => {
       let x: tf.Tensor2D;

@@ -25,7 +25,6 @@ const failsWith = (code: ErrorCode, message?: RegExp) => (error: unknown): boole
 };
 
 describe('engine reads checkpoints', function () {
-  this.timeout(30_000);
   let folder: string;
   before(async () => (folder = await temporaryFolder()));
   after(() => remove(folder));

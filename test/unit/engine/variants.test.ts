@@ -8,7 +8,6 @@ import { expectedValues, loadParams, relativeError, remove, siteError, WASM_FOLD
 
 /** What config.json may change in a GPT-2, each against the plain oracle. Bounds are fp32 rounding. */
 describe('engine runs variants of GPT-2', function () {
-  this.timeout(60_000);
   const variants: [string, NonNullable<OracleModel['variant']>][] = [
     ['exact GELU', { activation_function: 'gelu' }],
     ['ReLU', { activation_function: 'relu' }],

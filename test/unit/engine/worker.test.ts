@@ -11,7 +11,6 @@ import { buildWorker } from './buildWorker';
 import { expectedValues, loadParams, remove, tokenExperiment, WASM_FOLDER, writeHashModel, type ExpectedCheckpoint } from './support';
 
 describe('engine in a worker thread', function () {
-  this.timeout(60_000);
   let script: string;
   let folder: string;
   let expected: ExpectedCheckpoint;

@@ -26,7 +26,6 @@ function close(actual: number, expected: number): void {
 
 /** The first thing a newcomer runs, from the text of the sample file to the numbers of the heatmaps, against PyTorch. */
 describe('the sample on the bundled model', function () {
-  this.timeout(60_000);
   const tokenizer = createTokenizerService();
   let runner: ExperimentRunner;
 

@@ -33,7 +33,6 @@ const PYTORCH: [method: EdgeMethod, edges: number, own: number, heldOut: number]
 
 /** What the project stands for: a circuit is judged on pairs that had no part in finding it. */
 describe('circuits of the bundled model on held-out pairs', function () {
-  this.timeout(120_000);
   let runner: ExperimentRunner;
   let own: Run;
   let heldOut: Run;

@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { HelperThreads } from './helperThreads';
 import { hasRelaxedSimd, instantiateKernels, LAYOUT, type KernelProgram, type Kernels } from './module';
 import { PACK_MATRIX, PACKED_MATMUL, type PackedProduct } from './packed';
+import type { Team } from './rowKernels';
 import { arenaBytes, mayPay, takeIfQuicker, withWideVectors } from './wide';
 
 /** From this many multiply-adds on, waking other threads costs less than they save: about 10 µs of one thread's work. */
@@ -87,6 +88,11 @@ export class MatMul {
     const scratch = Array.from({ length: threads }, () => allocate(scratchBytes));
     const helpers = await HelperThreads.start({ module, memory, job, scratch: scratch.slice(1) }, () => kernels.stop(job));
     return new MatMul(backend, heap, kernels, helpers, job, scratch[0]!);
+  }
+
+  /** For other kernels' work that may be shared. */
+  get team(): Team {
+    return { job: this.job, isShared: this.threads.count > 0 };
   }
 
   /** Takes the place of tfjs's own kernels. Returns what puts them back. */

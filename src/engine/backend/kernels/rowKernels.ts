@@ -2,13 +2,13 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { AFFINE, DIFFERENCE_SUMS, GELU, GELU_BACKWARD, NORM_BACKWARD, NORMALISE, SOFTMAX, SOFTMAX_BACKWARD } from './rowKernelNames';
 
-/** What assembly/rows.ts and elements.ts export: addresses in bytes, counts in values. */
+/** What assembly/rows.ts, elements.ts and gelu.ts export: addresses in bytes, counts in values. */
 export interface RowPrograms {
   normalise(x: number, rows: number, width: number, epsilon: number, held: number, unit: number, inverse: number): void;
   affine(unit: number, rows: number, width: number, gain: number, bias: number, to: number): void;
   normBackward(dy: number, rows: number, width: number, unit: number, inverse: number, units: number, gain: number, frozen: number, to: number): void;
-  gelu(x: number, count: number, to: number): void;
-  geluBackward(dy: number, x: number, count: number, to: number): void;
+  gelu(job: number, shared: number, x: number, count: number, to: number): void;
+  geluBackward(job: number, shared: number, dy: number, x: number, count: number, to: number): void;
   softmax(x: number, rows: number, width: number, mask: number, masks: number, to: number): void;
   softmaxBackward(p: number, dp: number, rows: number, width: number, to: number): void;
   differenceSums(gradient: number, other: number, own: number, rows: number, width: number, to: number): void;
@@ -21,6 +21,12 @@ export interface RowPrograms {
   scale(x: number, factor: number, count: number, to: number): void;
 }
 
+/** Those who may share work: their job's address, and whether there is more than one. */
+export interface Team {
+  job: number;
+  isShared: boolean;
+}
+
 type Inputs<Name extends string, Optional extends string = never> = Record<Name, tf.TensorInfo> & Partial<Record<Optional, tf.TensorInfo>>;
 type Params = Parameters<tf.KernelFunc>[0];
 type Kernel = (params: Params) => tf.TensorInfo | tf.TensorInfo[];
@@ -31,8 +37,8 @@ type Kernel = (params: Params) => tf.TensorInfo | tf.TensorInfo[];
  * Multiply of equal shapes spend more time on being called than on adding. What is not one of these cases is still tfjs's. Returns
  * what undoes both. All tensors are float32; shapes that do not fit one another throw.
  */
-export function registerRowKernels(backend: BackendWasm, programs: RowPrograms): () => void {
-  const kernels = new RowKernels(backend, programs);
+export function registerRowKernels(backend: BackendWasm, programs: RowPrograms, team: Team): () => void {
+  const kernels = new RowKernels(backend, programs, team);
   const added: Record<string, Kernel> = {
     [NORMALISE]: (params) => kernels.normalise(params),
     [AFFINE]: (params) => kernels.affine(params),
@@ -72,6 +78,7 @@ class RowKernels {
   constructor(
     private readonly backend: BackendWasm,
     private readonly programs: RowPrograms,
+    private readonly team: Team,
   ) {}
 
   normalise({ inputs, attrs }: Params): tf.TensorInfo[] {
@@ -112,7 +119,7 @@ class RowKernels {
   gelu({ inputs }: Params): tf.TensorInfo {
     const { x } = inputs as Inputs<'x'>;
     const out = this.like(x);
-    this.programs.gelu(this.at(x), sizeOf(x), this.at(out));
+    this.programs.gelu(this.team.job, Number(this.team.isShared), this.at(x), sizeOf(x), this.at(out));
     return out;
   }
 
@@ -120,7 +127,7 @@ class RowKernels {
     const { dy, x } = inputs as Inputs<'dy' | 'x'>;
     check(areAlike(dy, x), dy, x);
     const out = this.like(x);
-    this.programs.geluBackward(this.at(dy), this.at(x), sizeOf(x), this.at(out));
+    this.programs.geluBackward(this.team.job, Number(this.team.isShared), this.at(dy), this.at(x), sizeOf(x), this.at(out));
     return out;
   }
 

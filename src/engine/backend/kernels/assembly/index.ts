@@ -1,4 +1,8 @@
 /** All that the program exports. */
-export * from './matmul';
+export { help, stop } from './help';
+export { JOB_BYTES } from './jobs';
+export { COLUMNS } from './tileNarrow';
+export { copyBytes, multiply, pack, scratchBytes } from './matmul';
+export { gelu, geluBackward } from './gelu';
 export * from './rows';
 export * from './elements';

@@ -6,23 +6,21 @@
  * keeps a tile of C in vector registers: that of tileNarrow.ts, in whose place the build puts tileWide.ts for one variant. Sizes
  * were tried out, not derived (docs/decisions/0006-own-wasm-kernels.md).
  *
- * Several threads take chunks of one product from a shared counter. This module keeps no data of its own: `job` and the
- * scratch areas are allocated by the caller in the imported memory.
+ * Several threads take chunks of one product (jobs.ts). The scratch areas are allocated by the caller in the imported memory.
  */
 
 import { ACROSS_CHUNK, acrossBytes, acrossColumns, acrossCopy, acrossPanels } from './across';
 import { copyAcross, copyAlong } from './copies';
-import { COLUMNS, copyColumns, ROWS, tile } from './tileNarrow';
-
-/** Of a panel of a packed matrix. */
-export { COLUMNS };
+import { closeJob, nextPiece, openJob, OWN_FIELDS, pieceIsDone, PRODUCT, waitUntil } from './jobs';
+import { COLUMNS, copyColumns, ROWS, SHORT_ROWS, tile, tileShort } from './tileNarrow';
 
 const ROW_BYTES: usize = COLUMNS * 4;
-const COLUMN_BYTES: usize = ROWS * 4;
 /** Of the inner dimension, copied at a time: what is copied of B stays in the nearest caches. */
 const DEPTH: i32 = 256;
 /** Columns of C that are one thread's piece of work. */
 const CHUNK: i32 = 32;
+/** Likewise where B is packed and nothing of it is copied: the smaller, the shorter does one thread wait for another's last piece. */
+const PACKED_CHUNK: i32 = 16;
 
 // A thread's scratch: a tile at the border of C, a bias at the border, a chunk of B or of C across (across.ts, which takes less), and for small products A.
 const TILE: usize = 0;
@@ -35,35 +33,24 @@ export function scratchBytes(smallA: usize): usize {
   return A_COPY + smallA;
 }
 
-/** Fields of a job, in bytes. */
-// Counts the jobs; threads sleep on it.
-const SEQUENCE: usize = 0;
-// The number of the job that may be joined, 0 when none may.
-const OPEN: usize = 4;
-// Threads that are looking at the job.
-const ACTIVE: usize = 8;
-const STOP: usize = 12;
-const NEXT_COPY: usize = 16;
-const COPIED: usize = 20;
-const NEXT: usize = 24;
-const DONE: usize = 28;
-const CHUNKS: usize = 32;
-const A: usize = 36;
-const A_ROW: usize = 40;
-const A_TRANSPOSED: usize = 44;
-const B: usize = 48;
-const B_ROW: usize = 52;
-const B_LAYOUT: usize = 56;
-const C: usize = 60;
-const BIAS_AT: usize = 64;
-const M: usize = 68;
-const N: usize = 72;
-const K: usize = 76;
-const BATCH: usize = 80;
-const A_STEP: usize = 84;
-const B_STEP: usize = 88;
-const SHARED_A: usize = 92;
-export const JOB_BYTES: usize = 96;
+/** A product's fields of a job, in bytes. */
+const NEXT_COPY: usize = OWN_FIELDS;
+const COPIED: usize = OWN_FIELDS + 4;
+const A: usize = OWN_FIELDS + 8;
+const A_ROW: usize = OWN_FIELDS + 12;
+const A_TRANSPOSED: usize = OWN_FIELDS + 16;
+const B: usize = OWN_FIELDS + 20;
+const B_ROW: usize = OWN_FIELDS + 24;
+const B_LAYOUT: usize = OWN_FIELDS + 28;
+const C: usize = OWN_FIELDS + 32;
+const BIAS_AT: usize = OWN_FIELDS + 36;
+const M: usize = OWN_FIELDS + 40;
+const N: usize = OWN_FIELDS + 44;
+const K: usize = OWN_FIELDS + 48;
+const BATCH: usize = OWN_FIELDS + 52;
+const A_STEP: usize = OWN_FIELDS + 56;
+const B_STEP: usize = OWN_FIELDS + 60;
+const SHARED_A: usize = OWN_FIELDS + 64;
 
 /** Fills `rows` rows of a tile of C with the bias, or zeros. */
 function begin(c: usize, row: usize, rows: i32, bias: usize): void {
@@ -107,22 +94,47 @@ export function pack(from: usize, rows: i32, columns: i32, to: usize): void {
   }
 }
 
+/** How many of the last panels of A have SHORT_ROWS rows, so that no more than one row is filled up with zeros (two below five). */
+function shortPanels(m: i32): i32 {
+  if (SHORT_ROWS === ROWS) return 0;
+  const rest = m % ROWS;
+  if (rest === 0 || rest > SHORT_ROWS) return 0;
+  return rest <= 2 * SHORT_ROWS - ROWS && m > ROWS ? 2 : 1;
+}
+
+/** How many panels A has. */
+function panelsOf(m: i32): i32 {
+  return tallPanels(m) + shortPanels(m);
+}
+
+function tallPanels(m: i32): i32 {
+  return max(0, (m - shortPanels(m) * SHORT_ROWS + ROWS - 1) / ROWS);
+}
+
+/** First row of a panel. */
+function firstRow(panel: i32, tall: i32): i32 {
+  return panel <= tall ? panel * ROWS : tall * ROWS + (panel - tall) * SHORT_ROWS;
+}
+
 /** Bytes of the copy of A [m, k]. */
 export function copyBytes(m: i32, k: i32, layout: i32): i32 {
-  return layout === PACKED_TRANSPOSED ? acrossBytes(m, k) : ((m + ROWS - 1) / ROWS) * ROWS * k * 4;
+  return layout === PACKED_TRANSPOSED ? acrossBytes(m, k) : firstRow(panelsOf(m), tallPanels(m)) * k * 4;
 }
 
 /** Copies panel number `panel` of A. */
 function copyA(a: usize, row: usize, transposed: bool, m: i32, k: i32, panel: i32, to: usize): void {
-  const first = panel * ROWS;
-  const at = to + <usize>panel * <usize>k * COLUMN_BYTES;
-  if (transposed) copyAlong(a + (<usize>first << 2), row, k, m - first, at, ROWS);
-  else copyAcross(a + <usize>first * row, row, k, m - first, at, ROWS);
+  const tall = tallPanels(m);
+  const first = firstRow(panel, tall);
+  const rows = panel < tall ? ROWS : SHORT_ROWS;
+  const at = to + <usize>(first * k) * 4;
+  if (transposed) copyAlong(a + (<usize>first << 2), row, k, m - first, at, rows);
+  else copyAcross(a + <usize>first * row, row, k, m - first, at, rows);
 }
 
 /** Columns [from, to) of one product, at most a chunk. `a` is the copy. */
 function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: usize, m: i32, n: i32, k: i32, from: i32, to: i32, scratch: usize): void {
-  const panels = (m + ROWS - 1) / ROWS;
+  const panels = panelsOf(m);
+  const tall = tallPanels(m);
   const row = <usize>n << 2;
   for (let start = 0; start < k; start += DEPTH) {
     const depth = min(DEPTH, k - start);
@@ -146,17 +158,21 @@ function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: u
         biasAt = scratch + BIAS;
       }
       for (let panel = 0; panel < panels; panel++) {
-        const height = min(ROWS, m - panel * ROWS);
-        const aPanel = a + <usize>panel * <usize>k * COLUMN_BYTES + <usize>start * COLUMN_BYTES;
-        const at = c + <usize>(panel * ROWS) * row + (<usize>j << 2);
-        if (height === ROWS && width === COLUMNS) {
-          if (!more) begin(at, row, ROWS, biasAt);
-          tile(aPanel, bPanel, depth, at, row);
+        const rows = panel < tall ? ROWS : SHORT_ROWS;
+        const first = firstRow(panel, tall);
+        const height = min(rows, m - first);
+        const aPanel = a + <usize>(first * k + start * rows) * 4;
+        const at = c + <usize>first * row + (<usize>j << 2);
+        if (height === rows && width === COLUMNS) {
+          if (!more) begin(at, row, rows, biasAt);
+          if (rows === ROWS) tile(aPanel, bPanel, depth, at, row);
+          else tileShort(aPanel, bPanel, depth, at, row);
         } else {
           const bytes = <usize>width << 2;
-          begin(scratch + TILE, ROW_BYTES, ROWS, biasAt);
+          begin(scratch + TILE, ROW_BYTES, rows, biasAt);
           if (more) for (let r = 0; r < height; r++) memory.copy(scratch + TILE + <usize>r * ROW_BYTES, at + <usize>r * row, bytes);
-          tile(aPanel, bPanel, depth, scratch + TILE, ROW_BYTES);
+          if (rows === ROWS) tile(aPanel, bPanel, depth, scratch + TILE, ROW_BYTES);
+          else tileShort(aPanel, bPanel, depth, scratch + TILE, ROW_BYTES);
           for (let r = 0; r < height; r++) memory.copy(at + <usize>r * row, scratch + TILE + <usize>r * ROW_BYTES, bytes);
         }
       }
@@ -164,31 +180,17 @@ function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: u
   }
 }
 
-/** Looks at a field before a thread that waits for others lets them have its core. */
-const LOOKS_AT_OTHERS: i32 = 5000;
-const PAUSE_NS: i64 = 200_000;
-
-/** Waits until a field that others change has this value. On a busy machine they may need this thread's core to get there. */
-function waitUntil(job: usize, field: usize, value: i32): void {
-  for (let looks = 0; ; looks++) {
-    const now = atomic.load<i32>(job + field);
-    if (now === value) return;
-    if (looks > LOOKS_AT_OTHERS) atomic.wait<i32>(job + field, now, PAUSE_NS);
-  }
-}
-
 function chunkOf(layout: i32): i32 {
-  return layout === PACKED_TRANSPOSED ? ACROSS_CHUNK : CHUNK;
+  return layout === PACKED_TRANSPOSED ? ACROSS_CHUNK : layout === PACKED ? PACKED_CHUNK : CHUNK;
 }
 
-/** Takes pieces of the job until none is left. A single product is cut by columns, a batch by its items. */
-function work(job: usize, scratch: usize): void {
+/** Takes pieces of a product until none is left. A single one is cut by columns, a batch by its items. */
+export function workOnProduct(job: usize, scratch: usize): void {
   const a = <usize>load<i32>(job, A), aRow = <usize>load<i32>(job, A_ROW), aTransposed = load<i32>(job, A_TRANSPOSED) !== 0;
   const b = <usize>load<i32>(job, B), bRow = <usize>load<i32>(job, B_ROW), layout = load<i32>(job, B_LAYOUT);
   const c = <usize>load<i32>(job, C), bias = <usize>load<i32>(job, BIAS_AT);
   const m = load<i32>(job, M), n = load<i32>(job, N), k = load<i32>(job, K), batch = load<i32>(job, BATCH);
-  const panels = (m + ROWS - 1) / ROWS;
-  const chunks = load<i32>(job, CHUNKS);
+  const panels = panelsOf(m);
   if (batch === 1) {
     const shared = <usize>load<i32>(job, SHARED_A);
     const isAcross = layout === PACKED_TRANSPOSED;
@@ -200,22 +202,22 @@ function work(job: usize, scratch: usize): void {
     }
     waitUntil(job, COPIED, copies);
     const size = chunkOf(layout);
-    for (let chunk = atomic.add<i32>(job, 1, NEXT); chunk < chunks; chunk = atomic.add<i32>(job, 1, NEXT)) {
+    for (let chunk = nextPiece(job); chunk >= 0; chunk = nextPiece(job)) {
       const from = chunk * size;
       const to = min(n, from + size);
       if (isAcross) acrossColumns(shared, b, bRow, c, bias, m, n, k, from, to, scratch + B_COPY);
       else columns(shared, b, bRow, layout, c, bias, m, n, k, from, to, scratch);
-      atomic.add<i32>(job, 1, DONE);
+      pieceIsDone(job);
     }
   } else {
     const aStep = <usize>load<i32>(job, A_STEP), bStep = <usize>load<i32>(job, B_STEP), cStep = <usize>m * <usize>n * 4;
-    for (let item = atomic.add<i32>(job, 1, NEXT); item < chunks; item = atomic.add<i32>(job, 1, NEXT)) {
+    for (let item = nextPiece(job); item >= 0; item = nextPiece(job)) {
       const own = scratch + A_COPY;
       for (let panel = 0; panel < panels; panel++) copyA(a + <usize>item * aStep, aRow, aTransposed, m, k, panel, own);
       for (let j = 0; j < n; j += CHUNK) {
         columns(own, b + <usize>item * bStep, bRow, layout, c + <usize>item * cStep, bias, m, n, k, j, min(n, j + CHUNK), scratch);
       }
-      atomic.add<i32>(job, 1, DONE);
+      pieceIsDone(job);
     }
   }
 }
@@ -239,49 +241,10 @@ export function multiply(
   store<i32>(job, m, M); store<i32>(job, n, N); store<i32>(job, k, K);
   store<i32>(job, batch, BATCH); store<i32>(job, <i32>aStep, A_STEP); store<i32>(job, <i32>bStep, B_STEP);
   store<i32>(job, <i32>sharedA, SHARED_A);
+  store<i32>(job, 0, NEXT_COPY); store<i32>(job, 0, COPIED);
   const size = chunkOf(layout);
-  const chunks = batch === 1 ? (n + size - 1) / size : batch;
-  store<i32>(job, chunks, CHUNKS);
-  store<i32>(job, 0, NEXT_COPY); store<i32>(job, 0, COPIED); store<i32>(job, 0, NEXT); store<i32>(job, 0, DONE);
-  if (shared) {
-    const sequence = atomic.load<i32>(job, SEQUENCE) + 1;
-    atomic.store<i32>(job, sequence, OPEN);
-    atomic.store<i32>(job, sequence, SEQUENCE);
-    atomic.notify(job + SEQUENCE, -1);
-  }
-  work(job, scratch);
-  waitUntil(job, DONE, chunks);
-  if (shared) {
-    // A thread that came late may still be looking: it must be gone before the fields change.
-    atomic.store<i32>(job, 0, OPEN);
-    waitUntil(job, ACTIVE, 0);
-  }
-}
-
-/** Looks at SEQUENCE before a thread goes to sleep. A hundred times as many brought nothing that could be told from noise, and would keep a core from others. */
-const LOOKS: i32 = 20000;
-
-/** What a helping thread does, until `stop`. */
-export function help(job: usize, scratch: usize): void {
-  let seen = 0;
-  for (;;) {
-    let looks = 0;
-    while (atomic.load<i32>(job, SEQUENCE) === seen && looks < LOOKS) looks++;
-    if (looks === LOOKS) {
-      atomic.wait<i32>(job + SEQUENCE, seen, -1);
-      if (atomic.load<i32>(job, SEQUENCE) === seen) continue;
-    }
-    seen = atomic.load<i32>(job, SEQUENCE);
-    if (atomic.load<i32>(job, STOP)) return;
-    atomic.add<i32>(job, 1, ACTIVE);
-    if (atomic.load<i32>(job, OPEN) === seen) work(job, scratch);
-    atomic.sub<i32>(job, 1, ACTIVE);
-  }
-}
-
-/** Ends the helping threads. */
-export function stop(job: usize): void {
-  atomic.store<i32>(job, 1, STOP);
-  atomic.add<i32>(job, 1, SEQUENCE);
-  atomic.notify(job + SEQUENCE, -1);
+  const pieces = batch === 1 ? (n + size - 1) / size : batch;
+  openJob(job, PRODUCT, pieces, shared);
+  workOnProduct(job, scratch);
+  closeJob(job, pieces, shared);
 }

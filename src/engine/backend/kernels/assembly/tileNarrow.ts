@@ -6,6 +6,7 @@ import { multiplyAdd } from './lanes';
  */
 export const ROWS: i32 = 4;
 export const COLUMNS: i32 = 8;
+export const SHORT_ROWS: i32 = ROWS;
 
 /** Adds to a tile of C the product over `depth` of the inner dimension, from copies of A and B. */
 export function tile(a: usize, b: usize, depth: i32, c: usize, row: usize): void {
@@ -34,6 +35,8 @@ export function tile(a: usize, b: usize, depth: i32, c: usize, row: usize): void
   v128.store(c3, c30); v128.store(c3, c31, 16);
 }
 
+export { tile as tileShort };
+
 /** One row of a panel of B. */
 // @ts-ignore: decorator
 @inline
@@ -45,6 +48,8 @@ export function copyColumns(from: usize, to: usize): void {
 /** Rows of B and of A in a tile of C across. */
 export const ACROSS_ROWS: i32 = 4;
 export const ACROSS_LANES: i32 = 8;
+export const HALF_ROWS: i32 = ACROSS_ROWS;
+export const HALF_LANES: i32 = ACROSS_LANES;
 
 /**
  * Adds to a tile of C across, [ACROSS_ROWS][ACROSS_LANES], the product of rows of a packed matrix, `step` bytes from panel to panel, and
@@ -77,3 +82,5 @@ export function tileAcross(lanes: usize, end: usize, rows: usize, step: usize, c
   v128.store(c, c20, 64); v128.store(c, c21, 80);
   v128.store(c, c30, 96); v128.store(c, c31, 112);
 }
+
+export { tileAcross as tileHalf };
