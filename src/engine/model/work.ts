@@ -4,6 +4,8 @@ import type { CallOptions, Progress } from '../../shared/results';
 /** How a call is followed and stopped; `isCancelled` is asked from inside the computation, where no message can arrive. */
 export interface WorkOptions extends CallOptions {
   isCancelled?: () => boolean;
+  /** The time in milliseconds, by which reports are spaced; absent: the machine's. */
+  now?: () => number;
 }
 
 const PROGRESS_EVERY_MS = 50;
@@ -16,14 +18,20 @@ const YIELD_EVERY_MS = 25;
 export class Work {
   private done = 0;
   private lastProgress = -Infinity;
-  private lastYield = performance.now();
+  private lastYield: number;
   private stage = '';
 
   /** `total`: planned work in any unit; `advance` counts in the same. */
   constructor(
     private readonly options: WorkOptions = {},
     private readonly total = 1,
-  ) {}
+  ) {
+    this.lastYield = this.now();
+  }
+
+  now(): number {
+    return this.options.now?.() ?? performance.now();
+  }
 
   /** Throws `cancelled` when the caller wants no more. Cheap: call it before every large operation. */
   poll(): void {
@@ -32,9 +40,9 @@ export class Work {
 
   /** Lets messages and aborts arrive (in-process there is no other way), then polls. Not inside `tf.tidy`. */
   async pause(): Promise<void> {
-    if (performance.now() - this.lastYield > YIELD_EVERY_MS) {
+    if (this.now() - this.lastYield > YIELD_EVERY_MS) {
       await new Promise((resolve) => setImmediate(resolve));
-      this.lastYield = performance.now();
+      this.lastYield = this.now();
     }
     this.poll();
   }
@@ -61,7 +69,7 @@ export class Work {
   }
 
   private report(always: boolean, found?: Pick<Progress, 'measured' | 'paths'>): void {
-    const now = performance.now();
+    const now = this.now();
     if (!this.options.onProgress || (!always && now - this.lastProgress < PROGRESS_EVERY_MS)) return;
     this.lastProgress = now;
     this.options.onProgress({ stage: this.stage, fraction: Math.min(1, this.done / this.total), ...found });

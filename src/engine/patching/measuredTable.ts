@@ -16,15 +16,17 @@ export class MeasuredTable<T> {
   private readonly open: (number | undefined)[];
   private readonly finished: number[] = [];
   private delivered = 0;
-  private lastDelivery = performance.now();
+  private lastDelivery: number;
 
-  /** `groupOf`: the only group of pairs that a thing is measured for; the others' effects stay NaN. */
+  /** `groupOf`: the only group of pairs that a thing is measured for; the others' effects stay NaN. `now`: the time in milliseconds. */
   constructor(
     groups: readonly PairGroup[],
     private readonly things: readonly T[],
     groupOf: (thing: T) => number | undefined,
     private readonly handOver: (things: T[], effects: Float32Array) => void,
+    private readonly now: () => number,
   ) {
+    this.lastDelivery = now();
     this.pairs = groups.reduce((count, group) => count + group.pairs.length, 0);
     this.effects = new Float64Array(things.length * this.pairs).fill(NaN);
     this.base = { clean: new Float64Array(this.pairs) };
@@ -63,11 +65,11 @@ export class MeasuredTable<T> {
   /** Hands over what was finished since the last time, unless that was a moment ago. */
   deliver(now: boolean): void {
     const next = this.finished.slice(this.delivered);
-    if (next.length === 0 || (!now && performance.now() - this.lastDelivery < DELIVER_EVERY_MS)) return;
+    if (next.length === 0 || (!now && this.now() - this.lastDelivery < DELIVER_EVERY_MS)) return;
     const effects = new Float32Array(next.length * this.pairs);
     next.forEach((index, i) => effects.set(this.effects.subarray(index * this.pairs, (index + 1) * this.pairs), i * this.pairs));
     this.delivered = this.finished.length;
-    this.lastDelivery = performance.now();
+    this.lastDelivery = this.now();
     this.handOver(next.map((index) => this.things[index]!), effects);
   }
 

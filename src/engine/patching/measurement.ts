@@ -39,7 +39,7 @@ export interface Measurement<T> {
  */
 export async function measure<T>(model: Gpt2, measurement: Measurement<T>, work: Work): Promise<{ effects: Float32Array; metric: MetricValues<number[]> }> {
   const { plan, things, blocks, keeps } = measurement;
-  const table = new MeasuredTable(plan.groups, things, (thing) => measurement.groupOf(thing), (found, effects) => measurement.handOver(found, effects));
+  const table = new MeasuredTable(plan.groups, things, (thing) => measurement.groupOf(thing), (found, effects) => measurement.handOver(found, effects), () => work.now());
   const means = new GroupMeans(model, plan, measurement.places);
   const runs = measurement.jobs.map((job) => new JobRun(model, job, means, work));
   const all = things.map((_, index) => index);

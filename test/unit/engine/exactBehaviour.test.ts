@@ -12,7 +12,7 @@ import { DIRECTIONS, type TokenExperiment, type TokenPair } from '../../../src/s
 import type { PatchCell, PatchResult, Progress } from '../../../src/shared/results';
 import { HEAD_EVERY, SITE_NAMES, SITES } from '../../../src/shared/sites';
 import { hashCheckpoint } from '../../fixtures/hashCheckpoint';
-import { expectedValues, loadParams, relativeError, remove, WASM_FOLDER, writeHashModel } from './support';
+import { everyLookATenth, expectedValues, loadParams, relativeError, remove, writeHashModel, WASM_FOLDER } from './support';
 
 describe('exact patching behaviour', function () {
   let engine: LocalEngine;
@@ -139,7 +139,6 @@ describe('exact patching behaviour', function () {
   });
 
   it('hands over every cell once while it runs, often, with progress that grows to the end', async () => {
-    // Enough for several times the shortest time between two deliveries.
     const cells = Array.from({ length: 5 }, byPosition).flat();
     const seen = new Map<PatchCell, Float32Array>();
     const fractions: number[] = [];
@@ -154,7 +153,7 @@ describe('exact patching behaviour', function () {
         seen.set(cell, measured.effects.slice(i * 3, i * 3 + 3));
       });
     };
-    const result = await engine.patch({ experiment: experiment(3), cells }, { onProgress });
+    const result = await engine.patch({ experiment: experiment(3), cells }, { now: everyLookATenth(), onProgress });
     assert.deepEqual(fractions, [...fractions].sort((a, b) => a - b));
     assert.ok(fractions.at(-1)! > 0.95 && fractions.some((fraction) => fraction > 0.2 && fraction < 0.8));
     assert.equal(seen.size, cells.length);
@@ -170,7 +169,7 @@ describe('exact patching behaviour', function () {
       if (measured > 0) abort.abort();
     };
     const cells = [...byPosition(), ...byPosition(), ...byPosition()];
-    await assert.rejects(engine.patch({ experiment: experiment(4), cells }, { signal: abort.signal, onProgress }), (error) => CircuitError.is(error, 'cancelled'));
+    await assert.rejects(engine.patch({ experiment: experiment(4), cells }, { now: everyLookATenth(), signal: abort.signal, onProgress }), (error) => CircuitError.is(error, 'cancelled'));
     assert.ok(measured > 0 && measured < cells.length);
     assert.equal((await engine.patch({ experiment: experiment(1), cells: [{ site: 'z', layer: 0 }] })).effects.length, 1);
   });

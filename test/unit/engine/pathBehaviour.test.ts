@@ -13,7 +13,7 @@ import { DIRECTIONS, type TokenExperiment, type TokenPair } from '../../../src/s
 import { edgeNamed, edgesOf, receiverAt, senderAt, type Edge } from '../../../src/shared/graph/nodes';
 import { PATH_MODES, type PathMode } from '../../../src/shared/paths';
 import type { BackendName, Progress } from '../../../src/shared/results';
-import { expectedValues, loadParams, relativeError, remove, WASM_FOLDER, writeHashModel } from './support';
+import { everyLookATenth, expectedValues, loadParams, relativeError, remove, writeHashModel, WASM_FOLDER } from './support';
 
 describe('path patching behaviour', function () {
   let engine: LocalEngine;
@@ -179,7 +179,7 @@ describe('path patching behaviour', function () {
           seen.set(keyOf(edge), paths.effects.slice(i * 3, i * 3 + 3));
         });
       };
-      const { effects } = await engine.patchPaths({ experiment: experiment(3), mode, edges: every }, { onProgress });
+      const { effects } = await engine.patchPaths({ experiment: experiment(3), mode, edges: every }, { now: everyLookATenth(), onProgress });
       assert.deepEqual(fractions, [...fractions].sort((a, b) => a - b));
       assert.ok(fractions.at(-1)! > 0.95 && fractions.some((fraction) => fraction > 0.2 && fraction < 0.8));
       assert.equal(seen.size, every.length);
@@ -194,7 +194,7 @@ describe('path patching behaviour', function () {
         measured += progress.paths?.edges.length ?? 0;
         if (measured > 0) abort.abort();
       };
-      await assert.rejects(engine.patchPaths({ experiment: experiment(4), mode, edges: [...every, ...every] }, { signal: abort.signal, onProgress }), (error) => CircuitError.is(error, 'cancelled'));
+      await assert.rejects(engine.patchPaths({ experiment: experiment(4), mode, edges: [...every, ...every] }, { now: everyLookATenth(), signal: abort.signal, onProgress }), (error) => CircuitError.is(error, 'cancelled'));
       assert.ok(measured > 0 && measured < 2 * every.length);
       assert.equal((await effectsOf(experiment(1), mode, named('m0->m1'))).length, 1);
     });

@@ -161,3 +161,9 @@ export function tooBigMessage(check: () => void): string {
   }
   assert.fail('was not refused');
 }
+
+/** A clock by which every look is a tenth of a second after the one before: whatever is spaced by time is reported each time. */
+export function everyLookATenth(): () => number {
+  let time = 0;
+  return () => (time += 100);
+}
