@@ -24,6 +24,8 @@ export interface Comparison {
   peers: Peer[];
   /** 0: as the engine chooses. */
   threads?: number;
+  /** Where tfjs-node is; ours then computes with it. */
+  nativeFolder?: string;
   cancel?: boolean;
   /** Ours may take so many times the memory of whichever peer takes least. */
   memory?: number;
@@ -36,10 +38,10 @@ interface Row {
 
 /** Measures ours, every peer, and ours once more, since a shared machine is not the same all the time; prints the table. Gives back ours. */
 export async function compare(session: Session, comparison: Comparison): Promise<OursMeasured> {
-  const { workload, title, about, call, prompts, recipe, peers, threads = 0, cancel = true, memory } = comparison;
+  const { workload, title, about, call, prompts, recipe, peers, threads = 0, nativeFolder, cancel = true, memory } = comparison;
   const { bundle, repeats, limitSeconds } = session.options;
   const folder = await session.checkpoint(recipe);
-  const task = { kind: 'ours', bundle, folder, call, prompts, backend: threads === 1 ? 'wasm-simd' : 'auto', threads, repeats, limitSeconds } as const;
+  const task = { kind: 'ours', bundle, folder, call, prompts, backend: nativeFolder ? 'native' : threads === 1 ? 'wasm-simd' : 'auto', ...(nativeFolder && { nativeFolder }), threads, repeats, limitSeconds } as const;
   const own = await session.measure<OursMeasured>({ ...task, cancel });
   if (own.cancelled) session.cancels.push({ workload, cancelled: own.cancelled, requestMs: own.requestMs });
 

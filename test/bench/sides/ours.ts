@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { BackendChoice, Engine } from '../../../src/engine/client/engine';
+import { startProcessEngine, type ProcessEngine } from '../../../src/engine/client/processEngine';
 import { startWorkerEngine } from '../../../src/engine/client/workerEngine';
 import { CircuitError } from '../../../src/shared/errors';
 import type { ModelInfo } from '../../../src/shared/results';
@@ -15,6 +17,8 @@ export interface OursTask {
   call: CallName;
   prompts: PromptSet;
   backend: BackendChoice;
+  /** Where the packages of a native backend are, which is then `backend`. */
+  nativeFolder?: string;
   threads: number;
   repeats: number;
   /** No repeat is begun that would end after so many seconds of measuring. */
@@ -56,7 +60,8 @@ export interface Cancelled {
 }
 
 export async function measureOurs(task: OursTask): Promise<OursMeasured> {
-  const engine = startWorkerEngine({ script: path.resolve(task.bundle, 'engineWorker.js') });
+  const native = task.nativeFolder ? startProcessEngine({ script: path.resolve(task.bundle, 'engineProcess.js'), folder: task.nativeFolder }) : undefined;
+  const engine: Engine = native ?? startWorkerEngine({ script: path.resolve(task.bundle, 'engineWorker.js') });
   const start = performance.now();
   const loaded = await engine.load({ folder: task.folder, id: 'bench', backend: task.backend, threads: task.threads });
   const load = secondsSince(start);
@@ -73,7 +78,7 @@ export async function measureOurs(task: OursTask): Promise<OursMeasured> {
     seconds.push((await once(seconds.length + 1)).seconds);
   }
   const again = (await once(seconds.length)).seconds;
-  const peakMegabytes = process.resourceUsage().maxRSS / 1024;
+  const peakMegabytes = peakOf(native);
   const cancelled = task.cancel ? await cancels(engine, task, loaded.model, Math.min(...seconds), scores) : undefined;
   await engine.dispose();
   return {
@@ -89,6 +94,12 @@ export async function measureOurs(task: OursTask): Promise<OursMeasured> {
     ...(scores && { scores: Array.from(scores), budgets: budgets(loaded.model) }),
     ...cancelled,
   };
+}
+
+/** Resident memory of the process that computes; a native backend's is another one, on Linux found in /proc. */
+function peakOf(native: ProcessEngine | undefined): number {
+  if (!native) return process.resourceUsage().maxRSS / 1024;
+  return Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${native.pid}/status`, 'utf8'))![1]) / 1024;
 }
 
 function inputOf(variant: number, { prompts }: OursTask, model: ModelInfo, scores?: Float32Array): CallInput {

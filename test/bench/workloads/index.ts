@@ -3,6 +3,7 @@ import { activation, bundled, parse } from './editor';
 import { flat } from './flat';
 import { growth } from './growth';
 import { medium } from './medium';
+import { native } from './native';
 import { profile } from './profile';
 import { tutorial } from './w1Tutorial';
 import { onePair } from './w2OnePair';
@@ -27,6 +28,7 @@ export const WORKLOADS: Readonly<Record<string, (session: Session) => Promise<vo
   W7: curve,
   W8: firstToken,
   medium,
+  native,
   growth,
   profile,
   flat,
