@@ -73,7 +73,7 @@ async function runFiles(group, name, files, held = false) {
   const bundled = await bundle(name, files);
   const code =
     group === 'host'
-      ? await (await (await import('./load.mjs')).load('test/host/launch.ts')).launch({ bundle: path.resolve(bundled), counts, mochaOptions })
+      ? await (await (await import('./load.mjs')).load('test/host/launch.ts')).launch({ bundle: path.resolve(bundled), counts, mochaOptions, hangsAfterMs: HANGS_AFTER_MS })
       : await run(
           process.execPath,
           ['--enable-source-maps', 'node_modules/mocha/bin/mocha.js', '--reporter', 'test/reporter.cjs', '--timeout', String(HANGS_AFTER_MS), ...mochaOptions, bundled],

@@ -82,12 +82,12 @@ export class Workbench {
     const row = this.quickPickRow(title);
     const end = Date.now() + SLOW;
     // The palette lists the commands that are known when it opens: reopen it until the extension has registered its own.
-    for (;;) {
+    for (let timeout = 1500; ; timeout *= 1.5) {
       await this.page.keyboard.press('F1');
       await input.waitFor();
       await input.fill(`>${title}`);
       try {
-        await row.waitFor({ timeout: 1500 });
+        await row.waitFor({ timeout });
         break;
       } catch (error) {
         if (Date.now() > end) throw error;
@@ -158,10 +158,10 @@ export class Workbench {
     const hover = this.page.locator('.monaco-hover:visible', { hasText: text }).first();
     const end = Date.now() + SLOW;
     // A hover shows what the extensions known at that moment say: come back until ours has started.
-    for (;;) {
+    for (let timeout = 3000; ; timeout *= 1.5) {
       await target.hover();
       try {
-        await hover.waitFor({ timeout: 3000 });
+        await hover.waitFor({ timeout });
         return hover;
       } catch (error) {
         if (Date.now() > end) throw error;

@@ -19,7 +19,7 @@ const JOB: AttributionJob = {
   title: 'a job of the tests',
 };
 
-/** Long enough to be caught in the middle: many different pairs. */
+/** Long enough to be caught in the middle. */
 function longJob(): AttributionJob {
   const pairs = Array.from({ length: 400 }, () => JOB.experiment.pairs[0]!);
   return { ...JOB, experiment: { ...JOB.experiment, pairs } };

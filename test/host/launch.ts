@@ -8,17 +8,19 @@ import { VsCodeServer } from '../e2e/vscodeServer';
 interface HostRun {
   /** The bundled test files: a script that calls Mocha's describe and it. */
   bundle: string;
-  /** Where the counts go, as JSON {passed, failed}. */
+  /** Where the counts go, as JSON {passed, failed, failures}. */
   counts: string;
   /** Mocha's command line, for instance --grep NAME. */
   mochaOptions: readonly string[];
+  /** Of a test. */
+  hangsAfterMs: number;
 }
 
-/** A suite that says nothing for so long hangs. */
-const SILENCE_MS = 180_000;
+/** A suite that says nothing for so much longer than a test may take hangs. */
+const LONGER_MS = 60_000;
 
 /** Runs a bundled Mocha suite inside the extension host of a real VS Code, its output shown here. Resolves to the exit code. */
-export async function launch({ bundle, counts, mochaOptions }: HostRun): Promise<number> {
+export async function launch({ bundle, counts, mochaOptions, hangsAfterMs }: HostRun): Promise<number> {
   const folder = await mkdtemp(path.join(tmpdir(), 'circuit-explorer-host-'));
   const workspace = path.join(folder, 'workspace');
   const output = path.join(folder, 'output.txt');
@@ -26,11 +28,11 @@ export async function launch({ bundle, counts, mochaOptions }: HostRun): Promise
   try {
     await cp(path.resolve('test/host/workspace'), workspace, { recursive: true });
     await writeFile(output, '');
-    await writeFile(entry, entryScript({ bundle, counts, output, mochaOptions }));
+    await writeFile(entry, entryScript({ bundle, counts, output, mochaOptions, hangsAfterMs }));
     const follower = follow(output);
     try {
       // The server from npm needs no download of VS Code, but there is one for Linux only.
-      return process.platform === 'linux' ? await inServer(entry, workspace, counts, follower) : await inDesktop(entry, workspace);
+      return process.platform === 'linux' ? await inServer(entry, workspace, counts, follower, hangsAfterMs + LONGER_MS) : await inDesktop(entry, workspace);
     } finally {
       await follower.stop();
     }
@@ -40,7 +42,7 @@ export async function launch({ bundle, counts, mochaOptions }: HostRun): Promise
 }
 
 /** The module VS Code loads in its extension host: exports run(), the contract of extensionTestsPath. */
-function entryScript({ bundle, counts, output, mochaOptions }: HostRun & { output: string }): string {
+function entryScript({ bundle, counts, output, mochaOptions, hangsAfterMs }: HostRun & { output: string }): string {
   return `const { appendFileSync } = require('node:fs');
 const { format } = require('node:util');
 const Mocha = require('mocha');
@@ -48,7 +50,7 @@ const { loadOptions } = require('mocha/lib/cli/options');
 Mocha.reporters.Base.consoleLog = (...args) => appendFileSync(${JSON.stringify(output)}, format(...args) + '\\n');
 process.env.TEST_COUNTS = ${JSON.stringify(counts)};
 exports.run = () => new Promise((resolve, reject) => {
-  const options = loadOptions(${JSON.stringify(['--no-config', '--no-package', '--timeout', '120000', ...mochaOptions])});
+  const options = loadOptions(${JSON.stringify(['--no-config', '--no-package', '--timeout', String(hangsAfterMs), ...mochaOptions])});
   const mocha = new Mocha({ ...options, color: false, reporter: require(${JSON.stringify(path.resolve('test/reporter.cjs'))}) });
   mocha.addFile(${JSON.stringify(bundle)});
   mocha.run((failures) => (failures === 0 ? resolve() : reject(new Error(failures + ' failed'))));
@@ -56,7 +58,7 @@ exports.run = () => new Promise((resolve, reject) => {
 `;
 }
 
-async function inServer(entry: string, workspace: string, counts: string, follower: Follower): Promise<number> {
+async function inServer(entry: string, workspace: string, counts: string, follower: Follower, silenceMs: number): Promise<number> {
   const server = await VsCodeServer.start({ testDriver: true });
   try {
     const browser = await launchChromium();
@@ -74,8 +76,8 @@ async function inServer(entry: string, workspace: string, counts: string, follow
         ['skipWelcome', 'true'],
       ];
       await page.goto(`${server.origin}/?folder=${encodeURIComponent(workspace)}&payload=${encodeURIComponent(JSON.stringify(payload))}`);
-      const code = await Promise.race([exit, follower.silence(SILENCE_MS).then(() => undefined)]);
-      if (code === undefined) console.error(`Nothing was heard of the extension host for ${SILENCE_MS / 1000} s.`);
+      const code = await Promise.race([exit, follower.silence(silenceMs).then(() => undefined)]);
+      if (code === undefined) console.error(`Nothing was heard of the extension host for ${silenceMs / 1000} s.`);
       if (!existsSync(counts)) console.error(complaints.slice(-20).join('\n'));
       return code ?? 1;
     } finally {

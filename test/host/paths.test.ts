@@ -205,7 +205,7 @@ describe('paths and circuits from the panel', () => {
     host.circuitCurve({ runId, options: RAW, by: 'top', ablation: 'corrupted', random: 1 }).catch(() => undefined);
     await eventually('the work', () => engine.ran.length === 1);
     close();
-    await eventually('its end', () => runsAtWork.current(runId) === undefined, 5000);
+    await eventually('its end', () => runsAtWork.current(runId) === undefined);
   });
 
   it('keeps notes quietly: the webview that wrote them is not drawn anew, one that comes later has them', async () => {

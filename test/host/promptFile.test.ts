@@ -96,7 +96,7 @@ describe('a prompt file in the editor', () => {
       await vscode.commands.executeCommand('vscode.open', uri);
       await new Promise((resolve) => setTimeout(resolve, 1000));
       waiting.forEach((resolve) => resolve());
-      await eventually('the second check', () => asked.includes(PARK.clean), 5000);
+      await eventually('the second check', () => asked.includes(PARK.clean));
     } finally {
       diagnostics.dispose();
     }

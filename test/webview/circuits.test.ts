@@ -99,12 +99,13 @@ describe('the circuits view in a browser', () => {
   it('stops an extraction, and says what failed where it was asked for', async () => {
     const page = await show();
     const section = page.getByRole('region', { name: 'Extract a circuit' });
-    await page.evaluate(() => (window.fakeHost.pace = 400));
+    await page.evaluate(() => window.fakeHost.allow(1));
     await page.getByRole('button', { name: 'Extract', exact: true }).click();
     await textIs(section.locator('.work'), /^Extracting top 40.*1 circuit run · Running circuits · 33 %/);
     await section.getByRole('button', { name: 'Cancel' }).click();
     await textIs(live(page), 'Stopped: Extracting top 40');
     assert.equal(await rows(page).count(), 0);
+    await page.evaluate(() => window.fakeHost.allow(Infinity));
     await page.evaluate(() => (window.fakeHost.failing.extractCircuit = 'The model is gone.'));
     await page.getByRole('button', { name: 'Extract', exact: true }).click();
     await textIs(section.locator('.failure'), 'Extracting top 40: The model is gone.');

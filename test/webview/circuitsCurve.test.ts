@@ -97,11 +97,12 @@ describe('the circuits view in a browser: the curve, and how it looks', () => {
 
   it('stops, and says what failed', async () => {
     const page = await open('Circuits', { run: 'gpt2' });
-    await page.evaluate(() => (window.fakeHost.pace = 400));
+    await page.evaluate(() => window.fakeHost.allow(1));
     await page.getByRole('button', { name: 'Measure the curve' }).click();
     await textIs(section(page).locator('.work'), /Measuring circuits over budgets.*1 circuit run/);
     await section(page).getByRole('button', { name: 'Cancel' }).click();
     await eventually(async () => assert.equal(await page.evaluate(() => window.fakeHost.aborted), 1));
+    await page.evaluate(() => window.fakeHost.allow(Infinity));
     await page.evaluate(() => (window.fakeHost.failing.circuitCurve = 'There is not enough memory.'));
     await page.getByRole('button', { name: 'Measure the curve' }).click();
     await textIs(section(page).locator('.failure'), 'Measuring circuits over budgets: There is not enough memory.');

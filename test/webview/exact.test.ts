@@ -64,32 +64,32 @@ describe('exact patching beside the estimate', () => {
 
   it('turns cells exact while it runs, shows how far it is, and keeps what is there when cancelled', async () => {
     const page = await open({ run: 'gpt2', height: 1100 });
-    await page.evaluate(() => (window.fakeHost.pace = 120));
+    await page.evaluate(() => window.fakeHost.allow(5));
     await show(page, 'Exact');
     await eventually(async () => assert.equal(await heads(page).locator('.cell.unmeasured').count(), 144));
     await verify(page).getByRole('button', { name: 'Verify all' }).click();
     await textIs(verify(page), /^Verifying all of layer × head\d+ of 144 cells/);
-    await eventually(async () => assert.ok((await heads(page).locator('.cell:not(.unmeasured)').count()) >= 12));
+    const measured = (count: number): Promise<void> => eventually(async () => assert.equal(await heads(page).locator('.cell:not(.unmeasured)').count(), count));
+    await measured(15);
     await screenshot(page, 'verifying');
     const asked = (await requests(page, 'exactMap')).length;
-    await page.waitForTimeout(1000);
+    await page.evaluate(() => window.fakeHost.allow(40));
+    await measured(135);
     const often = (await requests(page, 'exactMap')).filter(({ map }) => (map as MapOf).over === 'all').length - asked;
-    assert.ok(often <= 9, `the exact map is asked for at most four times a second for each map, not ${often} times`);
+    assert.ok(often < 30, `the exact map is asked for a few times a second, not ${often} times for 40 steps of some ten milliseconds`);
     await verify(page).getByRole('button', { name: 'Cancel' }).click();
-    await textIs(verify(page).locator('.caption'), /^\d+ of 144 measured · /);
-    // The last numbers arrive a moment after the button has worked; then nothing more may come.
-    await page.waitForTimeout(800);
-    const count = Number(/^\d+/.exec((await verify(page).locator('.caption').textContent())!)![0]);
-    assert.ok(count >= 12 && count < 144, `${count} cells`);
+    await textIs(verify(page).locator('.caption'), /^135 of 144 measured · /);
+    await page.evaluate(() => window.fakeHost.allow(Infinity));
+    // Nothing more may come.
     await page.waitForTimeout(400);
-    assert.equal(await heads(page).locator('.cell:not(.unmeasured)').count(), count);
-    assert.match((await live(page).textContent())!, /^Stopped\. \d+ of 144 cells measured$/);
+    await measured(135);
+    await textIs(live(page), 'Stopped. 135 of 144 cells measured');
     assert.equal(await cell(page, 'L11H11').getAttribute('aria-label'), 'not measured');
   });
 
   it('counts as measured what is, not the time that was spent', async () => {
     const page = await open({ run: 'gpt2' });
-    await page.evaluate(() => (window.fakeHost.pace = 2000));
+    await page.evaluate(() => window.fakeHost.allow(0));
     await verify(page).getByRole('button', { name: 'Verify all' }).click();
     await textIs(verify(page), /0 of 144 cells · Loading the model/);
     await verify(page).getByRole('button', { name: 'Cancel' }).click();
@@ -109,11 +109,12 @@ describe('exact patching beside the estimate', () => {
 
   it('lets a verification go on when another run is shown', async () => {
     const page = await open({ run: 'ioi' });
-    await page.evaluate(() => (window.fakeHost.pace = 400));
+    await page.evaluate(() => window.fakeHost.allow(1));
     await verify(page).getByRole('button', { name: 'Verify top' }).click();
-    await textIs(verify(page), /\d of 10 cells/);
+    await textIs(verify(page), /3 of 10 cells/);
     await page.evaluate(() => window.fakeHost.showSample('single'));
     await textIs(verify(page).locator('.caption'), /^0 of 40 measured/);
+    await page.evaluate(() => window.fakeHost.allow(Infinity));
     await page.waitForTimeout(600);
     assert.equal(await page.evaluate(() => window.fakeHost.aborted), 0);
     assert.ok(!/Measured|Stopped/.test((await live(page).textContent())!), 'nothing is said of a run that is not shown');
@@ -268,7 +269,6 @@ describe('the trust view', () => {
 
   it('draws a full sweep, of positions too', async function () {
     const page = await open({ run: 'gpt2', theme: 'light', height: 1500 });
-    await page.evaluate(() => (window.fakeHost.pace = 1));
     await trust(page);
     await page.locator('.verify:visible').getByRole('button', { name: 'Verify all' }).click();
     await textIs(page.locator('.figures dl'), /n144$/);

@@ -4,7 +4,7 @@ import { summaryOf, type CellChoice, type PanelContent, type PanelHost, type Pan
 import { connectRpc, serveRpc, type Port, type ServedCall } from '../../src/shared/rpc';
 import type { Run } from '../../src/shared/run';
 import { layerDetail, mapScores } from '../../src/shared/views';
-import { fakePaths, keptSample, workStep } from './fakePaths';
+import { fakePaths, keptSample } from './fakePaths';
 import { sampleRun, type SampleName } from './sampleRuns';
 import { agreement, agreementTable, attention, cellsOf, exactEffects, lens, neurons, predictions, toMeasure } from './sampleViews';
 import { THEMES, type ThemeName } from './themes';
@@ -32,8 +32,8 @@ export interface FakeHost {
   release(): void;
   /** The next calls of this method fail with this message, until `undefined` is set. */
   failing: Record<string, string | undefined>;
-  /** Milliseconds that exact patching takes for each batch of cells. */
-  pace: number;
+  /** So many more steps of made-up work are taken, then it waits; until this is first called it goes on by itself. */
+  allow(steps: number): void;
 }
 
 declare global {
@@ -84,18 +84,38 @@ function contentOf(run: Run): PanelContent {
   return { kind: 'run', run: summaryOf(run) };
 }
 
+const STEP_MS = 10;
+let allowed = Infinity;
+const waiting = new Set<() => void>();
+
+/** A step of made-up work; throws when the call has been aborted. */
+async function step({ signal }: ServedCall): Promise<void> {
+  if (allowed > 0) {
+    allowed--;
+    await new Promise((resume) => setTimeout(resume, STEP_MS));
+  } else if (!signal.aborted) {
+    await new Promise<void>((resume) => {
+      waiting.add(resume);
+      signal.addEventListener('abort', () => {
+        waiting.delete(resume);
+        resume();
+      });
+    });
+  }
+  if (!signal.aborted) return;
+  fake.aborted++;
+  throw cancelled();
+}
+
 const CELLS_PER_BATCH = 3;
 
-async function verify(cells: CellChoice, { signal, onProgress }: ServedCall): Promise<void> {
+async function verify(cells: CellChoice, call: ServedCall): Promise<void> {
+  const { onProgress } = call;
   const { left: all, measured } = toMeasure(current!, cells);
   onProgress({ stage: 'Loading the model', fraction: 0.2, done: 0 });
   for (let done = 0; done < all.length; ) {
     const end = Math.min(all.length, done + CELLS_PER_BATCH);
-    await new Promise((resume) => setTimeout(resume, fake.pace));
-    if (signal.aborted) {
-      fake.aborted++;
-      throw cancelled();
-    }
+    await step(call);
     current = measured(current!, done, end);
     done = end;
     onProgress({ stage: 'Patching exactly', fraction: 0.2 + (0.8 * done) / all.length, done });
@@ -147,7 +167,7 @@ serveRpc<PanelHost>(port, {
       if (show) void webview.show({ content: contentOf(run) });
     },
     answer,
-    step: (call) => workStep(call, fake.pace, () => fake.aborted++),
+    step,
   }),
 });
 const { remote: webview } = connectRpc<PanelWebview>(port);
@@ -157,7 +177,6 @@ const fake: FakeHost = {
   violations: [],
   failing: {},
   aborted: 0,
-  pace: 10,
   state: () => JSON.parse(sessionStorage.getItem(STATE) ?? 'null') ?? undefined,
   setTheme(name) {
     const { bodyClass, variables } = THEMES[name];
@@ -174,6 +193,15 @@ const fake: FakeHost = {
     return webview.show({ content: contentOf(current) });
   },
   verifyElsewhere: (verifying) => webview.show({ content: { kind: 'run', run: summaryOf(current!), ...(verifying && { verifying }) } }),
+  allow(steps) {
+    allowed = steps;
+    for (const resume of waiting) {
+      if (allowed === 0) return;
+      allowed--;
+      waiting.delete(resume);
+      resume();
+    }
+  },
   hold: (method) => holding.add(method),
   release() {
     holding.clear();

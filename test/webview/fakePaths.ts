@@ -1,5 +1,5 @@
 import { arrayNamed } from '../../src/shared/arrays';
-import { cancelled, CircuitError } from '../../src/shared/errors';
+import { CircuitError } from '../../src/shared/errors';
 import { budgetsOf, cprCmd, faithfulnessOf } from '../../src/shared/graph/faithfulness';
 import { edgesIn, maskOf, maskSize, nodeCount } from '../../src/shared/graph/mask';
 import { edgeCount, edgeName, edgeNamed, matrixIndex, nodeName, nodeOfReceiver, receiverAt, senderAt, senderCount, type Edge, type GraphShape } from '../../src/shared/graph/nodes';
@@ -226,12 +226,4 @@ function circuitOf(run: Run, edges: readonly Edge[], name: string, ablation: Non
   const { full, empty } = ends(run);
   const metric = empty + (full - empty) * (1 - Math.exp((-60 * edges.length) / edgeCount(shape)));
   return { name, edges: edges.map((edge) => edgeName(shape, edge)), origin, createdAt: '2026-11-21T12:30:00.000Z', faithfulness: { ablation, metric, full, empty, value: faithfulnessOf({ metric, full, empty }), knockedOut: 0.12 } };
-}
-
-/** A step of made-up work. */
-export async function workStep({ signal }: ServedCall, milliseconds: number, aborted: () => void): Promise<void> {
-  await new Promise((resume) => setTimeout(resume, milliseconds));
-  if (!signal.aborted) return;
-  aborted();
-  throw cancelled();
 }

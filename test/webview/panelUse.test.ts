@@ -336,7 +336,7 @@ describe('the panel in use', () => {
       assert.ok(box.x >= sight.x && box.x + box.width <= sight.x + sight.width + 1, 'in sight');
       await scroller.evaluate((element) => element.scrollTo({ left: 300 }));
       await page.getByRole('radio', { name: 'Raw logits' }).check();
-      await page.waitForTimeout(400);
+      await page.waitForTimeout(1000);
       assert.equal(await left(), 300);
       await page.reload();
       await cell(page, 'L0P20').waitFor();

@@ -38,7 +38,7 @@ describe('the paths view in a browser: attribution and thresholds', () => {
 
   it('shows how far it is, and stops', async () => {
     const page = await open('Paths', { run: 'ioi' });
-    await page.evaluate(() => (window.fakeHost.pace = 400));
+    await page.evaluate(() => window.fakeHost.allow(1));
     await page.getByRole('button', { name: 'Attribute edges' }).click();
     await textIs(page.locator('.work'), /Attributing edges.*Going back through the base run · 33 %/);
     assert.equal(await page.locator('.method-form').isVisible(), false);

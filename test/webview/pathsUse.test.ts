@@ -194,7 +194,8 @@ describe('the paths view in a browser: looking closer', () => {
     await page.getByLabel('Exact path patching').selectOption('throughMlps');
     await page.getByRole('button', { name: 'Zoom in' }).click();
     const zoomed = await transform(page);
-    await page.waitForTimeout(250);
+    // State is saved a tenth of a second after its last change.
+    await page.waitForTimeout(1000);
     await page.reload();
     await drawn(page, 9);
     await textIs(page.locator('.crumbs'), 'Whole graphL8H6');

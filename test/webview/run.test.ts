@@ -239,7 +239,8 @@ describe('positions by their role', () => {
     await page.keyboard.press('ArrowUp');
     await page.keyboard.press('ArrowUp');
     await textIs(live(page), /^S2 “John \| Mary …”, Enter sorts the layers by it$/);
-    await page.waitForTimeout(200);
+    // State is saved a tenth of a second after its last change.
+    await page.waitForTimeout(1000);
     await page.reload();
     await cell(page, 'L2·S2').waitFor();
   });

@@ -63,7 +63,7 @@ export function attend({ query, key, value, mask }: AttentionInput, work: Work):
   const v = headByHead(value);
   const parts = Array.from({ length: q.count }, (_, i) => {
     work.poll();
-    return tf.tidy(() => tf.matMul(softmax(tf.matMul(q.at(i), tf.transpose(k.at(i))), mask), v.at(i)));
+    return tf.tidy(() => tf.matMul(softmax(tf.matMul(q.at(i), k.at(i), false, true), mask), v.at(i)));
   });
   return tf.reshape(tf.concat(parts, 0), query.shape);
 }
@@ -125,10 +125,10 @@ function attendBackwardHeadByHead({ query, key, value, mask }: AttentionInput, d
   const parts = Array.from({ length: q.count }, (_, i) => {
     work.poll();
     return tf.tidy(() => {
-      const p = softmax(tf.matMul(q.at(i), tf.transpose(k.at(i)) as tf.Tensor2D), mask);
-      const dScores = softmaxBackward(p, tf.matMul(d.at(i), tf.transpose(v.at(i)) as tf.Tensor2D));
-      const ofSuffix = (cells: tf.Tensor): tf.Tensor2D => tf.transpose(prefix === 0 ? cells : tf.slice(cells, [0, prefix], [queries, length])) as tf.Tensor2D;
-      return { query: tf.matMul(dScores, k.at(i)), key: tf.matMul(ofSuffix(dScores), q.at(i)), value: tf.matMul(ofSuffix(p), d.at(i)) };
+      const p = softmax(tf.matMul<tf.Tensor2D>(q.at(i), k.at(i), false, true), mask);
+      const dScores = softmaxBackward(p, tf.matMul<tf.Tensor2D>(d.at(i), v.at(i), false, true));
+      const ofSuffix = (cells: tf.Tensor2D): tf.Tensor2D => (prefix === 0 ? cells : tf.slice(cells, [0, prefix], [queries, length]));
+      return { query: tf.matMul(dScores, k.at(i)), key: tf.matMul(ofSuffix(dScores), q.at(i), true), value: tf.matMul(ofSuffix(p), d.at(i), true) };
     });
   });
   return {
@@ -152,7 +152,7 @@ function product(a: tf.Tensor4D, b: tf.Tensor4D, { transposeA = false, transpose
   const [left, right] = [headByHead(a), headByHead(b)];
   const parts = Array.from({ length: left.count }, (_, i) => {
     work.poll();
-    return tf.tidy(() => tf.matMul(transposeA ? tf.transpose(left.at(i)) : left.at(i), transposeB ? tf.transpose(right.at(i)) : right.at(i)));
+    return tf.tidy(() => tf.matMul(left.at(i), right.at(i), transposeA, transposeB));
   });
   return tf.reshape(tf.concat(parts, 0), [batch, heads, parts[0]!.shape[0], parts[0]!.shape[1]!]);
 }

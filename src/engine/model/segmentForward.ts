@@ -40,6 +40,8 @@ export async function runSegments(model: Gpt2, open: readonly OpenSegment[], wor
   const tailRows = offsetsOf(segments, ({ lastFrom }) => lastFrom);
   const order = segments.flatMap(({ lastFrom, length }, i) => Array.from({ length: length - lastFrom }, (_, row) => rows.starts[i]! + lastFrom + row));
 
+  /** Of each segment's room. */
+  const filled = segments.map(() => 0);
   /** Copies values into the segments, those of the rows that each is to keep. */
   const keep = (item: RowItem, layer: number, x: tf.Tensor2D, kept: 'all' | 'full' | 'tail'): void => {
     const values = valuesInPlace(x);
@@ -50,12 +52,11 @@ export async function runSegments(model: Gpt2, open: readonly OpenSegment[], wor
       const from = kept === 'all' ? 0 : kept === 'full' ? fullFrom : lastFrom;
       if (from === length) return;
       const start = kept === 'tail' ? tailRows.starts[i]! : rows.starts[i]! + from;
-      const data = segment.room.subarray(used[i]!, (used[i]! += (length - from) * width));
+      const data = segment.room.subarray(filled[i]!, (filled[i]! += (length - from) * width));
       data.set(values.subarray(start * width, (start + length - from) * width));
       segment.values.set(key, { data, from });
     });
   };
-  const used = segments.map(() => 0);
   const keepsFull = segments.some(({ fullFrom, length }) => fullFrom < length);
 
   let x = tf.tidy(() => embedding(model, segments.flatMap(({ tokens }) => tokens), segments.flatMap(({ start, length }) => Array.from({ length }, (_, i) => start + i))));
@@ -91,6 +92,7 @@ export async function runSegments(model: Gpt2, open: readonly OpenSegment[], wor
       before.dispose();
     }
     if (order.length > 0) keep('pre', layers, x, 'tail');
+    segments.forEach(({ room }, i) => tf.util.assert(filled[i] === room.length, () => `${filled[i]} values were kept in a room for ${room.length}`));
   } finally {
     x.dispose();
   }

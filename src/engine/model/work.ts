@@ -4,7 +4,7 @@ import type { CallOptions, Progress } from '../../shared/results';
 /** How a call is followed and stopped; `isCancelled` is asked from inside the computation, where no message can arrive. */
 export interface WorkOptions extends CallOptions {
   isCancelled?: () => boolean;
-  /** The time in milliseconds, by which reports are spaced; absent: the machine's. */
+  /** The time in milliseconds, by which reports and pauses are spaced; absent: the machine's. */
   now?: () => number;
 }
 

@@ -63,9 +63,9 @@ export class MeasuredTable<T> {
   }
 
   /** Hands over what was finished since the last time, unless that was a moment ago. */
-  deliver(now: boolean): void {
+  deliver(always: boolean): void {
     const next = this.finished.slice(this.delivered);
-    if (next.length === 0 || (!now && this.now() - this.lastDelivery < DELIVER_EVERY_MS)) return;
+    if (next.length === 0 || (!always && this.now() - this.lastDelivery < DELIVER_EVERY_MS)) return;
     const effects = new Float32Array(next.length * this.pairs);
     next.forEach((index, i) => effects.set(this.effects.subarray(index * this.pairs, (index + 1) * this.pairs), i * this.pairs));
     this.delivered = this.finished.length;

@@ -60,6 +60,7 @@ export interface Cancelled {
 }
 
 export async function measureOurs(task: OursTask): Promise<OursMeasured> {
+  if (task.nativeFolder && process.platform !== 'linux') throw new Error('The memory of a native backend can be read on Linux only.');
   const native = task.nativeFolder ? startProcessEngine({ script: path.resolve(task.bundle, 'engineProcess.js'), folder: task.nativeFolder }) : undefined;
   const engine: Engine = native ?? startWorkerEngine({ script: path.resolve(task.bundle, 'engineWorker.js') });
   const start = performance.now();

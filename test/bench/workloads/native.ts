@@ -8,9 +8,9 @@ import type { Session } from '../session';
 
 /** W1 and W4 on tfjs-node, where there is one: $CIRCUIT_EXPLORER_NATIVE, or what `npm run test:native -- --prepare` builds. */
 export async function native(session: Session): Promise<void> {
-  const nativeFolder = path.resolve(process.env['CIRCUIT_EXPLORER_NATIVE'] ?? path.join('out', 'native'));
+  const nativeFolder = path.resolve(process.env['CIRCUIT_EXPLORER_NATIVE'] || path.join('out', 'native'));
   if (!existsSync(path.join(nativeFolder, 'node_modules', '@tensorflow', 'tfjs-node', 'package.json'))) {
-    console.log('\n## W1 and W4 on the native backend\n\nNot measured: CIRCUIT_EXPLORER_NATIVE names no folder with tfjs-node.');
+    console.log('\n## W1 and W4 on the native backend\n\nNot measured: there is no tfjs-node in out/native, nor does CIRCUIT_EXPLORER_NATIVE name a folder with one.');
     return;
   }
   const shared = { prompts: TUTORIAL, recipe: RECIPES[session.options.size], nativeFolder } as const;

@@ -19,6 +19,8 @@ import { tinyTokenizerJson } from '../models/tinyTokenizer';
 
 const WORDS = ['When', '·John', '·Mary', '·Tom', '·and', '·went', '·gave', '·it', '·to'];
 
+const LISTENING = '[listens for Ctrl-C]';
+
 /** The program as it ships: four layers, threads, signals and all. The model is small and random. */
 describe('the command line as a program', function () {
   let folder: string;
@@ -53,6 +55,7 @@ describe('the command line as a program', function () {
       pair('John and Tom gave it to', 'John and Mary gave it to'),
     ];
     await writeFile(path.join(folder, 'a.prompts.json'), JSON.stringify({ model: './model', pairs }));
+    await writeFile(path.join(folder, 'tell.cjs'), `process.on('newListener', (name) => name === 'SIGINT' && process.stderr.write('${LISTENING}'));`);
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
@@ -63,15 +66,19 @@ describe('the command line as a program', function () {
     err: string;
   }
 
-  function run(args: readonly string[], started?: (kill: (signal: NodeJS.Signals) => void) => void): Promise<Ended> {
+  /** `listening`: called once the program listens for Ctrl-C, and a moment after. */
+  function run(args: readonly string[], listening?: (kill: (signal: NodeJS.Signals) => void) => void): Promise<Ended> {
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [program, ...args], { cwd: folder });
+      const child = spawn(process.execPath, [...(listening ? ['--require', path.join(folder, 'tell.cjs')] : []), program, ...args], { cwd: folder });
       const ended = { out: '', err: '' };
       child.stdout.on('data', (chunk) => (ended.out += chunk));
-      child.stderr.on('data', (chunk) => (ended.err += chunk));
+      child.stderr.on('data', (chunk) => {
+        const heard = ended.err.includes(LISTENING);
+        ended.err += chunk;
+        if (!heard && ended.err.includes(LISTENING)) setTimeout(() => listening?.((signal) => child.kill(signal)), 500);
+      });
       child.on('error', reject);
       child.on('close', (code, signal) => resolve({ code, signal, ...ended }));
-      started?.((signal) => child.kill(signal));
     });
   }
 
@@ -228,12 +235,12 @@ describe('the command line as a program', function () {
     const many = Array.from({ length: 400 }, () => ({ clean: `${'John and '.repeat(30)}Tom`, corrupted: `${'Mary and '.repeat(30)}Tom`, correct: ' John', incorrect: ' Mary' }));
     await writeFile(path.join(folder, 'many.prompts.json'), JSON.stringify({ model: './model', pairs: many }));
     const args = ['attribute', 'many.prompts.json', '--json', '--backend', 'cpu'];
-    const soft = await run(args, (kill) => setTimeout(() => kill('SIGINT'), 1500));
+    const soft = await run(args, (kill) => kill('SIGINT'));
     assert.deepEqual([soft.code, soft.signal, soft.out], [3, null, '']);
     assert.match(soft.err, /Cancelled\./);
     const hard = await run(args, (kill) => {
-      setTimeout(() => kill('SIGINT'), 1500);
-      setTimeout(() => kill('SIGINT'), 1501);
+      kill('SIGINT');
+      setTimeout(() => kill('SIGINT'), 1);
     });
     assert.ok(hard.signal === 'SIGINT' || hard.code === 3, 'it was quicker than the second signal, or was killed by it');
   });

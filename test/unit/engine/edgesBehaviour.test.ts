@@ -277,7 +277,7 @@ describe('edge attribution', function () {
 
     it('stops at a signal, and serves the next call', async () => {
       const controller = new AbortController();
-      const call = engine.edges({ experiment: of(), method: integrated('left', 200) }, { signal: controller.signal, onProgress: ({ fraction }) => fraction > 0.1 && controller.abort() });
+      const call = engine.edges({ experiment: of(), method: integrated('left', 200) }, { now: everyLookATenth(), signal: controller.signal, onProgress: ({ fraction }) => fraction > 0.1 && controller.abort() });
       await fails(call, 'cancelled', /./);
       await run();
     });

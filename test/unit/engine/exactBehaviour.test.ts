@@ -161,6 +161,12 @@ describe('exact patching behaviour', function () {
     assert.ok(deliveries > 3, `${deliveries} deliveries`);
   });
 
+  it('hands over all at the end where no time goes by', async () => {
+    let deliveries = 0;
+    await engine.patch({ experiment: experiment(2), cells: byPosition() }, { now: () => 0, onProgress: ({ measured }) => void (deliveries += measured ? 1 : 0) });
+    assert.equal(deliveries, 1);
+  });
+
   it('stops when it is cancelled, has delivered what it measured, and serves the next call', async () => {
     const abort = new AbortController();
     let measured = 0;

@@ -157,7 +157,7 @@ describe('native backends in a process of their own', function () {
     await sleep(200);
     owner.kill('SIGKILL');
     for (let waited = 0; isAlive(pid); waited += 50) {
-      assert.ok(waited < 5000, 'it is still alive');
+      assert.ok(waited < 60_000, 'it is still alive');
       await sleep(50);
     }
   });

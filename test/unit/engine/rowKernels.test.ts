@@ -119,7 +119,8 @@ function checkNorm(own: Rowwise): void {
 }
 
 function checkGelu(own: Rowwise): void {
-  for (const count of [1, 2, 3, 4, 7, 4096]) {
+  // Threads share pieces of 8192.
+  for (const count of [1, 2, 3, 4, 7, 4096, 8191, 8192, 8193, 3 * 8192 + 5]) {
     const [x, dy] = [values(count, 7, 12), values(count, 8)];
     const [forward, backward] = read(() => {
       const at = tf.tensor2d(x, [1, count]);
@@ -207,6 +208,27 @@ for (const { choice, threads } of [
     it('sums of differences equal sums in doubles', () => checkDifferenceSums(rowwise()));
   });
 }
+
+describe('threads that share one kind of work after the other', () => {
+  const [m, n, k, count] = [20, 96, 160, 3 * 8192 + 5];
+  let expected: Float32Array[] | undefined;
+
+  for (const [choice, threads, rounds] of [['wasm-simd', 1, 1], ['wasm-threads', 2, 300], ['wasm-threads', 3, 300]] as const) {
+    it(`give the same bits every time: ${threads}`, async () => {
+      await startBackend({ choice, threads, wasmFolder: WASM_FOLDER });
+      try {
+        const [a, b, x, dy] = [tf.tensor2d(values(m * k, 1), [m, k]), tf.tensor2d(values(k * n, 2), [k, n]), tf.tensor2d(values(count, 3, 4), [1, count]), tf.tensor2d(values(count, 4), [1, count])];
+        for (let round = 0; round < rounds; round++) {
+          const found = read(() => [tf.matMul(a, b), rowwise().activate(x, 'gelu-tanh'), tf.matMul(b, a, true, true), rowwise().activateBackward(dy, x, 'gelu-tanh')]);
+          assert.deepEqual(found, (expected ??= found), `round ${round}`);
+        }
+        tf.dispose([a, b, x, dy]);
+      } finally {
+        stopBackend();
+      }
+    });
+  }
+});
 
 describe('e^x in row kernels', () => {
   before(() => startBackend({ choice: 'wasm-simd', threads: 1, wasmFolder: WASM_FOLDER }));

@@ -34,7 +34,7 @@ describe('larger tiles', function () {
       // One value more than C has: nothing may be written there.
       return new Uint32Array(memory.buffer.slice(C, C + 4 * (m * n + 1)));
     };
-    for (const [m, n, k] of [[1, 1, 1], [3, 5, 20], [6, 16, 1], [5, 15, 64], [8, 24, 300], [9, 30, 70], [7, 17, 257], [40, 96, 300], [13, 70, 512], [131, 40, 5], [12, 33, 1029]] as const) {
+    for (const [m, n, k] of [[1, 1, 1], [3, 5, 20], [6, 16, 1], [5, 15, 64], [8, 24, 300], [9, 30, 70], [7, 17, 257], [40, 96, 300], [13, 70, 512], [131, 40, 5], [2, 17, 40], [14, 33, 20], [17, 50, 20], [145, 50, 40], [12, 33, 1029]] as const) {
       for (const layout of Object.values(LAYOUT)) {
         for (const aTransposed of [0, 1]) {
           const [expected, actual] = [narrow, wide].map((kernels) => result(kernels, m, n, k, aTransposed, layout));

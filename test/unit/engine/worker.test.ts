@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../../../src/engine/client/engine';
 import { LocalEngine } from '../../../src/engine/client/localEngine';
 import { startWorkerEngine } from '../../../src/engine/client/workerEngine';
@@ -102,8 +104,12 @@ describe('engine in a worker thread', function () {
       if (fs.existsSync(${hung})) require(${JSON.stringify(script)});
       else require('node:worker_threads').parentPort.once('message', () => { fs.writeFileSync(${hung}, ''); for (;;); });`);
     const own = startWorkerEngine({ script: hanging, patienceMs: 50 });
+    const abort = new AbortController();
     try {
-      await assert.rejects(own.load(loadParams(folder), { signal: AbortSignal.timeout(200) }), (error) => CircuitError.is(error, 'cancelled'));
+      const call = assert.rejects(own.load(loadParams(folder), { signal: abort.signal }), (error) => CircuitError.is(error, 'cancelled'));
+      while (!existsSync(path.join(folder, 'hung'))) await sleep(20);
+      abort.abort();
+      await call;
       await own.load(loadParams(folder));
     } finally {
       await own.dispose();

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
 import { utimes } from 'node:fs/promises';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { createTokenizerService } from '../../../src/models/tokenizerService';
 import { startTokenizerThread, type TokenizerThread } from '../../../src/models/tokenizerThread';
@@ -81,11 +83,17 @@ describe('models: tokenizer service', () => {
     });
 
     it('is ended when it hangs in a call that was cancelled, and starts again at the next', async () => {
-      await worker.write('hanging.js', "require('node:worker_threads').parentPort.on('message', () => { for (;;); });");
+      const asked = path.join(worker.folder, 'asked');
+      await worker.write('hanging.js', `require('node:worker_threads').parentPort.on('message', () => { require('node:fs').appendFileSync(${JSON.stringify(asked)}, '.'); for (;;); });`);
+      const times = (): number => (existsSync(asked) ? readFileSync(asked, 'utf8').length : 0);
       const hanging = startTokenizerThread(path.join(worker.folder, 'hanging.js'), 50);
       try {
-        for (let i = 0; i < 2; i++) {
-          await assert.rejects(hanging.info({ folder: files.folder }, { signal: AbortSignal.timeout(100) }), (error) => CircuitError.is(error, 'cancelled'));
+        for (const time of [1, 2]) {
+          const abort = new AbortController();
+          const call = assert.rejects(hanging.info({ folder: files.folder }, { signal: abort.signal }), (error) => CircuitError.is(error, 'cancelled'));
+          while (times() < time) await sleep(20);
+          abort.abort();
+          await call;
         }
       } finally {
         await hanging.dispose();

@@ -21,7 +21,7 @@ WebAssembly.instantiate(module, { env: { memory } }).then(({ exports }) => {
 });
 `;
 
-/** Threads that share the wasm memory and help with products. */
+/** Threads that share the wasm memory and help with products and GELU. */
 export class HelperThreads {
   private constructor(
     private readonly workers: readonly Worker[],

@@ -1,5 +1,5 @@
 /**
- * Kernels that a backend may have beside tfjs's own for the row-wise pieces of a block (assembly/rows.ts and elements.ts): a row is what lies
+ * Kernels that a backend may have beside tfjs's own for the row-wise pieces of a block (assembly/rows.ts, elements.ts, gelu.ts and softmax.ts): a row is what lies
  * along a tensor's last axis. Their inputs and attributes are read in rowKernels.ts.
  */
 export const NORMALISE = 'CircuitExplorerNormalise';

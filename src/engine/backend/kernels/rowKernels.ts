@@ -2,14 +2,14 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
 import { AFFINE, DIFFERENCE_SUMS, GELU, GELU_BACKWARD, NORM_BACKWARD, NORMALISE, SOFTMAX, SOFTMAX_BACKWARD } from './rowKernelNames';
 
-/** What assembly/rows.ts, elements.ts and gelu.ts export: addresses in bytes, counts in values. */
+/** What assembly/rows.ts, elements.ts, gelu.ts and softmax.ts export: addresses in bytes, counts in values. */
 export interface RowPrograms {
   normalise(x: number, rows: number, width: number, epsilon: number, held: number, unit: number, inverse: number): void;
   affine(unit: number, rows: number, width: number, gain: number, bias: number, to: number): void;
   normBackward(dy: number, rows: number, width: number, unit: number, inverse: number, units: number, gain: number, frozen: number, to: number): void;
   gelu(job: number, shared: number, x: number, count: number, to: number): void;
   geluBackward(job: number, shared: number, dy: number, x: number, count: number, to: number): void;
-  softmax(x: number, rows: number, width: number, mask: number, masks: number, to: number): void;
+  softmax(job: number, shared: number, x: number, rows: number, width: number, mask: number, masks: number, to: number): void;
   softmaxBackward(p: number, dp: number, rows: number, width: number, to: number): void;
   differenceSums(gradient: number, other: number, own: number, rows: number, width: number, to: number): void;
   swapMiddle(from: number, outer: number, a: number, b: number, width: number, to: number): void;
@@ -137,7 +137,7 @@ class RowKernels {
     const masks = mask ? sizeOf(mask) / width : 1;
     if (mask) check(mask.shape.at(-1) === width && rows % masks === 0, scores, mask);
     const out = this.like(scores);
-    this.programs.softmax(this.at(scores), rows, width, mask ? this.at(mask) : 0, masks, this.at(out));
+    this.programs.softmax(this.team.job, Number(this.team.isShared), this.at(scores), rows, width, mask ? this.at(mask) : 0, masks, this.at(out));
     return out;
   }
 

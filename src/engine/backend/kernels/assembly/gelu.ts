@@ -1,7 +1,8 @@
 /** GELU and its gradient, which several threads may share. All float32; `to` never overlaps what is read. */
 
-import { closeJob, GELU, GELU_BACKWARD, nextPiece, openJob, OWN_FIELDS, pieceIsDone } from './jobs';
+import { GELU, GELU_BACKWARD, nextPiece, OWN_FIELDS, pieceIsDone } from './jobs';
 import { exp4, LANES, loadRest, multiplyAdd, storeRest } from './lanes';
+import { runJob } from './work';
 
 /** Values that are one thread's piece of work, some 40 µs. */
 const PIECE: i32 = 8192;
@@ -84,20 +85,15 @@ export function workOnGeluBackward(job: usize): void {
 /** to = GELU(x), the tanh form */
 export function gelu(job: usize, shared: bool, x: usize, count: i32, to: usize): void {
   store<i32>(job, <i32>x, X); store<i32>(job, count, COUNT); store<i32>(job, <i32>to, TO);
-  run(job, shared, GELU, count);
+  runJob(job, 0, GELU, piecesOf(count), shared);
 }
 
 /** to = dy ∘ GELU'(x) */
 export function geluBackward(job: usize, shared: bool, dy: usize, x: usize, count: i32, to: usize): void {
   store<i32>(job, <i32>dy, DY); store<i32>(job, <i32>x, X); store<i32>(job, count, COUNT); store<i32>(job, <i32>to, TO);
-  run(job, shared, GELU_BACKWARD, count);
+  runJob(job, 0, GELU_BACKWARD, piecesOf(count), shared);
 }
 
-function run(job: usize, shared: bool, kind: i32, count: i32): void {
-  const pieces = (count + PIECE - 1) / PIECE;
-  const isWorthIt = shared && pieces > 1;
-  openJob(job, kind, pieces, isWorthIt);
-  if (kind === GELU) workOnGelu(job);
-  else workOnGeluBackward(job);
-  closeJob(job, pieces, isWorthIt);
+function piecesOf(count: i32): i32 {
+  return (count + PIECE - 1) / PIECE;
 }

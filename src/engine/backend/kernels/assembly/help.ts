@@ -1,8 +1,7 @@
 /** What the other threads do. */
 
-import { workOnGelu, workOnGeluBackward } from './gelu';
-import { ACTIVE, GELU, KIND, OPEN, PRODUCT, SEQUENCE, STOP } from './jobs';
-import { workOnProduct } from './matmul';
+import { ACTIVE, OPEN, SEQUENCE, STOP } from './jobs';
+import { work } from './work';
 
 /** Looks at SEQUENCE before a thread goes to sleep. A hundred times as many brought nothing that could be told from noise, and would keep a core from others. */
 const LOOKS: i32 = 20000;
@@ -30,11 +29,4 @@ export function stop(job: usize): void {
   atomic.store<i32>(job, 1, STOP);
   atomic.add<i32>(job, 1, SEQUENCE);
   atomic.notify(job + SEQUENCE, -1);
-}
-
-function work(job: usize, scratch: usize): void {
-  const kind = load<i32>(job, KIND);
-  if (kind === PRODUCT) workOnProduct(job, scratch);
-  else if (kind === GELU) workOnGelu(job);
-  else workOnGeluBackward(job);
 }

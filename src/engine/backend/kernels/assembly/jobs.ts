@@ -23,6 +23,7 @@ export const JOB_BYTES: usize = 128;
 export const PRODUCT: i32 = 0;
 export const GELU: i32 = 1;
 export const GELU_BACKWARD: i32 = 2;
+export const SOFTMAX: i32 = 3;
 
 /** The number of a piece that is this thread's now, −1 when none is left. */
 export function nextPiece(job: usize): i32 {
@@ -56,7 +57,7 @@ export function closeJob(job: usize, pieces: i32, shared: bool): void {
 
 /**
  * Looks at a field before a thread that waits for others lets them have its core: some 200 µs, more than their last piece of work
- * takes if they have a core of their own. A thread that goes to sleep is as late again in waking up.
+ * takes with some forty rows if they have a core of their own. A thread that goes to sleep is as late again in waking up.
  */
 const LOOKS_AT_OTHERS: i32 = 100_000;
 const PAUSE_NS: i64 = 200_000;

@@ -2,7 +2,7 @@
  * Matrix products in the wasm backend's own memory, in AssemblyScript: C = op(A)·op(B) + bias, all float32 and row-major.
  *
  * As in any fast matrix product, the operands are first copied into the order in which the innermost loop reads them:
- * A in panels of ROWS rows, B in panels of COLUMNS columns, 256 of the inner dimension at a time. The innermost loop then
+ * A in panels of ROWS rows, or SHORT_ROWS at its end, B in panels of COLUMNS columns, 256 of the inner dimension at a time. The innermost loop then
  * keeps a tile of C in vector registers: that of tileNarrow.ts, in whose place the build puts tileWide.ts for one variant. Sizes
  * were tried out, not derived (docs/decisions/0006-own-wasm-kernels.md).
  *
@@ -11,8 +11,9 @@
 
 import { ACROSS_CHUNK, acrossBytes, acrossColumns, acrossCopy, acrossPanels } from './across';
 import { copyAcross, copyAlong } from './copies';
-import { closeJob, nextPiece, openJob, OWN_FIELDS, pieceIsDone, PRODUCT, waitUntil } from './jobs';
+import { nextPiece, OWN_FIELDS, pieceIsDone, PRODUCT, waitUntil } from './jobs';
 import { COLUMNS, copyColumns, ROWS, SHORT_ROWS, tile, tileShort } from './tileNarrow';
+import { runJob } from './work';
 
 const ROW_BYTES: usize = COLUMNS * 4;
 /** Of the inner dimension, copied at a time: what is copied of B stays in the nearest caches. */
@@ -22,13 +23,13 @@ const CHUNK: i32 = 32;
 /** Likewise where B is packed and nothing of it is copied: the smaller, the shorter does one thread wait for another's last piece. */
 const PACKED_CHUNK: i32 = 16;
 
-// A thread's scratch: a tile at the border of C, a bias at the border, a chunk of B or of C across (across.ts, which takes less), and for small products A.
+// A thread's scratch: a tile at the border of C, a bias at the border, a chunk of B or of C across (across.ts: 30 of 32 kB), and for small products A.
 const TILE: usize = 0;
 const BIAS: usize = 512;
 const B_COPY: usize = 1024;
 const A_COPY: usize = B_COPY + DEPTH * CHUNK * 4;
 
-/** Bytes of scratch that each thread needs for products of a batch whose A has up to `smallA` bytes, rows rounded up to ROWS. */
+/** Bytes of scratch that each thread needs for products of a batch whose A has up to `smallA` `copyBytes`. */
 export function scratchBytes(smallA: usize): usize {
   return A_COPY + smallA;
 }
@@ -94,7 +95,7 @@ export function pack(from: usize, rows: i32, columns: i32, to: usize): void {
   }
 }
 
-/** How many of the last panels of A have SHORT_ROWS rows, so that no more than one row is filled up with zeros (two below five). */
+/** How many of the last panels of A have SHORT_ROWS rows, so that no more than one row is filled up with zeros, of fewer than four rows what they lack. */
 function shortPanels(m: i32): i32 {
   if (SHORT_ROWS === ROWS) return 0;
   const rest = m % ROWS;
@@ -131,6 +132,13 @@ function copyA(a: usize, row: usize, transposed: bool, m: i32, k: i32, panel: i3
   else copyAcross(a + <usize>first * row, row, k, m - first, at, rows);
 }
 
+// @ts-ignore: decorator
+@inline
+function addTile(rows: i32, a: usize, b: usize, depth: i32, c: usize, row: usize): void {
+  if (rows === ROWS) tile(a, b, depth, c, row);
+  else tileShort(a, b, depth, c, row);
+}
+
 /** Columns [from, to) of one product, at most a chunk. `a` is the copy. */
 function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: usize, m: i32, n: i32, k: i32, from: i32, to: i32, scratch: usize): void {
   const panels = panelsOf(m);
@@ -165,14 +173,12 @@ function columns(a: usize, b: usize, bRow: usize, layout: i32, c: usize, bias: u
         const at = c + <usize>first * row + (<usize>j << 2);
         if (height === rows && width === COLUMNS) {
           if (!more) begin(at, row, rows, biasAt);
-          if (rows === ROWS) tile(aPanel, bPanel, depth, at, row);
-          else tileShort(aPanel, bPanel, depth, at, row);
+          addTile(rows, aPanel, bPanel, depth, at, row);
         } else {
           const bytes = <usize>width << 2;
           begin(scratch + TILE, ROW_BYTES, rows, biasAt);
           if (more) for (let r = 0; r < height; r++) memory.copy(scratch + TILE + <usize>r * ROW_BYTES, at + <usize>r * row, bytes);
-          if (rows === ROWS) tile(aPanel, bPanel, depth, scratch + TILE, ROW_BYTES);
-          else tileShort(aPanel, bPanel, depth, scratch + TILE, ROW_BYTES);
+          addTile(rows, aPanel, bPanel, depth, scratch + TILE, ROW_BYTES);
           for (let r = 0; r < height; r++) memory.copy(at + <usize>r * row, scratch + TILE + <usize>r * ROW_BYTES, bytes);
         }
       }
@@ -243,8 +249,5 @@ export function multiply(
   store<i32>(job, <i32>sharedA, SHARED_A);
   store<i32>(job, 0, NEXT_COPY); store<i32>(job, 0, COPIED);
   const size = chunkOf(layout);
-  const pieces = batch === 1 ? (n + size - 1) / size : batch;
-  openJob(job, PRODUCT, pieces, shared);
-  workOnProduct(job, scratch);
-  closeJob(job, pieces, shared);
+  runJob(job, scratch, PRODUCT, batch === 1 ? (n + size - 1) / size : batch, shared);
 }

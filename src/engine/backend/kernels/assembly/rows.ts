@@ -1,15 +1,15 @@
 /**
  * The row-wise pieces of a block in the wasm backend's own memory, each in one pass over rows that stay in the nearest
- * cache: LayerNorm and softmax with what their backward passes need, and copies of rows. All float32; rows follow one
+ * cache: LayerNorm with what its backward pass needs, softmax's backward pass, and copies of rows. All float32; rows follow one
  * another without gaps; arguments are addresses in bytes, counts in values. Output never overlaps input.
  *
  * Sums have a fixed order (sixteen of them side by side, joined at the end), so that results are the same at every run.
  */
 
-import { bytes, exp4, LANES, loadRest, multiplyAdd, storeRest, sumOfLanes } from './lanes';
+import { bytes, LANES, loadRest, multiplyAdd, storeRest, sumOfLanes } from './lanes';
 
 /** Σ x */
-function sum(x: usize, width: i32): f32 {
+export function sum(x: usize, width: i32): f32 {
   let s0 = f32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
   let left = width;
   for (; left >= 4 * LANES; left -= 4 * LANES) {
@@ -49,7 +49,7 @@ function dot(x: usize, y: usize, width: i32): f32 {
 }
 
 /** to = x·scale + shift; `to` may be x. */
-function scaleAndShift(x: usize, width: i32, scale: f32, shift: f32, to: usize): void {
+export function scaleAndShift(x: usize, width: i32, scale: f32, shift: f32, to: usize): void {
   const by = f32x4.splat(scale), plus = f32x4.splat(shift);
   let left = width;
   for (; left >= LANES; left -= LANES) {
@@ -125,51 +125,6 @@ export function normBackward(dy: usize, rows: i32, width: i32, unit: usize, inve
       storeRest(to + at, f32x4.mul(f32x4.sub(centred, f32x4.mul(loadRest(own + at, left, 0), projected)), scale), left);
     }
     dy += row;
-    to += row;
-  }
-}
-
-/** to = x + mask if there is one; returns the largest. */
-function withMask(x: usize, mask: usize, width: i32, to: usize): f32 {
-  let largest = f32x4.splat(-Infinity);
-  let left = width;
-  for (; left >= LANES; left -= LANES) {
-    let values = v128.load(x);
-    if (mask) {
-      values = f32x4.add(values, v128.load(mask));
-      mask += 16;
-    }
-    largest = f32x4.pmax(largest, values);
-    v128.store(to, values);
-    x += 16;
-    to += 16;
-  }
-  if (left) {
-    let values = loadRest(x, left, -Infinity);
-    if (mask) values = f32x4.add(values, loadRest(mask, left, 0));
-    largest = f32x4.pmax(largest, values);
-    storeRest(to, values, left);
-  }
-  return max(
-    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-  );
-}
-
-/** to = softmax(x + mask) of each row. `mask`: 0, or the address of `masks` rows, which `rows` have once or several times. */
-export function softmax(x: usize, rows: i32, width: i32, mask: usize, masks: i32, to: usize): void {
-  const row = bytes(width);
-  for (let r = 0; r < rows; r++) {
-    const largest = f32x4.splat(withMask(x, mask ? mask + <usize>(r % masks) * row : 0, width, to));
-    let at = to;
-    let left = width;
-    for (; left >= LANES; left -= LANES) {
-      v128.store(at, exp4(f32x4.sub(v128.load(at), largest)));
-      at += 16;
-    }
-    if (left) storeRest(at, exp4(f32x4.sub(loadRest(at, left, 0), largest)), left);
-    scaleAndShift(to, width, 1 / sum(to, width), 0, to);
-    x += row;
     to += row;
   }
 }

@@ -93,7 +93,7 @@ export function copyColumns(from: usize, to: usize): void {
 /** Rows of B and of A in a tile of C across. */
 export const ACROSS_ROWS: i32 = 6;
 export const ACROSS_LANES: i32 = 16;
-/** The same at the end of A. */
+/** The same at the end of A: half the lanes, and twice the rows of B so that as many vectors are added to. */
 export const HALF_ROWS: i32 = 12;
 export const HALF_LANES: i32 = 8;
 
