@@ -17,7 +17,7 @@ import { attentionControls } from './attentionControls';
 import { HeadBlock } from './headBlock';
 import type { Scroll } from './matrixGeometry';
 import { attendedPair, attentionChoice, attributionOptions, firstChoice, followSelection, openingMap, type AttentionChoice } from './ownState';
-import { headMatrices, resampledFrom, type LayerAttention, type PatternCell, type PatternKind, type PatternMatrix } from './patterns';
+import { answerBytes, headMatrices, resampledFrom, type LayerAttention, type PatternCell, type PatternKind, type PatternMatrix } from './patterns';
 import { scaleLegends } from './scaleLegends';
 import { scalesFor } from './scales';
 import { strongestCells, type CellOrder, type CellRow } from './strongestCells';
@@ -75,7 +75,7 @@ export class AttentionView implements View {
     this.isChosen = chosen !== undefined;
     this.choice = chosen ?? firstChoice(parts.run, parts.state.selection, []);
     const longest = Math.max(...parts.run.pairs.map(({ clean }) => clean.length));
-    const largestAnswer = Math.max(WHOLE_LAYER_BYTES, bytesOf(1, longest));
+    const largestAnswer = Math.max(WHOLE_LAYER_BYTES, answerBytes(1, longest));
     this.answers = new Computed(Math.max(2, Math.floor(MOST_BYTES / largestAnswer)), () => this.render());
     this.computing = new Computing(() => this.computingWhat(), { stop: () => this.answers.stop(), retry: () => this.answers.retry() });
     this.verifyLine = new VerifyLine('pattern cells', parts.numbers, parts.verifying, (top) => parts.change({ top }));
@@ -175,7 +175,7 @@ export class AttentionView implements View {
     const { pair } = this;
     const all = Array.from({ length: run.model.heads }, (_, head) => head);
     const length = run.pairs[pair]!.clean.length;
-    const wanted = bytesOf(all.length, length) <= WHOLE_LAYER_BYTES ? all : heads;
+    const wanted = answerBytes(all.length, length) <= WHOLE_LAYER_BYTES ? all : heads;
     return this.answers.ask(`${pair} ${layer} ${wanted.join()}`, (call) => host.attention({ runId: run.id, pair, layer, heads: wanted }, call));
   }
 
@@ -394,9 +394,4 @@ export class AttentionView implements View {
     this.verifyLine.element.hidden = units.length === 0;
     this.verifyLine.render({ strongest: { units }, top, cells });
   }
-}
-
-/** Of an answer: four arrays of floats at most. */
-function bytesOf(heads: number, length: number): number {
-  return heads * length ** 2 * 4 * Float32Array.BYTES_PER_ELEMENT;
 }

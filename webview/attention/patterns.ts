@@ -109,3 +109,8 @@ export function moveCell({ dest, src }: PatternCell, key: string, ctrl: boolean,
       return undefined;
   }
 }
+
+/** Of `LayerAttention` of so many heads: four arrays of floats at most. */
+export function answerBytes(heads: number, length: number): number {
+  return heads * length ** 2 * 4 * Float32Array.BYTES_PER_ELEMENT;
+}
