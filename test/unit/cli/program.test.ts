@@ -125,7 +125,8 @@ describe('the command line as a program', function () {
     assert.equal(attention.code, 0, attention.err);
     const { pairs } = JSON.parse(attention.out) as AttentionJson;
     for (const row of pairs[0]!.heads[0]!.clean as number[][]) assert.ok(Math.abs(row.reduce((sum, value) => sum + value, 0) - 1) < 1e-5);
-    const lens = JSON.parse((await run(['lens', 'patched.safetensors', '--model', 'model', '--json'])).out) as LensJson;
+    assert.equal((await run(['attribute', 'a.prompts.json', '--out', 'seen.safetensors'])).code, 0);
+    const lens = JSON.parse((await run(['lens', 'seen.safetensors', '--model', 'model', '--json'])).out) as LensJson;
     lens.pairs.forEach(({ clean }, pair) => assert.ok(Math.abs((clean.lens as number[]).at(-1)! - lens.metricValues.perPair[pair]!.clean) < 1e-3));
     // Its vocabulary is its tokenizer's, so that every prediction can be read.
     const sample = path.resolve('media', 'samples', 'ioi.prompts.json');

@@ -21,7 +21,7 @@ WebAssembly.instantiate(module, { env: { memory } }).then(({ exports }) => {
 });
 `;
 
-/** Threads that share the wasm memory and help with products and GELU. */
+/** Threads that share the wasm memory and help with what takes longest. */
 export class HelperThreads {
   private constructor(
     private readonly workers: readonly Worker[],
