@@ -83,7 +83,38 @@ export function changedAttribution(panel: Panel, change: ExperimentChange): Attr
   };
 }
 
-async function openSource({ key }: Panel): Promise<void> {
+/** Where they could not be run, at the first mistake in them. */
+async function openSource({ key, state }: Panel): Promise<void> {
   if (key === SELECTED_PROMPTS) throw new CircuitError('internal', 'These prompts come from no prompt file.');
-  await vscode.window.showTextDocument(vscode.Uri.parse(key), { viewColumn: vscode.ViewColumn.One });
+  const uri = vscode.Uri.parse(key);
+  const editor = await vscode.window.showTextDocument(uri, { viewColumn: vscode.ViewColumn.One });
+  if (state !== 'failed') return;
+  const before = editor.selection;
+  const mistake = await firstError(uri);
+  // Not under the hand of a person who has gone somewhere meanwhile.
+  if (!mistake || !editor.selection.isEqual(before)) return;
+  editor.selection = new vscode.Selection(mistake.start, mistake.start);
+  editor.revealRange(mistake, vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+}
+
+/** A file that has just been opened is checked a moment later. */
+const CHECKED_WITHIN_MS = 5000;
+
+function firstError(uri: vscode.Uri): Promise<vscode.Range | undefined> {
+  const found = (): vscode.Range | undefined =>
+    vscode.languages.getDiagnostics(uri).filter(({ severity }) => severity === vscode.DiagnosticSeverity.Error).map(({ range }) => range).sort((a, b) => a.start.compareTo(b.start))[0];
+  const now = found();
+  if (now) return Promise.resolve(now);
+  return new Promise((resolve) => {
+    const end = (range?: vscode.Range): void => {
+      clearTimeout(timer);
+      changes.dispose();
+      resolve(range);
+    };
+    const timer = setTimeout(() => end(), CHECKED_WITHIN_MS);
+    const changes = vscode.languages.onDidChangeDiagnostics(({ uris }) => {
+      const range = uris.some((changed) => changed.toString() === uri.toString()) ? found() : undefined;
+      if (range) end(range);
+    });
+  });
 }

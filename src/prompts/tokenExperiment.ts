@@ -48,6 +48,23 @@ export function toTokenExperiment(experiment: TextExperiment, tokenized: readonl
   };
 }
 
+/** What a prompt file's diagnostics would warn of, each kind once, naming the pairs; for pairs that have no errors. */
+export function promptWarnings(experiment: TextExperiment, tokenized: readonly TokenizedPair[], { bos, context }: TokenFacts): string[] {
+  const { pairs } = experiment;
+  const rules: TokenRules = { context, bosPrepended: bos !== undefined, settings: experiment };
+  const kinds = new Map<string, { message: string; pairs: Set<string> }>();
+  pairs.forEach((pair, i) => {
+    for (const { code, severity, message } of pairFaults(pair, tokenized[i]!, rules)) {
+      if (severity !== 'warning') continue;
+      const name = pairName(pair, i);
+      const kind = kinds.get(code);
+      if (kind) kind.pairs.add(name);
+      else kinds.set(code, { message: (pairs.length > 1 ? `In ${JSON.stringify(name)}: ` : '') + message, pairs: new Set([name]) });
+    }
+  });
+  return [...kinds.values()].map(({ message, pairs: { size } }) => (size > 1 ? `${message} So it is in ${size} of ${pairs.length} pairs.` : message));
+}
+
 /** A pair's named positions as token indices of its clean prompt, BOS counted, in their order; for pairs that have no faults. */
 export function namedPositions({ clean, positions }: TextPair, tokenized: TokenizedPair, bosPrepended: boolean): Record<string, number> {
   return Object.fromEntries(Object.entries(positions ?? {}).map(([name, position]) => [name, resolvePosition(position, clean, tokenized.clean, bosPrepended)!]));

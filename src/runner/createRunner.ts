@@ -3,7 +3,7 @@ import type { ModelSource } from '../models/modelSource';
 import { BUNDLED } from '../models/resolveModel';
 import type { TokenizerService } from '../models/tokenizerService';
 import { vocabularyNote } from '../models/vocabularyNote';
-import { toTokenExperiment } from '../prompts/tokenExperiment';
+import { promptWarnings, toTokenExperiment } from '../prompts/tokenExperiment';
 import { tokenizePairs, type TokenizedPair } from '../prompts/tokenizedPair';
 import { CircuitError } from '../shared/errors';
 import { hasGradient, type TextExperiment, type TokenExperiment } from '../shared/experiment';
@@ -68,8 +68,11 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
     const tokens = toTokenExperiment(experiment, tokenized, { bos, context: info.context });
     const loaded = await load(source, settings, stages.begin('Loading the model', LOADED));
     const result = await engine.attribute({ experiment: tokens, sites: job.sites ?? usualSites(tokens) }, stages.begin('Attributing', 1));
-    const vocabulary = source.id === BUNDLED ? vocabularyNotes(experiment, tokenized) : [];
-    return runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, vocabulary, createdAt: now(), extensionVersion });
+    const texts = [
+      ...promptWarnings(experiment, tokenized, { bos, context: info.context }).map((message): RunNote => ({ severity: 'warning', message })),
+      ...(source.id === BUNDLED ? vocabularyNotes(experiment, tokenized) : []),
+    ];
+    return runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, texts, createdAt: now(), extensionVersion });
   };
 
   const suggestAnswers: ExperimentRunner['suggestAnswers'] = ({ clean, corrupted, settings, top }, call = {}) =>

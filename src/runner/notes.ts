@@ -9,14 +9,14 @@ export interface Noted {
   experiment: TextExperiment;
   pairs: RunPair[];
   backend: BackendInfo;
-  /** What the model's vocabulary says about the texts. */
-  vocabulary: RunNote[];
+  /** Of the prompts and answers as they are written, and of what the model's vocabulary knows of them. */
+  texts: RunNote[];
 }
 
 /** First what only a forward pass can tell, then what holds for every run of this kind. */
 export function notesOf(run: Noted): RunNote[] {
-  const { experiment, pairs, backend, vocabulary } = run;
-  return [...differenceNotes(experiment, pairs), ...vocabulary, ...metricNotes(experiment), ...gradientNotes(experiment), ...otherNotes(experiment), ...loneMeanNotes(experiment, pairs), ...variantNotes(experiment), ...alignmentNotes(experiment), ...backendNotes(backend)];
+  const { experiment, pairs, backend, texts } = run;
+  return [...differenceNotes(experiment, pairs), ...texts, ...metricNotes(experiment), ...gradientNotes(experiment), ...otherNotes(experiment), ...loneMeanNotes(experiment, pairs), ...variantNotes(experiment), ...alignmentNotes(experiment), ...backendNotes(backend)];
 }
 
 type Side = 'clean' | 'corrupted';

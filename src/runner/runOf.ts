@@ -17,13 +17,13 @@ export interface Finished {
   tokens: TokenExperiment;
   loaded: LoadedModel;
   result: AttributionResult;
-  vocabulary: RunNote[];
+  texts: RunNote[];
   createdAt: Date;
   extensionVersion: string;
 }
 
 /** A finished attribution as a run. */
-export function runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, vocabulary, createdAt, extensionVersion }: Finished): Run {
+export function runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, texts, createdAt, extensionVersion }: Finished): Run {
   const { experiment, title, source } = job;
   const pairs = experiment.pairs.map((pair, i): RunPair => {
     const { clean, corrupted, correct, incorrect } = tokenized[i]!;
@@ -56,7 +56,7 @@ export function runOf({ job, prependBos, bos, tokenized, tokens, loaded, result,
       pairs,
       groups: result.groups,
       timings: { load: loaded.seconds, run: result.seconds },
-      notes: notesOf({ experiment, pairs, backend: result.backend, vocabulary }),
+      notes: notesOf({ experiment, pairs, backend: result.backend, texts }),
     },
     arrays: result.arrays,
   };

@@ -3,7 +3,7 @@ import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import { COMMANDS } from '../../src/editor/commandTable';
 import { PANEL_VIEW_TYPE } from '../../src/editor/panel';
-import { changedAttribution } from '../../src/editor/panelActions';
+import { actOfPanel, changedAttribution } from '../../src/editor/panelActions';
 import { agreementOfMap, cellsOf } from '../../src/editor/panelModel';
 import type { PrivateApi } from '../../src/extension';
 import type { AttributionJob } from '../../src/runner/runner';
@@ -12,6 +12,7 @@ import { exactOf } from '../../src/shared/exact';
 import type { TextExperiment } from '../../src/shared/experiment';
 import type { ExperimentChange } from '../../src/shared/panelProtocol';
 import { activated, closeEditors, eventually, PARK, promptText, sampleUri, SHOPS, workspaceFile } from './extension';
+import { silentLog } from './fakePanel';
 
 const JOB: AttributionJob = {
   experiment: { metric: 'logitDiff', direction: 'denoise', pairs: [{ ...SHOPS, correct: [SHOPS.correct], incorrect: [SHOPS.incorrect] }] },
@@ -102,6 +103,11 @@ describe('attributing in the editor', () => {
     await vscode.commands.executeCommand(COMMANDS.rerunAttribution, uri);
     assert.equal(api.panels.get(uri.toString())?.state, 'failed');
     assert.equal((await api.store.list()).length, before);
+    const panel = api.panels.get(uri.toString())!;
+    await actOfPanel('openSource', panel, { attributions: api.attributions, log: silentLog() });
+    const editor = vscode.window.activeTextEditor!;
+    assert.equal(editor.document.uri.toString(), uri.toString());
+    assert.match(editor.document.lineAt(editor.selection.active.line).text, /"corrupted": .* the"/);
   });
 
   it('is cancelled before it is done, and serves the next request', async () => {

@@ -42,6 +42,10 @@ describe('exact patching beside the estimate', () => {
   it('says beforehand what it costs, and measures the strongest cells', async () => {
     const page = await open({ run: 'ioi' });
     await textIs(verify(page).locator('.caption'), '0 of 40 measured · top 10: under a second · all: about 1 s');
+    await verify(page).getByRole('spinbutton').fill('0');
+    await verify(page).getByRole('spinbutton').press('Enter');
+    await textIs(verify(page).locator('.number-said'), 'A whole number from 1 to 40 is expected; 10 stays.');
+    assert.equal(await verify(page).getByRole('spinbutton').inputValue(), '10');
     await verify(page).getByRole('spinbutton').fill('4');
     await verify(page).getByRole('spinbutton').press('Enter');
     await verify(page).getByRole('button', { name: 'Verify top' }).click();

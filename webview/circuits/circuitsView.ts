@@ -31,7 +31,7 @@ import { circuitsChoice, selectionOf, type CircuitsChoice } from './ownState';
 import { keptSentence, measuredOn, scoresOf, stabilityText } from './words';
 
 const EXPLANATION =
-  'A circuit is a set of edges that does, all others being ablated, most of what the model does on these prompts. Circuits are chosen among attributed edges, which this run does not have yet. Attribution takes two forward passes and one backward pass for all edges at once.';
+  'A circuit is a set of edges that does, all others being ablated, most of what the model does on these prompts. Circuits are chosen among attributed edges, which this run does not have yet. Attribution takes a few passes for all edges at once.';
 
 type Overlap = { shared: number; either: number; jaccard: number };
 

@@ -4,6 +4,7 @@ import type { CellChoice } from '../../src/shared/panelProtocol';
 import type { MapOf, ViewOptions } from '../../src/shared/views';
 import type { Numbers } from '../numbers';
 import type { Verifying } from '../verifying';
+import { countBox } from '../view/countBox';
 import { button, el } from '../view/dom';
 import { Slot } from '../view/slot';
 
@@ -59,18 +60,7 @@ export class VerifyLine {
   }
 
   private topBox(top: number, cells: number): HTMLElement {
-    const box = el('input', {
-      class: 'number',
-      attributes: { type: 'number', min: 1, max: cells, value: top, 'aria-label': `How many of the strongest cells of ${this.name}`, 'data-key': 'how many to verify' },
-      on: {
-        change: () => {
-          const chosen = Math.round(Number(box.value));
-          if (chosen >= 1) this.chooseTop(Math.min(chosen, cells));
-          else box.value = String(top);
-        },
-      },
-    });
-    return box;
+    return countBox({ value: top, most: cells, attributes: { 'aria-label': `How many of the strongest cells of ${this.name}`, 'data-key': 'how many to verify' }, choose: (count) => this.chooseTop(count) });
   }
 
   /** "3 of 144 measured · top 10: 7 to measure, about 2 s · all: about 40 s" */

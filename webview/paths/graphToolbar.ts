@@ -1,5 +1,6 @@
 import { PATH_MODES, type PathMode } from '../../src/shared/paths';
 import { MOST_EDGES } from '../../src/shared/pathsProtocol';
+import { countBox } from '../view/countBox';
 import { button, dropDown, el, segmented } from '../view/dom';
 import { MODES } from './methodWords';
 import type { PathsChoice } from './ownState';
@@ -50,17 +51,7 @@ export interface VerifyEvents {
 /** How edges are patched exactly, and the button that patches the strongest. */
 export function verifyControls({ mode, verify }: Pick<PathsChoice, 'mode' | 'verify'>, events: VerifyEvents): HTMLElement[] {
   const modes = PATH_MODES.map((value) => ({ value, label: MODES[value].label }));
-  const box = el('input', {
-    class: 'number',
-    attributes: { type: 'number', min: 1, max: MOST_EDGES, value: verify, 'aria-label': 'How many of the strongest edges to verify', 'data-key': 'how many to verify' },
-    on: {
-      change: () => {
-        const top = Math.round(Number(box.value));
-        if (top >= 1) events.top(Math.min(top, MOST_EDGES));
-        else box.value = String(verify);
-      },
-    },
-  });
+  const box = countBox({ value: verify, most: MOST_EDGES, attributes: { 'aria-label': 'How many of the strongest edges to verify', 'data-key': 'how many to verify' }, choose: (count) => events.top(count) });
   return [
     dropDown<PathMode>('Exact path patching', modes, mode, (value) => events.mode(value)),
     el('span', { class: 'buttons' }, [button('Verify top', () => events.verifyTop(), { title: `Patch the ${verify} strongest edges, of the graph or of what is in focus, exactly` }), box]),

@@ -1,5 +1,6 @@
 import { INTEGRATION_RULES, type IntegrationRule } from '../../src/shared/experiment';
 import { EDGE_LAYER_NORMS, type EdgeMethod } from '../../src/shared/paths';
+import { countBox } from '../view/countBox';
 import { button, el, segmented } from '../view/dom';
 import { Slot } from '../view/slot';
 import { GRADIENTS, gradientOf, LAYER_NORMS, withGradient } from './methodWords';
@@ -59,17 +60,7 @@ export class MethodForm {
   }
 
   private steps(integrated: NonNullable<EdgeMethod['integrated']>): HTMLElement {
-    const box = el('input', {
-      class: 'number',
-      attributes: { type: 'number', min: 1, max: MOST_STEPS, value: integrated.steps, id: `${this.id}-steps`, 'data-key': 'edge steps' },
-      on: {
-        change: () => {
-          const steps = Math.round(Number(box.value));
-          this.set({ ...this.method, integrated: { ...integrated, steps: steps >= 1 ? Math.min(MOST_STEPS, steps) : integrated.steps } });
-          box.value = String(this.method.integrated?.steps ?? integrated.steps);
-        },
-      },
-    });
+    const box = countBox({ value: integrated.steps, most: MOST_STEPS, attributes: { id: `${this.id}-steps`, 'data-key': 'edge steps' }, choose: (steps) => this.set({ ...this.method, integrated: { ...integrated, steps } }) });
     return el('div', { class: 'field' }, [el('label', { class: 'field-name', text: 'Steps', attributes: { for: `${this.id}-steps` } }), box]);
   }
 

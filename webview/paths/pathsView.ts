@@ -39,7 +39,7 @@ import type { Place } from './walk';
 import { Work } from './work';
 
 const EXPLANATION =
-  'Edge attribution estimates how much the path from one component’s output to another one’s input carries: from the embedding, every head and every MLP to the query, key and value input of every head, to every MLP and to the logits. It takes two forward passes and one backward pass for all edges at once.';
+  'Edge attribution estimates how much the path from one component’s output to another one’s input carries: from the embedding, every head and every MLP to the query, key and value input of every head, to every MLP and to the logits. It takes a few passes for all edges at once.';
 
 /** The graph of paths between the model's components. */
 export class PathsView implements View {

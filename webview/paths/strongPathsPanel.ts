@@ -1,6 +1,7 @@
 import type { GraphShape } from '../../src/shared/graph/nodes';
 import type { GraphNotes } from '../../src/shared/paths';
 import { formatScore } from '../model/format';
+import { countBox } from '../view/countBox';
 import { button, dropDown, el } from '../view/dom';
 import { Slot } from '../view/slot';
 import { edgesOnPath, type DrawnGraph } from './drawnGraph';
@@ -37,16 +38,7 @@ export class StrongPathsPanel {
     const lines = graph.page.paths?.map(({ nodes, strength }) => pathLine(shape, graph, nodes, strength, notes.names));
     this.slot.render(JSON.stringify([notes.names, notes.pinned, shown, lines, highlighted, whole]), () => {
       const choices = nodeChoices(shape, notes);
-      const count = el('input', {
-        class: 'number',
-        attributes: { type: 'number', id: 'path-count', min: 1, max: MOST_PATHS, value: this.count, 'data-key': 'path count' },
-        on: {
-          change: () => {
-            this.count = Math.max(1, Math.min(MOST_PATHS, Math.round(Number(count.value)) || DEFAULT_PATHS));
-            count.value = String(this.count);
-          },
-        },
-      });
+      const count = countBox({ value: this.count, most: MOST_PATHS, attributes: { id: 'path-count', 'data-key': 'path count' }, choose: (paths) => (this.count = paths) });
       return [
         el('div', { class: 'section-title' }, [el('h2', { text: 'Strongest paths' })]),
         el('div', { class: 'toolbar' }, [

@@ -4,6 +4,7 @@ import { OTHER_WORDS } from '../../src/shared/otherSide';
 import type { ExperimentChange, PanelAction, PanelHost, RunSummary } from '../../src/shared/panelProtocol';
 import { capitalised } from '../../src/shared/text';
 import { standInFault } from '../model/standIns';
+import { countBox } from './countBox';
 import { button, dropDown, el, segmented } from './dom';
 import { interventionsField } from './interventionsField';
 import { Slot } from './slot';
@@ -157,11 +158,7 @@ export class ChangeForm {
     const { integrated } = this.draft.variant;
     const box = this.checkBox('Integrated gradients', 'The gradient is the mean along the way from the base to the other inputs.', integrated !== undefined, (on) => this.setVariant({ integrated: on ? { steps: STEPS, rule: 'midpoint' } : undefined }));
     if (!integrated) return box;
-    const steps = el('input', {
-      class: 'number',
-      attributes: { type: 'number', min: 1, max: MOST_INTEGRATION_STEPS, value: integrated.steps, 'aria-label': 'Steps of integrated gradients', 'data-key': 'steps' },
-      on: { change: () => this.setVariant({ integrated: { ...integrated, steps: Math.min(MOST_INTEGRATION_STEPS, Math.max(1, Math.round(Number(steps.value)) || STEPS)) } }) },
-    });
+    const steps = countBox({ value: integrated.steps, most: MOST_INTEGRATION_STEPS, attributes: { 'aria-label': 'Steps of integrated gradients', 'data-key': 'steps' }, choose: (count) => this.setVariant({ integrated: { ...integrated, steps: count } }) });
     const rule = el(
       'select',
       { attributes: { 'aria-label': 'Rule of integrated gradients', 'data-key': 'rule' }, on: { change: () => this.setVariant({ integrated: { ...integrated, rule: rule.value as IntegrationRule } }) } },

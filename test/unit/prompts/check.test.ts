@@ -3,7 +3,7 @@ import { checkExperiment, type ModelFacts } from '../../../src/prompts/check';
 import { parsePromptFile } from '../../../src/prompts/parse';
 import type { Problem } from '../../../src/prompts/problem';
 import type { MetricPlaces } from '../../../src/prompts/placesOf';
-import { namedPositions, toTokenExperiment } from '../../../src/prompts/tokenExperiment';
+import { namedPositions, promptWarnings, toTokenExperiment } from '../../../src/prompts/tokenExperiment';
 import { tokenizePairs } from '../../../src/prompts/tokenizedPair';
 import { CircuitError, type ErrorCode } from '../../../src/shared/errors';
 import type { TextExperiment, TextPair } from '../../../src/shared/experiment';
@@ -333,6 +333,18 @@ describe('prompts: token experiment', () => {
       assert.deepEqual(resolved({ metric: 'promptLogProb' }), { range: [first + 1, first + 3] }, 'from the first difference to the last but one');
       assert.deepEqual(resolved({ metric: 'promptLogProb', other: 'zero' }), { range: [first, first + 3] }, 'nothing differs: from the first token');
     }
+  });
+
+  it('comes with the warnings of its file, each kind once', async () => {
+    const warnings = async (...pairs: TextPair[]): Promise<string[]> => promptWarnings({ ...settings, pairs }, await tokenizePairs(pairs, tokenize), {});
+    assert.deepEqual(await warnings(pair), []);
+    const glued: TextPair = { ...pair, name: 'glued', correct: ['Mary'] };
+    const [alone, ...others] = await warnings(glued);
+    assert.match(alone!, /^"Mary" has no leading space/);
+    assert.deepEqual(others, []);
+    const [first, ...more] = await warnings(pair, glued, { ...glued, name: 'another' });
+    assert.match(first!, /^In "glued": "Mary" has no leading space.* So it is in 2 of 3 pairs\.$/);
+    assert.deepEqual(more, []);
   });
 
   it('has no corrupted ids where no corrupted prompt is run', async () => {

@@ -6,7 +6,7 @@ import { exampleRun } from '../runs/exampleRun';
 describe('notes of a run', () => {
   /** Two pairs of three tokens, one of four. */
   const { experiment, pairs, backend } = exampleRun().manifest;
-  const notes = (change: Partial<TextExperiment>, of = pairs): string[] => notesOf({ experiment: { ...experiment, ...change }, pairs: of, backend, vocabulary: [] }).map(({ message }) => message);
+  const notes = (change: Partial<TextExperiment>, of = pairs): string[] => notesOf({ experiment: { ...experiment, ...change }, pairs: of, backend, texts: [] }).map(({ message }) => message);
   const unit = { site: 'z', layer: 0 } as const;
 
   it('name the pairs whose mean is their own prompt', () => {

@@ -1,0 +1,30 @@
+import { el } from './dom';
+
+export interface CountBoxParts {
+  value: number;
+  /** More than that becomes it. */
+  most: number;
+  /** The input's id, its name for those who do not see what stands beside it, its key. */
+  attributes: Readonly<Record<string, string>>;
+  choose(count: number): void;
+}
+
+/** A box for a whole number from 1 on. What is no such number gives way to the one before, and that is said beside it. */
+export function countBox({ value, most, attributes, choose }: CountBoxParts): HTMLElement {
+  const said = el('span', { class: 'number-said', attributes: { role: 'status' } });
+  const box = el('input', {
+    class: 'number',
+    attributes: { type: 'number', min: 1, max: most, value, ...attributes },
+    on: {
+      change: () => {
+        const { value: written } = box;
+        const count = written === '' ? NaN : Number(written);
+        const isCount = Number.isInteger(count) && count >= 1;
+        said.textContent = isCount ? '' : `A whole number from 1 to ${most} is expected; ${value} stays.`;
+        box.value = String(isCount ? Math.min(count, most) : value);
+        if (isCount) choose(Math.min(count, most));
+      },
+    },
+  });
+  return el('span', { class: 'number-box' }, [box, said]);
+}
