@@ -48,18 +48,20 @@ export function toTokenExperiment(experiment: TextExperiment, tokenized: readonl
   };
 }
 
-/** What a prompt file's diagnostics would warn of, each kind once, naming the pairs; for pairs that have no errors. */
-export function promptWarnings(experiment: TextExperiment, tokenized: readonly TokenizedPair[], { bos, context }: TokenFacts): string[] {
+/**
+ * What a prompt file's diagnostics would warn of, each kind once, naming the first pair that has it; for pairs that have no errors.
+ * `pairIndices`: which pairs of their file these are, if not all from the first on.
+ */
+export function promptWarnings(experiment: TextExperiment, tokenized: readonly TokenizedPair[], { bos, context }: TokenFacts, pairIndices?: readonly number[]): string[] {
   const { pairs } = experiment;
   const rules: TokenRules = { context, bosPrepended: bos !== undefined, settings: experiment };
-  const kinds = new Map<string, { message: string; pairs: Set<string> }>();
+  const kinds = new Map<string, { message: string; pairs: Set<number> }>();
   pairs.forEach((pair, i) => {
     for (const { code, severity, message } of pairFaults(pair, tokenized[i]!, rules)) {
       if (severity !== 'warning') continue;
-      const name = pairName(pair, i);
       const kind = kinds.get(code);
-      if (kind) kind.pairs.add(name);
-      else kinds.set(code, { message: (pairs.length > 1 ? `In ${JSON.stringify(name)}: ` : '') + message, pairs: new Set([name]) });
+      if (kind) kind.pairs.add(i);
+      else kinds.set(code, { message: (pairs.length > 1 ? `In ${JSON.stringify(pairName(pair, pairIndices?.[i] ?? i))}: ` : '') + message, pairs: new Set([i]) });
     }
   });
   return [...kinds.values()].map(({ message, pairs: { size } }) => (size > 1 ? `${message} So it is in ${size} of ${pairs.length} pairs.` : message));

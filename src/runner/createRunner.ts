@@ -69,7 +69,7 @@ export function createRunner(dependencies: RunnerDependencies): ExperimentRunner
     const loaded = await load(source, settings, stages.begin('Loading the model', LOADED));
     const result = await engine.attribute({ experiment: tokens, sites: job.sites ?? usualSites(tokens) }, stages.begin('Attributing', 1));
     const texts = [
-      ...promptWarnings(experiment, tokenized, { bos, context: info.context }).map((message): RunNote => ({ severity: 'warning', message })),
+      ...promptWarnings(experiment, tokenized, { bos, context: info.context }, job.source?.pairIndices).map((message): RunNote => ({ severity: 'warning', message })),
       ...(source.id === BUNDLED ? vocabularyNotes(experiment, tokenized) : []),
     ];
     return runOf({ job, prependBos, bos, tokenized, tokens, loaded, result, texts, createdAt: now(), extensionVersion });

@@ -130,7 +130,13 @@ describe('the paths view in a browser: looking closer', () => {
     const panel = page.getByRole('region', { name: 'Strongest paths' });
     await panel.getByLabel('From').selectOption('a5.h5');
     await panel.getByLabel('To').selectOption('logits');
-    await panel.getByRole('spinbutton', { name: 'Paths' }).fill('3');
+    const count = panel.getByRole('spinbutton', { name: 'Paths' });
+    await count.fill('3');
+    await count.press('Enter');
+    await count.fill('0');
+    await count.press('Enter');
+    await eventually(async () => assert.match((await panel.locator('.number-said').textContent())!, /^A whole number from 1 to \d+ is expected; 3 stays\.$/));
+    assert.equal(await count.inputValue(), '3');
     await panel.getByRole('button', { name: 'Find paths' }).click();
     const between = { from: 'a5.h5', to: 'logits', paths: 3 };
     const expected = expectedPage({ between });

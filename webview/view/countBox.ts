@@ -11,6 +11,7 @@ export interface CountBoxParts {
 
 /** A box for a whole number from 1 on. What is no such number gives way to the one before, and that is said beside it. */
 export function countBox({ value, most, attributes, choose }: CountBoxParts): HTMLElement {
+  let last = value;
   const said = el('span', { class: 'number-said', attributes: { role: 'status' } });
   const box = el('input', {
     class: 'number',
@@ -20,9 +21,10 @@ export function countBox({ value, most, attributes, choose }: CountBoxParts): HT
         const { value: written } = box;
         const count = written === '' ? NaN : Number(written);
         const isCount = Number.isInteger(count) && count >= 1;
-        said.textContent = isCount ? '' : `A whole number from 1 to ${most} is expected; ${value} stays.`;
-        box.value = String(isCount ? Math.min(count, most) : value);
-        if (isCount) choose(Math.min(count, most));
+        if (isCount) last = Math.min(count, most);
+        said.textContent = isCount ? '' : `A whole number from 1 to ${most} is expected; ${last} stays.`;
+        box.value = String(last);
+        if (isCount) choose(last);
       },
     },
   });

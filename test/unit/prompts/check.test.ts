@@ -345,6 +345,8 @@ describe('prompts: token experiment', () => {
     const [first, ...more] = await warnings(pair, glued, { ...glued, name: 'another' });
     assert.match(first!, /^In "glued": "Mary" has no leading space.* So it is in 2 of 3 pairs\.$/);
     assert.deepEqual(more, []);
+    const chosen = [pair, { ...glued, name: undefined }];
+    assert.match(promptWarnings({ ...settings, pairs: chosen }, await tokenizePairs(chosen, tokenize), {}, [4, 6])[0]!, /^In "pair 7": /, 'as its file counts');
   });
 
   it('has no corrupted ids where no corrupted prompt is run', async () => {

@@ -54,6 +54,12 @@ describe('runner', () => {
     assert.deepEqual(engine.loads[0], { id: 'a/model', revision: undefined, folder: '/models/a/model', backend: 'auto', threads: 3 });
   });
 
+  it('keeps with the run what its prompts are warned of', async () => {
+    const { runner } = runnerWith();
+    const { manifest } = await runner.attribute(job([{ ...PAIR, clean: 'When John left ', corrupted: 'When Mary left ' }]));
+    assert.deepEqual(manifest.notes.filter(({ message }) => message.startsWith('This prompt ends in a space.')).map(({ severity }) => severity), ['warning']);
+  });
+
   it('lets the experiment’s model win over the setting’s', async () => {
     const { runner, asked } = runnerWith();
     await runner.attribute(job([PAIR], { model: 'another' }));
